@@ -1,0 +1,24 @@
+PY := .venv/bin/python
+STORAGE := results/optuna.journal
+
+.PHONY: env dev study test dashboard
+
+env:
+	@scripts/env.sh run
+
+dev:
+	@scripts/env.sh dev
+	@scripts/chromium.sh
+
+study: env
+	$(PY) study/run.py --study sorter_ablation
+	$(PY) study/report.py --study sorter_ablation
+
+test: dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	$(PY) -m pytest
+
+dashboard: env
+	.venv/bin/optuna-dashboard $(STORAGE) --artifact-dir results/artifacts

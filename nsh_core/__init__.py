@@ -1,0 +1,20 @@
+"""One training run of unsupervised deep hashing with differentiable sorting (NSH, Yu et al., IJCAI 2022)."""
+
+from nsh_core.config import Config, make_config
+from nsh_core.data import Dataset, load_dataset
+from nsh_core.errors import CodeCollapse, NotFinite, TrainingFailure, UserError
+from nsh_core.hasher import Hasher
+from nsh_core.trainer import fit
+
+__all__ = [
+    "CodeCollapse",
+    "Config",
+    "Dataset",
+    "Hasher",
+    "NotFinite",
+    "TrainingFailure",
+    "UserError",
+    "fit",
+    "load_dataset",
+    "make_config",
+]

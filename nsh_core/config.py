@@ -1,0 +1,197 @@
+"""The configuration of one training run: frozen, validated, hashable by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from nsh_core import sorters
+from nsh_core.errors import UserError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelConfig(_Frozen):
+    """Encoder and heads."""
+
+    encoder: Literal["auto", "mlp", "identity"] = Field(
+        "auto", description="mlp from the raw input, identity for ready features; auto: the dataset's choice"
+    )
+    width: int = Field(256, ge=1, le=65536, description="hidden units of each encoder layer")
+    depth: int = Field(2, ge=1, le=16, description="encoder layers")
+    latent_dim: int = Field(128, ge=1, le=65536, description="d, dimension of the latent vectors Z")
+    latent: Literal["head", "features"] = Field(
+        "head", description="Z from a linear head, or the standardised input itself (frozen latents)"
+    )
+    standardize: Literal["none", "center", "zscore"] = Field(
+        "center", description="statistics fitted on training items: none, subtract the mean, or z-score"
+    )
+
+
+class SorterConfig(_Frozen):
+    """The differentiable sorter: `name` and the options of that backend (see nsh_core.sorters)."""
+
+    name: str = Field("softsort", description="backend, one of nsh_core.sorters.names()")
+    temperature: float | None = Field(
+        None, gt=0, le=1e4, description="softness in bits of Hamming distance; none: the backend's default"
+    )
+    options: dict[str, float | int | str] = Field(
+        default_factory=dict, description="further options of the backend, e.g. distribution: logistic"
+    )
+
+    @model_validator(mode="after")
+    def _known_to_the_backend(self) -> SorterConfig:
+        try:
+            sorters.check(self.name, **self.build_options())
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def build_options(self) -> dict[str, Any]:
+        """Keyword arguments for nsh_core.sorters.build."""
+        temperature = {} if self.temperature is None else {"temperature": self.temperature}
+        return temperature | self.options
+
+
+class LossConfig(_Frozen):
+    """The terms of the loss and their weights; a weight of 0 leaves a term out."""
+
+    sorted_nce_weight: float = Field(1.0, ge=0, le=1e3, description="weight of SortedNCE")
+    nce_temperature: float = Field(0.3, ge=1e-3, le=100, description="tau of SortedNCE")
+    num_positives: int = Field(5, ge=1, le=4096, description="m, first ranks taken as positives")
+    gap: int = Field(0, ge=0, le=4096, description="ranks left out between positives and negatives")
+    negatives: Annotated[str, Field(pattern=r"^(all|(hardest|farthest|random)-[1-9]\d*)$")] = Field(
+        "all", description="all, hardest-k (right after m and the gap), farthest-k or random-k"
+    )
+    stop_gradient: bool = Field(True, description="keep SortedNCE from moving the latents Z")
+    anchor_weight: float = Field(1.0, ge=0, le=1e3, description="weight of NT-Xent between the two views")
+    anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of NT-Xent")
+    balance_weight: float = Field(0.1, ge=0, le=1e3, description="weight of the mean code squared, per bit")
+    quantization_weight: float = Field(0.0, ge=0, le=1e3, description="weight of (|tanh h| - 1)^2")
+
+
+class TrainConfig(_Frozen):
+    """Optimisation."""
+
+    epochs: int = Field(30, ge=1, le=100_000, description="passes over the training items")
+    batch_size: int = Field(64, ge=4, le=65536, description="n, anchors per step")
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(0.0, ge=0, le=10)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: float = Field(1.0, ge=0, le=1e4, description="linear warm-up of the learning rate")
+    evaluate_every: int = Field(10, ge=1, le=100_000, description="epochs between validation evaluations")
+    patience: int | None = Field(
+        None, ge=1, le=10_000, description="evaluations without a better validation mAP before stopping early"
+    )
+    checkpoint_every: int = Field(1, ge=1, le=100_000, description="epochs between checkpoints, if kept")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    bf16: bool = Field(True, description="bfloat16 autocast on CUDA; the CPU always runs in float32")
+    threads: int = Field(
+        1, ge=1, le=1024, description="CPU threads of the arithmetic; sums depend on it, so it is fixed here"
+    )
+
+
+class Config(_Frozen):
+    """One training run of NSH (Yu et al. 2022). Together with `seed` it determines the codes."""
+
+    code_length: int = Field(32, ge=1, le=4096, description="K, bits of a hash code")
+    seed: int = Field(0, ge=0, lt=2**31)
+    map_at: int | None = Field(
+        None, ge=1, le=10**9, description="k of mAP@k; none: the dataset's (all for digits, 1000 for features)"
+    )
+    precision_at: int = Field(100, ge=1, le=10**9, description="k of precision@k and recall@k")
+    model: ModelConfig = ModelConfig()
+    sorter: SorterConfig = SorterConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+
+    @field_validator("model", "sorter", "loss", "train", mode="before")
+    @classmethod
+    def _section(cls, value: Any) -> Any:
+        if not isinstance(value, (Mapping, BaseModel)):
+            raise ValueError(f"expected a section of settings, got {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _ranks_fit_the_batch(self) -> Config:
+        loss, n = self.loss, self.train.batch_size
+        kind, _, count = loss.negatives.partition("-")
+        needed = int(count) if count else 1
+        if loss.num_positives + loss.gap + needed > n:
+            raise ValueError(
+                f"loss.num_positives + loss.gap + negatives ({loss.num_positives} + {loss.gap} + {needed} for "
+                f"'{kind}') exceed train.batch_size = {n}"
+            )
+        return self
+
+    def digest(self) -> str:
+        """Stable identifier of the content, 12 hex digits; the same for the same settings in any order."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def validation_line(error: ValidationError) -> str:
+    """A pydantic error in one line that names each setting, what was got and what is allowed."""
+    parts = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "config"
+        got = "" if isinstance(item["input"], (dict, BaseModel)) else f", got {item['input']!r}"
+        message = "unknown setting" if item["type"] == "extra_forbidden" else item["msg"]
+        parts.append(f"{where}: {message.removeprefix('Value error, ')}{got}")
+    return "; ".join(parts)
+
+
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file. Raises UserError if it is missing, malformed or no mapping."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML or JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
+    return content
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """'a.b=c' as ('a.b', value), the value read as YAML. Raises UserError without a name or '='."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UserError(f"--set wants NAME=VALUE, e.g. loss.num_positives=5, got {text!r}")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {name.strip()}: {value!r} is not a valid value") from None
+
+
+def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested copy of `settings` with each dotted name of `overrides` replaced."""
+    result = json.loads(json.dumps(settings))
+    for dotted, value in overrides.items():
+        *sections, last = dotted.split(".")
+        node = result
+        for section in sections:
+            node = node.setdefault(section, {})
+            if not isinstance(node, dict):
+                raise UserError(f"{dotted}: {section!r} is a single setting, not a section")
+        node[last] = value
+    return result
+
+
+def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:
+    """A validated Config from nested settings and 'a.b=c' assignments. Raises UserError by setting name."""
+    nested = with_overrides(settings or {}, dict(parse_assignment(text) for text in assignments))
+    try:
+        return Config.model_validate(nested)
+    except ValidationError as error:
+        raise UserError(validation_line(error)) from None

@@ -1,0 +1,53 @@
+"""The embedded data set: scikit-learn's 1,797 handwritten digits, 8x8 pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from nsh_core.data.dataset import Dataset, Split
+from nsh_core.data.views import affine_noise_views
+
+_SIDE = 8
+_QUERIES = 300
+_SPLIT_SEED = 0
+
+
+class Digits(Dataset):
+    """300 validation queries, 300 test queries; the other 1,197 train and are the database. Fixed split."""
+
+    encoder = "mlp"
+    default_map_at = None
+
+    def __init__(self) -> None:
+        images, labels = load_digits(return_X_y=True)
+        items = (images / 16).astype(np.float32)
+        order = np.random.default_rng(_SPLIT_SEED).permutation(len(items))
+        validation, test, rest = np.split(order, [_QUERIES, 2 * _QUERIES])
+        super().__init__(
+            "digits",
+            database=Split(items[rest], labels[rest]),
+            validation=Split(items[validation], labels[validation]),
+            test=Split(items[test], labels[test]),
+        )
+        self._train = torch.from_numpy(items[rest])
+
+    @property
+    def num_train(self) -> int:
+        return len(self._train)
+
+    def views(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        images = self._train[index].view(-1, 1, _SIDE, _SIDE).repeat(2, 1, 1, 1)
+        first, second = affine_noise_views(images, generator).flatten(1).chunk(2)
+        return first, second
+
+    def training_values(self) -> Iterator[Tensor]:
+        yield self._train
+
+    def _training_array(self) -> npt.NDArray[np.uint8 | np.float32]:
+        return self._train.numpy()

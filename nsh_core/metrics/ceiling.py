@@ -1,0 +1,41 @@
+"""Retrieval by the cosine of continuous features: what codes of those features could reach at best."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nsh_core.metrics import average_precision
+from nsh_core.metrics.relevance import Labels, Relevance, check_labels
+
+
+def cosine_map(
+    queries: npt.NDArray[np.float32],
+    query_labels: Labels,
+    database: npt.NDArray[np.float32],
+    database_labels: Labels,
+    k: int | None = None,
+) -> float:
+    """mAP@k of ranking database features [N, D] by cosine to query features [Q, D]; labels as for codes."""
+    check_labels("query_labels", query_labels, len(queries))
+    check_labels("database_labels", database_labels, len(database))
+    limit = len(database) if k is None else min(k, len(database))
+    relevance = Relevance(query_labels, database_labels)
+    unit_database = _unit(database).T
+    values = []
+    size = max(1, 4_000_000 // len(database))
+    for start in range(0, len(queries), size):
+        part = slice(start, start + size)
+        similarity = _unit(queries[part]) @ unit_database
+        if limit < len(database):
+            nearest = np.argpartition(-similarity, limit - 1, axis=1)[:, :limit]
+        else:
+            nearest = np.broadcast_to(np.arange(limit), similarity.shape)
+        within = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
+        order = np.take_along_axis(nearest, within, axis=1)
+        values.append(average_precision.in_order(np.take_along_axis(relevance.rows(part), order, axis=1)))
+    return float(np.concatenate(values).mean())
+
+
+def _unit(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

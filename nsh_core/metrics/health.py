@@ -1,0 +1,35 @@
+"""How well a set of codes uses its bits; needs no labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nsh_core.codes import PackedCodes, unpack
+
+
+def code_health(packed: PackedCodes, code_length: int) -> dict[str, float]:
+    """Health of packed codes [N, bytes] of K bits.
+
+    bit_balance: mean over bits of |mean of the bit|, 0 is balanced, 1 constant.
+    bit_correlation: mean |correlation| between two different live bits, in [0, 1].
+    bit_entropy: mean entropy of a bit, in [0, 1] bits.
+    effective_codes: exp(entropy of the distribution of codes), the effective number of distinct codes, in [1, N].
+    dead_bits: share of bits that are the same in every code.
+    """
+    codes = unpack(packed, code_length).astype(np.float32)
+    mean = codes.mean(axis=0, dtype=np.float64)
+    ones = (mean + 1) / 2
+    entropy = -sum(p * np.log2(np.where(p > 0, p, 1)) for p in (ones, 1 - ones))
+    live = np.abs(mean) < 1
+    centred = (codes[:, live] - mean[live]) / np.sqrt(1 - mean[live] ** 2)
+    correlation = np.abs(centred.T @ centred / len(codes))
+    pairs = correlation.size - len(correlation)
+    _, counts = np.unique(packed, axis=0, return_counts=True)
+    share = counts / len(packed)
+    return {
+        "bit_balance": float(np.abs(mean).mean()),
+        "bit_correlation": float((correlation.sum() - np.trace(correlation)) / pairs) if pairs else 0.0,
+        "bit_entropy": float(entropy.mean()),
+        "effective_codes": float(np.exp(-(share * np.log(share)).sum())),
+        "dead_bits": float(1 - live.mean()),
+    }

@@ -1,0 +1,27 @@
+"""The hard sort: the control of every ablation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nsh_core.sorters.base import Sorter, check_rows
+
+
+class ArgSort(Sorter):
+    """Exact order, ties by index. Payloads get gradients, keys none: the codes learn nothing from the list."""
+
+    default_temperature = 1.0
+    search_range = (1.0, 1.0)
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def permutation(self, keys: Tensor) -> Tensor:
+        check_rows(keys)
+        order = keys.argsort(dim=1, descending=True, stable=True)
+        return torch.nn.functional.one_hot(order, keys.shape[1]).to(keys.dtype)
+
+    def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
+        check_rows(keys, payload)
+        return payload.gather(1, keys.argsort(dim=1, descending=True, stable=True))

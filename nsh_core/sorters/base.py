@@ -1,0 +1,66 @@
+"""What every sorter backend offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nsh_core.errors import UserError
+
+
+class Sorter(ABC):
+    """Sorts rows by descending keys, differentiably.
+
+    Keys and temperature share a unit. The trainer feeds keys in bits (the number of agreeing bits, K times the
+    similarity S of Yu et al. 2022), so that a temperature of 1 is one bit of Hamming distance, 1/K on S, for
+    every backend and every code length.
+
+    `temperature` must be positive; `default_temperature` and `search_range` (log scale) suit keys in bits.
+    """
+
+    default_temperature: ClassVar[float]
+    search_range: ClassVar[tuple[float, float]]
+
+    def __init__(self, temperature: float | None = None) -> None:
+        self.temperature = positive(
+            "temperature", self.default_temperature if temperature is None else temperature
+        )
+
+    @abstractmethod
+    def permutation(self, keys: Tensor) -> Tensor:
+        """Soft permutation [B, n, n] of keys [B, n]: row j says who stands at rank j; rows sum to 1."""
+
+    def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
+        """Payload [B, n] in the order of descending keys [B, n]: permutation(keys) @ payload.
+
+        Raises ValueError unless both have the same shape [B, n].
+        """
+        check_rows(keys, payload)
+        return torch.einsum("bjk,bk->bj", self.permutation(keys), payload)
+
+
+def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:
+    """Raises ValueError unless keys are [B, n] floats and the payload, if any, has their shape."""
+    if keys.ndim != 2 or keys.shape[1] == 0 or not keys.is_floating_point():
+        raise ValueError(f"'keys' must be floats of shape [B, n], n >= 1, got {keys.dtype} {list(keys.shape)}")
+    if payload is not None and payload.shape != keys.shape:
+        raise ValueError(
+            f"'payload' must have the shape of 'keys', got {list(payload.shape)} for {list(keys.shape)}"
+        )
+
+
+def positive(name: str, value: float) -> float:
+    """`value` as a float. Raises UserError unless it is a positive finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise UserError(f"sorter {name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """`value` if it is among `allowed`, else UserError."""
+    if value not in allowed:
+        raise UserError(f"sorter {name} must be one of {', '.join(allowed)}, got {value!r}")
+    return value

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# A Chromium for the browser tests: Debian's, where this user may install it; they skip without one.
+set -euo pipefail
+command -v chromium >/dev/null && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null && exit 0
+fi
+echo "warning: no chromium found; the browser tests skip. Install it: apt-get install chromium" >&2

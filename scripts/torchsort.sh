@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds torchsort, which has no wheel, against the torch already installed: with its CUDA kernels where
+# they build, else with the CPU ones. Usage: scripts/torchsort.sh [PYTHON]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+py=${1:-$PWD/.venv/bin/python}
+export PIP_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+log=$(mktemp)
+shadow=$(mktemp -d)
+trap 'rm -rf "$log" "$shadow"' EXIT
+
+"$py" -c 'import torchsort' 2>/dev/null && exit 0
+build() { "$py" -m pip install -q --no-build-isolation --no-deps --no-cache-dir torchsort >"$log" 2>&1; }
+
+if "$py" -c 'import sys, torch; sys.exit(torch.version.cuda is None)' && command -v nvcc >/dev/null && build; then
+    exit 0
+fi
+
+# Its setup.py compiles for CUDA whenever it sees nvcc, so each folder of PATH that holds one is shadowed.
+path=
+count=0
+IFS=:
+for folder in $PATH; do
+    if [ -e "$folder/nvcc" ]; then
+        count=$((count + 1))
+        mkdir "$shadow/$count"
+        ln -s "$folder"/* "$shadow/$count/" && rm "$shadow/$count/nvcc"
+        folder=$shadow/$count
+    fi
+    path=${path:+$path:}$folder
+done
+unset IFS
+if ! PATH=$path CUDA_HOME= build; then
+    tail -n 5 "$log" >&2
+    echo "warning: torchsort could not be built; every other backend works. Try again: scripts/torchsort.sh" >&2
+    exit 1
+fi
