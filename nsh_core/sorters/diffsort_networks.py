@@ -72,15 +72,18 @@ class _SortingNetwork(Sorter):
         soft = DISTRIBUTIONS[self.distribution]
         steepness = 1 / self.temperature
         layers, output = _indices(type(self).network, keys.shape[1], keys.device)
-        wires = torch.cat([-keys[:, None, :], payload], dim=1)
+        # Wires come first, [n, 1 + p, B], so that picking some copies whole rows.
+        wires = torch.cat([-keys[:, None, :], payload], dim=1).permute(2, 1, 0).contiguous()
         for paired, idle, place in layers:
             if len(paired) == 0:
                 continue
-            first, second = wires[:, :, paired].chunk(2, dim=2)
-            ahead = soft((second[:, :1] - first[:, :1]) * steepness, steepness, self.art_lambda)
-            low = second + ahead * (first - second)
-            wires = torch.cat([low, first + second - low, wires[:, :, idle]], dim=2)[:, :, place]
-        return wires[:, 1:, output]
+            first, second = wires.index_select(0, paired).chunk(2)
+            difference = first - second
+            ahead = soft(-steepness * difference[:, :1], steepness, self.art_lambda)
+            moved = ahead * difference
+            parts = [second + moved, first - moved, wires.index_select(0, idle)]
+            wires = torch.cat(parts).index_select(0, place)
+        return wires[:, 1:].index_select(0, output).permute(2, 1, 0)
 
 
 class OddEvenNetwork(_SortingNetwork):
@@ -94,6 +97,6 @@ class OddEvenNetwork(_SortingNetwork):
 class BitonicNetwork(_SortingNetwork):
     """Bitonic: about log2(n)^2 / 2 layers, any n."""
 
-    default_temperature = 0.1
+    default_temperature = 0.2
     search_range = (0.005, 2.0)
     network = staticmethod(bitonic)

@@ -15,7 +15,7 @@ class NeuralSort(Sorter):
     setting, in bits, does not depend on the batch size.
     """
 
-    default_temperature = 0.5
+    default_temperature = 0.25
     search_range = (0.02, 5.0)
 
     def permutation(self, keys: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class TorchSort(Sorter):
     bandwidth: width of the kernel in ranks at a temperature of 1.
     """
 
-    default_temperature = 1.0
+    default_temperature = 3.0
     search_range = (0.1, 20.0)
 
     def __init__(
@@ -43,10 +44,13 @@ class TorchSort(Sorter):
     def soft_ranks(self, keys: Tensor) -> Tensor:
         """Soft ranks [B, n] of keys [B, n]; the largest key is near rank 1."""
         n = keys.shape[1]
-        strength = self.temperature / (n if self.regularization == "l2" else math.log(max(n, 2)))
         built_for_cuda = ops.isotonic_l2_cuda.__name__ != "_error"
         where = keys if built_for_cuda else keys.cpu()
-        return torchsort.soft_rank(-where, self.regularization, strength).to(keys.device)
+        if self.regularization == "l2":
+            ranks = torchsort.soft_rank(-where, "l2", self.temperature / n)
+        else:
+            ranks = _SoftRankKL.apply(-where * (math.log(max(n, 2)) / self.temperature))
+        return ranks.to(keys.device)
 
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
@@ -54,3 +58,33 @@ class TorchSort(Sorter):
         places = torch.arange(1, keys.shape[1] + 1, device=keys.device, dtype=keys.dtype)
         distance = (ranks[:, None, :] - places[None, :, None]).abs()
         return (-distance / (self.bandwidth * self.temperature)).softmax(dim=2)
+
+
+class _SoftRankKL(torch.autograd.Function):
+    """torchsort's entropic soft ranks of theta [B, n], ascending, with a backward pass that cannot overflow.
+
+    The library's backward takes exp(theta) as it stands and gives 0 / 0 below -88 in float32. The same weights are
+    r / (sum of w over the pooled block), which needs no exponential.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor) -> Tensor:
+        ordered, permutation = theta.sort(dim=1, descending=True)
+        w = torch.arange(theta.shape[1], 0, -1, dtype=theta.dtype, device=theta.device).expand_as(theta)
+        dual = ops.isotonic_kl[theta.device.type](ordered, w.log())
+        ranks = (ordered - dual).exp()
+        starts = torch.nn.functional.pad(dual[:, 1:] != dual[:, :-1], (1, 0))
+        block = starts.cumsum(dim=1)
+        ctx.save_for_backward(ranks, ranks / _block_sums(w, block), block, permutation)
+        return torch.empty_like(ranks).scatter_(1, permutation, ranks)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        ranks, share, block, permutation = ctx.saved_tensors
+        scaled = gradient.gather(1, permutation) * ranks
+        return torch.empty_like(scaled).scatter_(1, permutation, scaled - share * _block_sums(scaled, block))
+
+
+def _block_sums(values: Tensor, block: Tensor) -> Tensor:
+    """For each of the values [B, n] the sum over its block."""
+    return torch.zeros_like(values).scatter_add_(1, block, values).gather(1, block)

@@ -1,0 +1,36 @@
+"""How every command line of the project ends: 0, or one line on stderr and 2 for bad input, 130 for Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from nsh_core.errors import TrainingFailure, UserError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Runs a typer app and exits; no traceback for anything that the user can mend."""
+    try:
+        status = app(standalone_mode=False)
+    except UserError as error:
+        status = _complain(str(error))
+    except TyperException as error:
+        status = _complain(getattr(error, "format_message", error.__str__)())
+    except TrainingFailure as error:
+        _complain(f"{error.name}: {error}")
+        status = 1
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    sys.exit(status or 0)
+
+
+def _complain(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT

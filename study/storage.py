@@ -1,0 +1,81 @@
+"""Opens Optuna storage: a journal file by default, sqlite:/// and postgresql:// URLs too."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from nsh_core.errors import UserError
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+_CONNECT = {
+    "sqlite": {"timeout": 60},
+    "postgresql": {"connect_timeout": 10},
+}
+
+
+def shown(url: str) -> str:
+    """The storage's name without its password."""
+    if "://" not in url:
+        return url
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return f"{url.partition('://')[0]}://..."
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turns what storage can raise into a UserError of one line, without passwords."""
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        line = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        raise UserError(f"storage {shown(url)} is locked, unreachable or unusable: {line}") from None
+    except ModuleNotFoundError as error:
+        raise UserError(f"storage {shown(url)} needs the package {error.name}: pip install it") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"storage {shown(url)} is no Optuna journal, or is damaged: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot use storage {shown(url)}: {error.strerror or error}") from None
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Storage at a path (journal file) or URL. Raises UserError if it cannot be used."""
+    with storage_errors(url):
+        if "://" not in url:
+            return _journal(Path(url))
+        scheme = url.partition("://")[0].partition("+")[0]
+        if scheme not in _CONNECT:
+            raise UserError(
+                f"storage {shown(url)} is of an unknown kind, allowed: a journal file's path, sqlite:///FILE, "
+                "postgresql://USER:PASSWORD@HOST/DATABASE"
+            )
+        try:
+            return RDBStorage(url, engine_kwargs={"connect_args": _CONNECT[scheme], "pool_pre_ping": True})
+        except (ImportError, ValueError, RuntimeError) as error:
+            raise UserError(f"storage {shown(url)}: {' '.join(str(error).split())}") from None
+
+
+def _journal(path: Path) -> BaseStorage:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+            raise UserError(f"cannot use storage {path}: not a file that can be read and written")
+        with path.open("rb") as file:
+            first = file.readline()
+        if first and not first.startswith(b"{"):
+            raise UserError(
+                f"storage {path} is no Optuna journal (for SQLite write sqlite:///{path}); choose another file"
+            )
+    return JournalStorage(JournalFileBackend(str(path)))
