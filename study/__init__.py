@@ -1,0 +1,1 @@
+"""Many runs: hyperparameter studies and ablations of nsh_core."""

@@ -1,0 +1,91 @@
+"""Runs a study: python study/run.py --study sorter_ablation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+if __name__ == "__main__":
+    # Run as a script, Python looks for modules in study/ first: look in the repository instead.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+
+    from nsh_core import cli
+    from nsh_core.errors import UserError
+    from study import session
+    from study.execute import Execution
+    from study.spec import available
+except ModuleNotFoundError as error:
+    print(
+        f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr
+    )
+    sys.exit(2)
+
+app = typer.Typer(add_completion=False)
+
+SOME_FAILED = 1
+
+
+@app.command()
+def study(
+    study: Annotated[str | None, typer.Option(help="name of a shipped study, or path of a .yaml file")] = None,
+    dataset: Annotated[str | None, typer.Option(help="digits, or features:PATH.npz; default: the study's")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="seeds of each arm")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="worker processes; default: a core each")] = None,
+    assignments: Annotated[
+        list[str], typer.Option("--set", help="override a setting of every arm: train.epochs=10")
+    ] = [],  # noqa: B006
+    storage: Annotated[
+        str | None, typer.Option(help="Optuna storage: a journal file, sqlite:///FILE or postgresql://...")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="run at most so many trials now")] = None,
+    results: Annotated[Path, typer.Option(help="folder of tables and the default storage")] = Path("results"),
+    retry_failed: Annotated[bool, typer.Option(help="run trials again that failed")] = False,
+    list_studies: Annotated[bool, typer.Option("--list", help="show the shipped studies")] = False,
+    dry_run: Annotated[bool, typer.Option(help="show the trials and run none")] = False,
+) -> int:
+    """Run a hyperparameter study. Run again, it goes on where it stopped.
+
+    Exit codes: 0 all trials complete, 1 some failed or are left, 2 bad input, 130 interrupted.
+    """
+    console = Console()
+    if list_studies:
+        table = Table("study", "trials", "question")
+        for spec in available():
+            table.add_row(spec.name, str(len(spec.arms()) * spec.seeds), spec.question)
+        console.print(table)
+        return 0
+    if study is None:
+        raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
+    plan = session.plan(study, dataset, tuple(assignments), seeds)
+    if dry_run:
+        table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
+        for number, trial in enumerate(plan.trials):
+            table.add_row(str(number), trial.arm, str(trial.seed), trial.config.digest())
+        console.print(table)
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = jobs or cores
+    execution = Execution(jobs, max(1, cores // jobs), trials, retry_failed)
+    opened = session.open_session(plan, results, storage)
+    try:
+        opened.run(execution)
+    finally:
+        tables = opened.write_tables()
+    session.print_summary(console, plan, tables)
+    return 0 if (tables.trials.state == "complete").all() else SOME_FAILED
+
+
+def main() -> None:
+    """Entry point of nsh-study and of python study/run.py."""
+    cli.run(app)
+
+
+if __name__ == "__main__":
+    main()

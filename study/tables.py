@@ -1,0 +1,142 @@
+"""Tables of a study: one row a trial, a summary of each arm, comparisons with the reference arm."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from nsh_core.files import write_atomically
+from study.queue import TrialQueue, trial_key
+from study.spec import Plan, PlannedTrial
+from study.stats import bootstrap_interval, compare_paired, holm
+
+MEASURED = ("train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb")
+COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
+_NOT_TABLE = ("key", "owner", "config", "history", "curves", "arm", "seed", "dataset", "bits", "failure", "fingerprint")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """trials: a row a planned trial. curves: long, arm, seed, curve, x, value. summary and comparisons: see below."""
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    summary: pd.DataFrame
+    comparisons: pd.DataFrame
+
+
+def build_tables(queue: TrialQueue) -> Tables:
+    """Tables of the plan's trials in their present state, in the plan's order."""
+    latest = queue.latest()
+    pairs = [(trial, latest.get(trial_key(trial, queue.fingerprint))) for trial in queue.plan.trials]
+    trials = pd.DataFrame([_row(queue.plan, planned, trial) for planned, trial in pairs])
+    done = trials[trials.state == "complete"]
+    return Tables(
+        trials,
+        pd.DataFrame(
+            [point for planned, trial in pairs if trial is not None for point in _curve_points(planned, trial)],
+            columns=["arm", "seed", "curve", "x", "value"],
+        ),
+        summarize(done),
+        compare(done, queue.plan.spec.reference_arm),
+    )
+
+
+def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[str, Any]:
+    attributes = {} if trial is None else trial.user_attrs
+    row: dict[str, Any] = {
+        "study": plan.key,
+        "arm": planned.arm,
+        "seed": planned.seed,
+        "state": "missing" if trial is None else trial.state.name.lower().replace("fail", "failed"),
+        "failure": attributes.get("failure", ""),
+        "dataset": plan.dataset,
+        "bits": planned.config.code_length,
+    }
+    row |= {f"factor_{factor}": label for factor, label in planned.levels.items()}
+    row |= {name: value for name, value in attributes.items() if name not in _NOT_TABLE}
+    row["trial"] = None if trial is None else trial.number
+    row["config_hash"] = planned.config.digest()
+    row["config"] = planned.config.model_dump_json()
+    return row
+
+
+def _curve_points(planned: PlannedTrial, trial: FrozenTrial) -> list[dict[str, Any]]:
+    points = []
+    for record in json.loads(trial.user_attrs.get("history", "[]")):
+        for name, value in record.items():
+            if name != "epoch":
+                points.append({"curve": name, "x": record["epoch"], "value": value})
+    for name, values in json.loads(trial.user_attrs.get("curves", "{}")).items():
+        points += [{"curve": name, "x": float(radius), "value": value} for radius, value in enumerate(values)]
+    return [{"arm": planned.arm, "seed": planned.seed} | point for point in points]
+
+
+def metric_columns(trials: pd.DataFrame) -> list[str]:
+    """Columns of trials that hold measurements."""
+    fixed = {"study", "arm", "seed", "state", "failure", "dataset", "bits", "trial", "config_hash", "config"}
+    return [
+        name
+        for name in trials.columns
+        if name not in fixed and not name.startswith("factor_") and pd.api.types.is_numeric_dtype(trials[name])
+    ]
+
+
+def summarize(trials: pd.DataFrame) -> pd.DataFrame:
+    """arm, metric, n, mean, sd, ci_low, ci_high of complete trials, arms and metrics in their order."""
+    rows = []
+    for arm, group in trials.groupby("arm", sort=False):
+        for metric in metric_columns(trials):
+            values = group[metric].dropna().to_numpy(float)
+            if len(values):
+                low, high = bootstrap_interval(values)
+                deviation = values.std(ddof=1) if len(values) > 1 else np.nan
+                rows.append((arm, metric, len(values), values.mean(), deviation, low, high))
+    return pd.DataFrame(rows, columns=["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"])
+
+
+def compare(trials: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Each arm against the reference arm on the seeds they share; Holm over the arms, for each metric alone."""
+    columns = [
+        "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
+    ]  # fmt: skip
+    frames = []
+    for metric in [name for name in COMPARED if name in trials.columns]:
+        table = trials.pivot(index="seed", columns="arm", values=metric)
+        if reference not in table:
+            continue
+        rows = []
+        for arm in [name for name in trials.arm.unique() if name != reference]:
+            both = table[[arm, reference]].dropna()
+            if both.empty:
+                continue
+            result = compare_paired(both[arm].to_numpy(float), both[reference].to_numpy(float))
+            estimates = (result.difference, result.low, result.high, result.p)
+            rows.append((arm, reference, metric, len(both), *estimates, np.nan, result.effect_size))
+        frame = pd.DataFrame(rows, columns=columns)
+        frame["p_holm"] = holm(frame["p"].to_numpy(float))
+        frames.append(frame)
+    frames = [frame for frame in frames if not frame.empty]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def write_tables(tables: Tables, folder: Path) -> None:
+    """Writes trials and curves as parquet, trials, summary and comparisons as csv."""
+    for name, frame in (("trials", tables.trials), ("curves", tables.curves)):
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+    for name, frame in (
+        ("trials", tables.trials),
+        ("summary", tables.summary),
+        ("comparisons", tables.comparisons),
+    ):
+        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False))
+

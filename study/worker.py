@@ -1,0 +1,51 @@
+"""A worker process: takes queued trials of one study until none is left.
+
+Reads its orders as one JSON line from standard input (a storage URL may hold a password, which a command line would
+show to everybody). Ends at once when the process that started it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+
+import optuna
+
+from nsh_core import UserError, load_dataset
+from study.objective import run_trial
+from study.queue import claim
+from study.storage import open_storage, storage_errors
+
+
+def main() -> None:
+    parent = os.getppid()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    orders = json.loads(sys.stdin.readline())
+    try:
+        with storage_errors(orders["storage"]):
+            _work(orders)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _work(orders: dict) -> None:
+    dataset = load_dataset(orders["dataset"])
+    storage = open_storage(orders["storage"])
+    study = optuna.load_study(study_name=orders["study"], storage=storage)
+    keys = set(orders["keys"])
+    while (trial := claim(study, storage, keys)) is not None:
+        run_trial(study, trial, dataset, orders["evaluation_threads"])
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
