@@ -42,7 +42,13 @@ def train(
     seeds = [] if seed is None else [f"seed={seed}"]
     final = make_config(settings, [*assignments, *seeds])
     data = load_dataset(dataset)
-    columns = (TextColumn("epoch"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("epoch"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("train", total=final.train.epochs, note="")
 

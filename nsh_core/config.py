@@ -83,17 +83,17 @@ class TrainConfig(_Frozen):
 
     epochs: int = Field(30, ge=1, le=100_000, description="passes over the training items")
     batch_size: int = Field(64, ge=4, le=65536, description="n, anchors per step")
-    optimizer: Literal["adam", "adamw"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0, le=10)
-    weight_decay: float = Field(0.0, ge=0, le=10)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    optimizer: Literal["adam", "adamw"] = Field("adam", description="adamw decouples the weight decay")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="highest rate of the schedule")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="L2 pull of all weights towards 0")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, after warm-up")
     warmup_epochs: float = Field(1.0, ge=0, le=1e4, description="linear warm-up of the learning rate")
     evaluate_every: int = Field(10, ge=1, le=100_000, description="epochs between validation evaluations")
     patience: int | None = Field(
         None, ge=1, le=10_000, description="evaluations without a better validation mAP before stopping early"
     )
     checkpoint_every: int = Field(1, ge=1, le=100_000, description="epochs between checkpoints, if kept")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where torch sees it")
     bf16: bool = Field(True, description="bfloat16 autocast on CUDA; the CPU always runs in float32")
     threads: int = Field(
         1, ge=1, le=1024, description="CPU threads of the arithmetic; sums depend on it, so it is fixed here"
@@ -104,9 +104,12 @@ class Config(_Frozen):
     """One training run of NSH (Yu et al. 2022). Together with `seed` it determines the codes."""
 
     code_length: int = Field(32, ge=1, le=4096, description="K, bits of a hash code")
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(0, ge=0, lt=2**31, description="of weights, data order, views and random negatives")
     map_at: int | None = Field(
-        None, ge=1, le=10**9, description="k of mAP@k; none: the dataset's (all for digits, 1000 for features)"
+        None,
+        ge=1,
+        le=10**9,
+        description="k of mAP@k; none: the dataset's (all for digits, 1000 for features)",
     )
     precision_at: int = Field(100, ge=1, le=10**9, description="k of precision@k and recall@k")
     model: ModelConfig = ModelConfig()

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nsh_core.codes import PackedCodes, unpack
-from nsh_core.data import Dataset
+from nsh_core.data import Dataset, Split
 from nsh_core.hasher import Hasher
 from nsh_core.losses import agreeing_bits
 from nsh_core.metrics import (
     RetrievalMetrics,
     code_health,
+    cosine_map,
     mean_average_precision,
     retrieval_metrics,
     sorter_fidelity,
 )
+from nsh_core.model import moments
 from nsh_core.sorters import build
 
 
@@ -82,3 +85,21 @@ def _fidelity(hasher: Hasher, database: PackedCodes) -> float:
     codes = torch.from_numpy(unpack(picked, config.code_length)).float()
     sorter = build(config.sorter.name, **config.sorter.build_options())
     return sorter_fidelity(sorter, agreeing_bits(codes, codes))
+
+
+def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
+    """mAP@k of the input features by cosine, centred by the training mean: the line that codes are measured against.
+
+    Returns val_map and test_map. For frozen features it is what codes of them could keep; an encoder that learns
+    from raw pixels can pass it.
+    """
+    mean = moments(dataset.training_values())[0].float()
+    database = _centred(dataset.database, mean)
+    return {
+        f"{prefix}_map": cosine_map(_centred(queries, mean), queries.labels, database, dataset.database.labels, k)
+        for prefix, queries in (("val", dataset.validation), ("test", dataset.test))
+    }
+
+
+def _centred(split: Split, mean: torch.Tensor) -> npt.NDArray[np.float32]:
+    return torch.cat([batch - mean for batch in split.batches()]).numpy()

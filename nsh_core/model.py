@@ -26,6 +26,18 @@ def sign_through_tanh(relaxed: Tensor) -> Tensor:
     return relaxed + (hard - relaxed).detach()
 
 
+def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and variance [D] of chunks of values [rows, D], summed in double precision."""
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for chunk in values:
+        double = chunk.double()
+        count += len(chunk)
+        total = total + double.sum(dim=0)
+        squares = squares + double.square().sum(dim=0)
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp(min=0)
+
+
 class HashModel(nn.Module):
     """Standardisation, encoder, hash head and latent head.
 
@@ -51,17 +63,10 @@ class HashModel(nn.Module):
         self.latent_head = nn.Linear(width, config.latent_dim) if config.latent == "head" else None
 
     def fit_standardization(self, values: Iterable[Tensor]) -> None:
-        """Fits mean and deviation to training values [rows, D], summed in double precision."""
+        """Fits mean and deviation to training values [rows, D]; "center" divides by one deviation for all."""
         if self._config.standardize == "none":
             return
-        count, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for chunk in values:
-            double = chunk.double()
-            count += len(chunk)
-            total = total + double.sum(dim=0)
-            squares = squares + double.square().sum(dim=0)
-        mean = total / count
-        variance = (squares / count - mean.square()).clamp(min=0)
+        mean, variance = moments(values)
         self.mean.copy_(mean)
         if self._config.standardize == "zscore":
             self.deviation.copy_(torch.where(variance > 1e-10, variance.sqrt(), 1.0))

@@ -45,7 +45,8 @@ def fit(
     device = _device(config)
     if config.train.batch_size > dataset.num_train:
         raise UserError(
-            f"train.batch_size = {config.train.batch_size} exceeds the {dataset.num_train} training items of {dataset.name}"
+            f"train.batch_size = {config.train.batch_size} exceeds the {dataset.num_train} training items "
+            f"of {dataset.name}"
         )
     threads = torch.get_num_threads()
     torch.set_num_threads(config.train.threads)

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from optuna.trial import TrialState
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from nsh_core.cli import BAD_INPUT
 from nsh_core.errors import UserError
@@ -68,7 +75,7 @@ class _Workers:
                 "evaluation_threads": execution.evaluation_threads,
             }
         )
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in stop
         self.processes = [self._start() for _ in range(min(execution.jobs, len(keys)))]
         self.tries: Counter[str] = Counter()
         self.crashes = 0
@@ -87,7 +94,11 @@ class _Workers:
     def run(self) -> None:
         """Waits for the end of all trials, replacing workers that die."""
         columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        last = (TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True), TextColumn("{task.fields[note]}"))
+        last = (
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[note]}"),
+        )
         with Progress(*columns, *last, console=Console(stderr=True)) as progress:
             task = progress.add_task("trials", total=len(self.keys), note="")
             while True:
@@ -136,6 +147,7 @@ class _Workers:
             process.kill()
         for process in self.processes:
             process.wait()
+        self.errors.close()
         pids = {process.pid for process in self.processes}
         for trial in self.queue.latest().values():
             owner = trial.user_attrs.get("owner", "")

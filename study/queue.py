@@ -73,9 +73,7 @@ class TrialQueue:
     def recover(self) -> int:
         """Marks running trials whose process is over as interrupted; returns how many."""
         orphans = [
-            trial
-            for trial in self.latest().values()
-            if trial.state == TrialState.RUNNING and self._is_orphan(trial)
+            trial for trial in self.latest().values() if trial.state == TrialState.RUNNING and self._is_orphan(trial)
         ]
         for trial in orphans:
             interrupt(self.storage, trial, "its process ended")

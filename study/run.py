@@ -18,12 +18,15 @@ try:
 
     from nsh_core import cli
     from nsh_core.errors import UserError
-    from study import session
+    from study.dashboard import publish
     from study.execute import Execution
-    from study.spec import available
+    from study.session import open_session
+    from study.spec import Plan, available, load_spec, make_plan
+    from study.tables import Tables
 except ModuleNotFoundError as error:
     print(
-        f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr
+        f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python",
+        file=sys.stderr,
     )
     sys.exit(2)
 
@@ -63,7 +66,7 @@ def study(
         return 0
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
-    plan = session.plan(study, dataset, tuple(assignments), seeds)
+    plan = make_plan(load_spec(study), dataset, tuple(assignments), seeds)
     if dry_run:
         table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
         for number, trial in enumerate(plan.trials):
@@ -73,13 +76,35 @@ def study(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or cores
     execution = Execution(jobs, max(1, cores // jobs), trials, retry_failed)
-    opened = session.open_session(plan, results, storage)
+    session = open_session(plan, results, storage)
     try:
-        opened.run(execution)
+        session.run(execution)
     finally:
-        tables = opened.write_tables()
-    session.print_summary(console, plan, tables)
+        outcome = session.write_results()
+        publish(session, outcome)
+    tables = outcome.tables
+    _print_summary(console, plan, tables)
     return 0 if (tables.trials.state == "complete").all() else SOME_FAILED
+
+
+def _print_summary(console: Console, plan: Plan, tables: Tables) -> None:
+    """The arms, best validation mAP first, and what failed."""
+    table = Table("arm", "n", "val mAP", "test mAP [95% CI]", "seconds", title=plan.spec.question)
+    wide = tables.summary.pivot(index="arm", columns="metric")
+    if not wide.empty:
+        for arm in wide.sort_values(("mean", "val_map"), ascending=False).index:
+            row = wide.loc[arm]
+            low, high = row["ci_low", "test_map"], row["ci_high", "test_map"]
+            table.add_row(
+                str(arm),
+                f"{row['n', 'val_map']:.0f}",
+                f"{row['mean', 'val_map']:.4f}",
+                f"{row['mean', 'test_map']:.4f} [{low:.4f}, {high:.4f}]",
+                f"{row['mean', 'train_seconds']:.1f}",
+            )
+    console.print(table)
+    for _, trial in tables.trials[tables.trials.state != "complete"].iterrows():
+        console.print(f"{trial.arm}, seed {trial.seed}: {trial.state} {trial.failure}", markup=False)
 
 
 def main() -> None:

@@ -1,28 +1,27 @@
-"""A study at work: plan, data and storage together; what run.py and report.py share."""
+"""A study at work: plan, data and storage together."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-from rich.console import Console
-from rich.table import Table
-
-from nsh_core import Dataset, load_dataset
+from nsh_core import Dataset, UserError, load_dataset
+from nsh_core.evaluation import continuous_map
 from nsh_core.files import write_atomically
 from study.execute import Execution, execute
+from study.provenance import provenance
 from study.queue import TrialQueue
-from study.spec import Plan, load_spec, make_plan
-from study.storage import open_storage, storage_errors
-from study.tables import Tables, build_tables, write_tables
+from study.results import RUN_FILE, Results
+from study.spec import Plan
+from study.storage import open_storage, shown, storage_errors
+from study.tables import build_tables, write_tables
 
 JOURNAL = "optuna.journal"
-
-
-def plan(study: str, dataset: str | None, assignments: tuple[str, ...], seeds: int | None) -> Plan:
-    """The plan of a command line. Raises UserError for anything in it that does not fit."""
-    return make_plan(load_spec(study), dataset, assignments, seeds)
 
 
 @dataclass(frozen=True)
@@ -42,42 +41,68 @@ class Session:
         """Runs what is left of the plan."""
         execute(self.queue, self.url, execution)
 
-    def write_tables(self) -> Tables:
-        """Builds the tables from the storage and writes them."""
+    def write_results(self) -> Results:
+        """Builds the tables from the storage and writes them, with the facts of the run."""
         with storage_errors(self.url):
             tables = build_tables(self.queue)
+        results = Results(self.plan.spec, tables, self._facts())
         write_tables(tables, self.folder)
-        return tables
+        write_atomically(self.folder / RUN_FILE, json.dumps(results.facts, indent=1))
+        return results
+
+    def _facts(self) -> dict[str, Any]:
+        plan = self.plan
+        limits = {trial.config.map_at for trial in plan.trials}
+        chosen = limits.pop() if len(limits) == 1 else None
+        map_at = self.dataset.default_map_at if chosen is None else chosen
+        return {
+            "key": plan.key,
+            "spec": plan.spec.model_dump(mode="json"),
+            "dataset": plan.dataset,
+            "fingerprint": self.queue.fingerprint,
+            "train_items": self.dataset.num_train,
+            "database_items": len(self.dataset.database),
+            "validation_queries": len(self.dataset.validation),
+            "test_queries": len(self.dataset.test),
+            "assignments": list(plan.assignments),
+            "seeds": plan.seeds,
+            "map_at": map_at,
+            "precision_at": plan.trials[0].config.precision_at,
+            "continuous": self._continuous(map_at),
+            "storage": shown(self.url),
+            "command": _command(self.url),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "provenance": provenance(),
+        }
+
+    def _continuous(self, map_at: int | None) -> dict[str, float]:
+        """Retrieval by the continuous input, computed once for a data set and k."""
+        try:
+            known = json.loads((self.folder / RUN_FILE).read_text(encoding="utf-8"))
+            if known["fingerprint"] == self.queue.fingerprint and known["map_at"] == map_at:
+                return known["continuous"]
+        except (OSError, ValueError, KeyError):
+            pass
+        return continuous_map(self.dataset, map_at)
+
+
+def _command(url: str) -> str:
+    """The command line as typed, without passwords."""
+    return shlex.join(["python", "study/run.py", *(part.replace(url, shown(url)) for part in sys.argv[1:])])
 
 
 def open_session(plan: Plan, results: Path, storage: str | None) -> Session:
-    """Loads the data, checks the folder and opens the storage. Raises UserError naming what cannot be used."""
+    """Loads the data, makes the folder and opens the storage. Raises UserError naming what cannot be used."""
     dataset = load_dataset(plan.dataset)
     folder = results / plan.key
-    write_atomically(folder / "question.txt", plan.spec.question + "\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from None
     url = storage or str(results / JOURNAL)
     opened = open_storage(url)
     with storage_errors(url):
         queue = TrialQueue(opened, plan, dataset.fingerprint())
     return Session(queue, dataset, folder, url)
-
-
-def print_summary(console: Console, plan: Plan, tables: Tables) -> None:
-    """The arms, best validation mAP first, and what failed."""
-    table = Table("arm", "n", "val mAP", "test mAP [95% CI]", "seconds", title=plan.spec.question)
-    wide = tables.summary.pivot(index="arm", columns="metric")
-    if not wide.empty:
-        for arm in wide.sort_values(("mean", "val_map"), ascending=False).index:
-            row: pd.Series = wide.loc[arm]
-            low, high = row["ci_low", "test_map"], row["ci_high", "test_map"]
-            table.add_row(
-                str(arm),
-                f"{row['n', 'val_map']:.0f}",
-                f"{row['mean', 'val_map']:.4f}",
-                f"{row['mean', 'test_map']:.4f} [{low:.4f}, {high:.4f}]",
-                f"{row['mean', 'train_seconds']:.1f}",
-            )
-    console.print(table)
-    for _, trial in tables.trials[tables.trials.state != "complete"].iterrows():
-        console.print(f"{trial.arm}, seed {trial.seed}: {trial.state} {trial.failure}", highlight=False, markup=False)
-

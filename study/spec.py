@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from nsh_core.config import Config, make_config, parse_assignment, read_mapping, validation_line, with_overrides
+from nsh_core.config import (
+    Config,
+    make_config,
+    parse_assignment,
+    read_mapping,
+    validation_line,
+    with_overrides,
+)
 from nsh_core.errors import UserError
 
 SPECS = Path(__file__).parent / "specs"
@@ -39,7 +46,7 @@ class StudySpec(BaseModel):
     reference: dict[str, Level] = Field(description="factor to level: the arm that the others are compared with")
     seeds: int = Field(5, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
     metric: Literal["val_map"] = Field("val_map", description="what Optuna maximises; test is only reported")
-    figures: list[FigureName] = Field(default_factory=lambda: ["arms", "curves", "pr", "health", "cost"])
+    figures: list[FigureName] = Field(["arms", "curves", "pr", "health", "cost"], description="drawn in the report")
 
     @field_validator("factors")
     @classmethod
@@ -174,4 +181,3 @@ def make_plan(
                 raise UserError(f"study {spec.name}, arm {arm_name(arm)!r}: {error}") from None
             trials.append(PlannedTrial(arm_name(arm), arm, config))
     return Plan(spec, dataset or spec.dataset, assignments, count, tuple(trials))
-

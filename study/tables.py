@@ -19,7 +19,19 @@ from study.stats import bootstrap_interval, compare_paired, holm
 
 MEASURED = ("train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb")
 COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
-_NOT_TABLE = ("key", "owner", "config", "history", "curves", "arm", "seed", "dataset", "bits", "failure", "fingerprint")
+_NOT_TABLE = (
+    "key",
+    "owner",
+    "config",
+    "history",
+    "curves",
+    "arm",
+    "seed",
+    "dataset",
+    "bits",
+    "failure",
+    "fingerprint",
+)
 
 
 @dataclass(frozen=True)
@@ -139,4 +151,3 @@ def write_tables(tables: Tables, folder: Path) -> None:
         ("comparisons", tables.comparisons),
     ):
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False))
-

@@ -84,7 +84,7 @@ class Dataset(ABC):
     def fingerprint(self) -> str:
         """Identifies the content: items, labels and split, 16 hex digits."""
         digest = hashlib.sha256()
-        arrays = [self._training_array()]
+        arrays: list[npt.NDArray] = [self._training_array()]
         for split in (self.database, self.validation, self.test):
             arrays += [split.items, split.labels]
         for array in arrays:

@@ -112,7 +112,10 @@ def retrieval_metrics(
         recall=float(recall.mean()),
         precision_radius_2=float(np.nan_to_num(by_radius[:, min(2, by_radius.shape[1] - 1)]).mean()),
         curve_precision=np.divide(
-            np.nansum(by_radius, axis=0), retrieving, out=np.full(len(retrieving), np.nan), where=retrieving > 0
+            np.nansum(by_radius, axis=0),
+            retrieving,
+            out=np.full(len(retrieving), np.nan),
+            where=retrieving > 0,
         ),
         curve_recall=(hits / np.maximum(hits[:, -1:], 1)).mean(axis=0),
     )
@@ -124,9 +127,7 @@ def _rank_limit(name: str, k: int | None, database_size: int) -> int:
     return database_size if k is None else min(k, database_size)
 
 
-def _ranked(
-    distance: npt.NDArray[np.integer], relevant: npt.NDArray[np.bool_], limit: int
-) -> npt.NDArray[np.bool_]:
+def _ranked(distance: npt.NDArray[np.integer], relevant: npt.NDArray[np.bool_], limit: int) -> npt.NDArray[np.bool_]:
     """Relevance [Q, limit] in order of distance, ties by index."""
     order = distance.argsort(axis=1, kind="stable")[:, :limit]
     return np.take_along_axis(relevant, order, axis=1)

@@ -42,9 +42,7 @@ def check(name: str, **options: Any) -> None:
     allowed = list(inspect.signature(backend(name)).parameters)
     for option in options:
         if option not in allowed:
-            raise UserError(
-                f"sorter {name} has no option {option!r}, it takes: {', '.join(allowed) or 'none'}"
-            )
+            raise UserError(f"sorter {name} has no option {option!r}, it takes: {', '.join(allowed) or 'none'}")
 
 
 def build(name: str, **options: Any) -> Sorter:
@@ -53,13 +51,10 @@ def build(name: str, **options: Any) -> Sorter:
     return backend(name)(**options)
 
 
-for _name, _backend in {
-    "softsort": SoftSort,
-    "neuralsort": NeuralSort,
-    "torchsort": TorchSort,
-    "diffsort_odd_even": OddEvenNetwork,
-    "diffsort_bitonic": BitonicNetwork,
-    "sinkhorn": Sinkhorn,
-    "argsort": ArgSort,
-}.items():
-    register(_name, _backend)
+register("softsort", SoftSort)
+register("neuralsort", NeuralSort)
+register("torchsort", TorchSort)
+register("diffsort_odd_even", OddEvenNetwork)
+register("diffsort_bitonic", BitonicNetwork)
+register("sinkhorn", Sinkhorn)
+register("argsort", ArgSort)

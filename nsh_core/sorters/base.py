@@ -25,9 +25,7 @@ class Sorter(ABC):
     search_range: ClassVar[tuple[float, float]]
 
     def __init__(self, temperature: float | None = None) -> None:
-        self.temperature = positive(
-            "temperature", self.default_temperature if temperature is None else temperature
-        )
+        self.temperature = positive("temperature", self.default_temperature if temperature is None else temperature)
 
     @abstractmethod
     def permutation(self, keys: Tensor) -> Tensor:
@@ -47,9 +45,7 @@ def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:
     if keys.ndim != 2 or keys.shape[1] == 0 or not keys.is_floating_point():
         raise ValueError(f"'keys' must be floats of shape [B, n], n >= 1, got {keys.dtype} {list(keys.shape)}")
     if payload is not None and payload.shape != keys.shape:
-        raise ValueError(
-            f"'payload' must have the shape of 'keys', got {list(payload.shape)} for {list(keys.shape)}"
-        )
+        raise ValueError(f"'payload' must have the shape of 'keys', got {list(payload.shape)} for {list(keys.shape)}")
 
 
 def positive(name: str, value: float) -> float:

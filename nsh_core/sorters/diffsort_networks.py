@@ -32,7 +32,11 @@ def _indices(
         idle = sorted(set(range(n)) - set(first) - set(second))
         place = torch.tensor(first + second + idle, device=device).argsort()
         layers.append(
-            (torch.tensor(first + second, device=device), torch.tensor(idle, device=device, dtype=torch.long), place)
+            (
+                torch.tensor(first + second, device=device),
+                torch.tensor(idle, device=device, dtype=torch.long),
+                place,
+            )
         )
     return layers, torch.tensor(network.output, device=device)
 

@@ -32,9 +32,7 @@ class TorchSort(Sorter):
     default_temperature = 3.0
     search_range = (0.1, 20.0)
 
-    def __init__(
-        self, temperature: float | None = None, regularization: str = "l2", bandwidth: float = 1.0
-    ) -> None:
+    def __init__(self, temperature: float | None = None, regularization: str = "l2", bandwidth: float = 1.0) -> None:
         super().__init__(temperature)
         self.regularization = one_of("regularization", regularization, ("l2", "kl"))
         self.bandwidth = positive("bandwidth", bandwidth)

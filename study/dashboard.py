@@ -1,0 +1,75 @@
+"""Puts a study's question, summary and main figures on optuna-dashboard."""
+
+from __future__ import annotations
+
+import optuna_dashboard
+import plotly.graph_objects as go
+
+from study.results import Results
+from study.session import Session
+from study.storage import storage_errors
+from study.verdict import decide
+
+
+def publish(session: Session, results: Results) -> None:
+    """Saves the note and the plotly figures with the study, replacing earlier ones."""
+    with storage_errors(session.url):
+        optuna_dashboard.save_note(session.queue.study, note(results))
+        if not results.done.empty:
+            for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
+                optuna_dashboard.save_plotly_graph_object(session.queue.study, figure, graph_object_id=name)
+
+
+def note(results: Results) -> str:
+    """The study's note in Markdown: question, answer, a line an arm."""
+    verdict = decide(results)
+    lines = [f"# {results.spec.question}", "", verdict.headline, ""]
+    lines += [f"> {caution}\n" for caution in verdict.cautions]
+    lines += [f"| arm | seeds | val {results.map_name} | test {results.map_name} |", "|---|---|---|---|"]
+    validation, test = results.summary_of("val_map"), results.summary_of("test_map")
+    for arm in validation["mean"].sort_values(ascending=False).index:
+        row = test.loc[arm]
+        interval = "" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
+        lines.append(f"| {arm} | {row.n:.0f} | {validation['mean'][arm]:.3f} | {row['mean']:.3f}{interval} |")
+    lines += [
+        "",
+        f"Data: {results.facts['dataset']}. Report: `python study/report.py --study {results.facts['key']}`",
+    ]
+    return "\n".join(lines)
+
+
+def arms_figure(results: Results) -> go.Figure:
+    """Test mAP of each arm, every seed and the mean with its interval."""
+    summary = results.summary_of("test_map")
+    order = list(results.summary_of("val_map")["mean"].sort_values().index)
+    means = summary.loc[order]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=results.done.test_map,
+        y=results.done.arm,
+        mode="markers",
+        name="seeds",
+        marker={"color": "gray", "opacity": 0.5},
+    )
+    figure.add_scatter(
+        x=means["mean"], y=order, mode="markers", name="mean, 95% interval", marker={"symbol": "diamond", "size": 9},
+        error_x={
+            "type": "data", "symmetric": False,
+            "array": (means.ci_high - means["mean"]).fillna(0), "arrayminus": (means["mean"] - means.ci_low).fillna(0),
+        },
+    )  # fmt: skip
+    figure.update_yaxes(categoryorder="array", categoryarray=order)
+    return figure.update_layout(title=f"Test {results.map_name} of each arm", xaxis_title=f"test {results.map_name}")
+
+
+def training_figure(results: Results) -> go.Figure:
+    """Mean validation mAP of each arm by epoch."""
+    table = results.tables.curves
+    means = table[table.curve == "val_map"].groupby(["arm", "x"], sort=False).value.mean()
+    figure = go.Figure()
+    for arm in results.arms:
+        line = means.loc[arm].sort_index()
+        figure.add_scatter(x=line.index, y=line, mode="lines+markers", name=arm)
+    return figure.update_layout(
+        title="Training", xaxis_title="epoch", yaxis_title=f"validation {results.map_name}, mean over seeds"
+    )

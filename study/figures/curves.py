@@ -1,0 +1,34 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from study.figures.style import colors, line_arms
+from study.results import Results
+
+_PANELS = {"val_map": "validation", "sorted_nce": "SortedNCE", "anchor": "NT-Xent anchor"}
+
+
+def curves(results: Results) -> Figure | None:
+    """Validation mAP, SortedNCE and the anchor loss by epoch."""
+    order = line_arms(results)
+    table = results.tables.curves
+    table = table[table.arm.isin(order)]
+    panels = [name for name in _PANELS if (table.curve == name).any()]
+    if not panels:
+        return None
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 3.0), squeeze=False, layout="constrained")
+    for axis, name in zip(axes[0], panels, strict=True):
+        sns.lineplot(
+            table[table.curve == name], x="x", y="value", hue="arm", hue_order=order, palette=colors(results),
+            errorbar=("ci", 95), seed=0, ax=axis, legend=axis is axes[0][0],
+        )  # fmt: skip
+        label = f"{_PANELS[name]} {results.map_name}" if name == "val_map" else _PANELS[name]
+        axis.set(xlabel="epoch", ylabel=label)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    axes[0][0].get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncol=min(4, len(labels)), frameon=False)
+    return figure

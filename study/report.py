@@ -1,0 +1,54 @@
+"""Reports on a study that has been run: python study/report.py --study sorter_ablation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+if __name__ == "__main__":
+    # Run as a script, Python looks for modules in study/ first: look in the repository instead.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+try:
+    import typer
+
+    from nsh_core import cli
+    from study.document import write_report
+    from study.results import read_results
+    from study.spec import load_spec, study_key
+except ModuleNotFoundError as error:
+    print(
+        f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Option(help="study as given to run.py, or the name of its results folder")],
+    dataset: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
+    assignments: Annotated[list[str], typer.Option("--set", help="as given to run.py")] = [],  # noqa: B006
+    results: Annotated[Path, typer.Option(help="folder of tables")] = Path("results"),
+    reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
+) -> None:
+    """Write figures, LaTeX tables, report.md and report.html."""
+    key = study
+    if dataset is not None or assignments or not (results / study).is_dir():
+        spec = load_spec(study)
+        key = study_key(spec, dataset or spec.dataset, tuple(assignments))
+    headline = write_report(read_results(results / key), reports / key)
+    print(headline)
+    print(f"report: {reports / key / 'report.html'}")
+
+
+def main() -> None:
+    """Entry point of python study/report.py."""
+    cli.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What a study left in its results folder, read back for reports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nsh_core.errors import UserError
+from study.spec import StudySpec
+from study.tables import Tables
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tables of a study and the facts of its run (see study.session)."""
+
+    spec: StudySpec
+    tables: Tables
+    facts: dict[str, Any]
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The complete trials."""
+        return self.tables.trials[self.tables.trials.state == "complete"]
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms with complete trials, in the spec's order."""
+        return list(self.done.arm.unique())
+
+    @property
+    def map_name(self) -> str:
+        """mAP@k as it is written in figures."""
+        return f"mAP@{self.facts['map_at'] or 'all'}"
+
+    def summary_of(self, metric: str) -> pd.DataFrame:
+        """Summary rows of one metric, by arm."""
+        return self.tables.summary[self.tables.summary.metric == metric].set_index("arm")
+
+
+def read_results(folder: Path) -> Results:
+    """Reads results/<study>. Raises UserError if the study has not been run or its files are damaged."""
+    if not (folder / RUN_FILE).exists():
+        raise UserError(f"no results in {folder}: run `python study/run.py --study {folder.name.split('@')[0]}` first")
+    try:
+        facts = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        tables = Tables(
+            pd.read_parquet(folder / "trials.parquet"),
+            pd.read_parquet(folder / "curves.parquet"),
+            pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
+            pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
+        )
+        return Results(StudySpec.model_validate(facts["spec"]), tables, facts)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None
