@@ -1,0 +1,70 @@
+import json
+
+import pytest
+from pydantic import BaseModel
+
+from nsh_core import Config, UserError, make_config
+from nsh_core.config import LossConfig, ModelConfig, SorterConfig, TrainConfig, read_mapping
+
+
+@pytest.mark.parametrize("section", [Config, ModelConfig, SorterConfig, LossConfig, TrainConfig])
+def test_every_knob_says_what_it_means(section: type[BaseModel]):
+    for name, field in section.model_fields.items():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        assert nested or field.description, name
+
+
+def test_overrides_from_a_file_and_the_command_line(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("code_length: 64\nloss: {num_positives: 3}\n")
+    config = make_config(read_mapping(path), ["loss.gap=2", "sorter.name=sinkhorn", "sorter.options.iterations=5"])
+    assert (config.code_length, config.loss.num_positives, config.loss.gap) == (64, 3, 2)
+    assert config.sorter.build_options() == {"iterations": 5}
+    path.write_text(json.dumps({"code_length": 16}))
+    assert make_config(read_mapping(path)).code_length == 16
+
+
+def test_the_digest_is_of_the_content():
+    assert make_config({"code_length": 32}).digest() == Config().digest()
+    assert make_config({"seed": 1}).digest() != Config().digest()
+    assert Config().digest() == Config.model_validate_json(Config().model_dump_json()).digest()
+    assert len(Config().digest()) == 12
+
+
+def test_configs_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Config().code_length = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("code_length=0", "code_length: Input should be greater than or equal to 1, got 0"),
+        ("loss.colour=red", "loss.colour: unknown setting, got 'red'"),
+        ("loss.negatives=nearest-3", "loss.negatives: String should match pattern .*got 'nearest-3'"),
+        ("loss.nce_temperature=.nan", "loss.nce_temperature: .*finite"),
+        ("train.epochs=many", "train.epochs: .*valid integer.*got 'many'"),
+        ("train=fast", "train: expected a section of settings, got 'fast'"),
+        ("loss.num_positives=64", r"\(64 \+ 0 \+ 1 for 'all'\) exceed train.batch_size = 64"),
+        ("sorter.name=quick", "sorter: unknown sorter 'quick', known: softsort"),
+        ("sorter.options.iterations=3", "softsort has no option 'iterations'"),
+        ("code_length.x=3", "code_length: .*valid integer"),
+        ("=3", "--set wants NAME=VALUE"),
+        ("code_length", "--set wants NAME=VALUE.*got 'code_length'"),
+        ("code_length=[", "not a valid value"),
+    ],
+)
+def test_bad_settings_are_named(assignment, message):
+    with pytest.raises(UserError, match=message) as caught:
+        make_config({}, [assignment])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- 1", "must hold a mapping.*got list")])
+def test_bad_files_are_named(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_mapping(path)
+    with pytest.raises(UserError, match="cannot read .*absent.yaml: No such file"):
+        read_mapping(tmp_path / "absent.yaml")

@@ -1,0 +1,211 @@
+import math
+
+import pytest
+import torch
+from diffsort import DiffSortNet
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import torchsort
+from nsh_core import UserError, sorters
+from nsh_core.sorters.distributions import DISTRIBUTIONS
+from nsh_core.sorters.networks import bitonic, odd_even
+
+VARIANTS = [
+    ("softsort", {}),
+    ("neuralsort", {}),
+    ("torchsort", {"regularization": "l2"}),
+    ("torchsort", {"regularization": "kl"}),
+    *[(f"diffsort_{net}", {"distribution": name}) for net in ("odd_even", "bitonic") for name in DISTRIBUTIONS],
+    ("sinkhorn", {}),
+]
+ALL = [*VARIANTS, ("argsort", {})]
+
+
+def distinct_keys(rows: int, n: int, seed: int = 0) -> torch.Tensor:
+    """Keys at least 0.25 apart, in random order."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.stack([torch.randperm(n, generator=generator) for _ in range(rows)])
+    return order.double() * 0.5 + 0.25 * torch.rand(rows, n, generator=generator, dtype=torch.double)
+
+
+def binary_code_keys(rows: int, n: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, 9, (rows, n), generator=torch.Generator().manual_seed(seed)).double()
+
+
+def test_names_and_faces():
+    assert sorters.names() == [
+        "softsort", "neuralsort", "torchsort", "diffsort_odd_even", "diffsort_bitonic", "sinkhorn", "argsort",
+    ]  # fmt: skip
+    for name in sorters.names():
+        sorter = sorters.build(name)
+        low, high = sorter.search_range
+        assert low <= sorter.default_temperature <= high
+        assert sorter.temperature == sorter.default_temperature
+
+
+@pytest.mark.parametrize(("name", "options"), ALL)
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 13])
+@pytest.mark.parametrize("make_keys", [distinct_keys, binary_code_keys])
+def test_payload_form_is_the_permutation_times_the_payload(name, options, n, make_keys):
+    keys, payload = make_keys(4, n), torch.randn(4, n, dtype=torch.double)
+    sorter = sorters.build(name, **options)
+    matrix = sorter.permutation(keys)
+    assert matrix.shape == (4, n, n)
+    assert (matrix >= 0).all()
+    torch.testing.assert_close(matrix.sum(dim=2), torch.ones(4, n, dtype=torch.double))
+    torch.testing.assert_close(sorter.sort_payload(keys, payload), (matrix @ payload[:, :, None])[:, :, 0])
+
+
+@pytest.mark.parametrize(("name", "options"), ALL)
+@pytest.mark.parametrize("n", [2, 5, 12, 16])
+def test_low_temperature_is_argsort(name, options, n):
+    keys = distinct_keys(3, n)
+    hard = sorters.build("argsort").permutation(keys)
+    cold = {} if name == "argsort" else {"temperature": 1e-6}
+    torch.testing.assert_close(sorters.build(name, **options, **cold).permutation(keys), hard, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_gradients_of_keys_and_payload(name, options):
+    keys = distinct_keys(2, 6).requires_grad_()
+    payload = torch.randn(2, 6, dtype=torch.double, requires_grad=True)
+    sorter = sorters.build(name, temperature=4.0, **options)
+    assert torch.autograd.gradcheck(sorter.permutation, (keys,))
+    assert torch.autograd.gradcheck(sorter.sort_payload, (keys, payload))
+    gradient = torch.autograd.grad(sorter.sort_payload(keys, payload).square().sum(), keys)[0]
+    assert gradient.abs().max() > 1e-3
+
+
+def test_the_control_gives_the_keys_no_gradient():
+    keys = distinct_keys(2, 6).requires_grad_()
+    payload = torch.randn(2, 6, dtype=torch.double, requires_grad=True)
+    ordered = sorters.build("argsort").sort_payload(keys, payload)
+    ordered.square().sum().backward()
+    assert keys.grad is None
+    assert torch.equal(payload.grad, 2 * payload.detach())
+
+
+def test_softsort_is_its_formula():
+    keys = distinct_keys(2, 5)
+    ranked = keys.sort(dim=1, descending=True).values
+    for row in range(2):
+        for rank in range(5):
+            weights = torch.tensor([math.exp(-abs(ranked[row, rank] - key) / 0.7) for key in keys[row]])
+            torch.testing.assert_close(
+                sorters.build("softsort", temperature=0.7).permutation(keys)[row, rank].float(), weights / weights.sum()
+            )
+
+
+def test_neuralsort_is_the_papers_formula():
+    s = distinct_keys(1, 7)[0]
+    n, temperature = len(s), 0.4
+    absolute = (s[:, None] - s[None, :]).abs()
+    rows = [
+        (((n + 1 - 2 * j) * s - absolute @ torch.ones(n, dtype=torch.double)) / (n * temperature)).softmax(0)
+        for j in range(1, n + 1)
+    ]
+    torch.testing.assert_close(
+        sorters.build("neuralsort", temperature=temperature).permutation(s[None])[0], torch.stack(rows)
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.8, 20.0])
+@pytest.mark.parametrize("regularization", ["l2", "kl"])
+@pytest.mark.parametrize("make_keys", [distinct_keys, binary_code_keys])
+def test_soft_ranks_and_their_gradient_are_torchsorts(temperature, regularization, make_keys):
+    keys = make_keys(3, 9).requires_grad_()
+    strength = temperature / (9 if regularization == "l2" else math.log(9))
+    library = torchsort.soft_rank(-keys, regularization, strength)
+    ours = sorters.build("torchsort", temperature=temperature, regularization=regularization).soft_ranks(keys)
+    torch.testing.assert_close(ours, library)
+    weights = torch.randn(3, 9, dtype=torch.double)
+    ours_gradient, library_gradient = (
+        torch.autograd.grad((ranks * weights).sum(), keys)[0] for ranks in (ours, library)
+    )
+    torch.testing.assert_close(ours_gradient, library_gradient)
+
+
+def test_entropic_ranks_stay_finite_where_the_library_overflows():
+    keys = (torch.arange(64.0) * 8)[None].requires_grad_()
+    sorter = sorters.build("torchsort", temperature=0.3, regularization="kl")
+    gradient = torch.autograd.grad(sorter.sort_payload(keys, torch.randn(1, 64)).sum(), keys)[0]
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("distribution", list(DISTRIBUTIONS))
+@pytest.mark.parametrize(("network", "n"), [("odd_even", 2), ("odd_even", 5), ("odd_even", 8), ("bitonic", 8), ("bitonic", 16)])
+def test_networks_are_diffsorts(distribution, network, n):
+    keys = distinct_keys(3, n)
+    library = DiffSortNet(network, n, steepness=1 / 0.8, distribution=distribution, art_lambda=0.3)
+    ascending, matrix = library(-keys)
+    sorter = sorters.build(f"diffsort_{network}", temperature=0.8, distribution=distribution, art_lambda=0.3)
+    torch.testing.assert_close(sorter.permutation(keys), matrix.transpose(1, 2), atol=1e-7, rtol=1e-6)
+    torch.testing.assert_close(sorter.sort_payload(keys, keys), -ascending, atol=1e-6, rtol=1e-6)
+
+
+@given(st.integers(1, 40), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_networks_sort_any_length(n, random):
+    values = [random.randrange(10) for _ in range(n)]
+    for network in (odd_even(n), bitonic(n)):
+        wires = list(values)
+        for layer in network.layers:
+            touched = [wire for pair in layer for wire in pair]
+            assert len(touched) == len(set(touched))
+            for low, high in layer:
+                wires[low], wires[high] = sorted((wires[low], wires[high]))
+        assert [wires[place] for place in network.output] == sorted(values)
+
+
+def test_sinkhorn_columns_sum_to_one_when_converged():
+    keys = binary_code_keys(3, 10)
+    matrix = sorters.build("sinkhorn", temperature=0.5, iterations=300).permutation(keys)
+    torch.testing.assert_close(matrix.sum(dim=1), torch.ones(3, 10, dtype=torch.double), atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_single_precision_stays_finite_at_any_temperature(name, options, temperature):
+    keys = torch.randint(0, 129, (4, 32)).float().requires_grad_()
+    ordered = sorters.build(name, temperature=temperature, **options).sort_payload(keys, torch.randn(4, 32))
+    assert ordered.isfinite().all()
+    assert torch.autograd.grad(ordered.sum(), keys)[0].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("quicksort", {}, "unknown sorter 'quicksort', known: softsort"),
+        ("softsort", {"steepness": 1}, "no option 'steepness', it takes: temperature"),
+        ("softsort", {"temperature": 0}, "temperature must be a positive number, got 0"),
+        ("softsort", {"temperature": float("nan")}, "got nan"),
+        ("argsort", {"temperature": 1.0}, "no option 'temperature', it takes: none"),
+        ("sinkhorn", {"iterations": 0}, "at least 1, got 0"),
+        ("torchsort", {"regularization": "l3"}, "one of l2, kl, got 'l3'"),
+        ("diffsort_bitonic", {"distribution": "uniform"}, "one of logistic"),
+        ("diffsort_bitonic", {"art_lambda": 2}, "at most 1, got 2"),
+    ],
+)
+def test_bad_options_are_named(name, options, message):
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+        sorters.build(name, **options)
+
+
+def test_shapes_are_checked():
+    sorter = sorters.build("softsort")
+    with pytest.raises(ValueError, match=r"'keys' must be floats of shape \[B, n\]"):
+        sorter.permutation(torch.zeros(3))
+    with pytest.raises(ValueError, match=r"'payload' must have the shape of 'keys', got \[2, 4\] for \[2, 3\]"):
+        sorter.sort_payload(torch.zeros(2, 3), torch.zeros(2, 4))
+
+
+def test_torchsort_missing_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("nsh_core.sorters.torchsort_ranks.torchsort", None)
+    with pytest.raises(UserError, match=r"not installed: build it with scripts/torchsort.sh"):
+        sorters.build("torchsort")
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="already SoftSort"):
+        sorters.register("softsort", sorters.backend("argsort"))
