@@ -87,9 +87,10 @@ class Features(Dataset):
 
 def _read(path: Path) -> dict[str, npt.NDArray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UserError(f"{path} must be an .npz file of several arrays, got a single array")
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise UserError(f"{path} must be an .npz file of several arrays, got a single array")
+        with file:
             missing = [name for name in _REQUIRED if name not in file.files]
             if missing:
                 raise UserError(

@@ -1,0 +1,72 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nsh_core import Hasher, UserError, fit, make_config
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "nsh_core", *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    result = command(
+        "train", "--dataset", "digits", "--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0", "--out", str(folder),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return folder, result.stdout
+
+
+def metrics_of(output: str) -> dict[str, str]:
+    return dict(line.split(": ") for line in output.strip().splitlines())
+
+
+def test_train_prints_its_metrics_last(trained):
+    metrics = metrics_of(trained[1])
+    assert {"val_map", "test_map", "test_map_expected", "sorter_fidelity", "effective_codes"} <= set(metrics)
+    assert 0.3 < float(metrics["test_map"]) < 1
+
+
+def test_evaluate_gives_what_train_gave(trained):
+    evaluated = command("evaluate", "--model", str(trained[0]), "--dataset", "digits")
+    assert evaluated.returncode == 0
+    trained_metrics = metrics_of(trained[1])
+    assert metrics_of(evaluated.stdout).items() <= trained_metrics.items()
+
+
+def test_encode_writes_packed_codes(trained, digits, tmp_path):
+    np.save(tmp_path / "x.npy", digits.test.items)
+    result = command("encode", "--model", str(trained[0]), "--input", str(tmp_path / "x.npy"), "--out", str(tmp_path / "b.npy"))
+    assert result.returncode == 0, result.stderr
+    codes = np.load(tmp_path / "b.npy")
+    assert codes.shape == (300, 2)
+    np.testing.assert_array_equal(codes, Hasher.load(trained[0]).encode(digits.test.items))
+
+
+def test_save_and_load_keep_everything(digits, tmp_path):
+    hasher = fit(make_config({"train": {"epochs": 1}}), digits)
+    hasher.save(tmp_path)
+    loaded = Hasher.load(tmp_path)
+    np.testing.assert_array_equal(loaded.encode(digits.test), hasher.encode(digits.test))
+    for name in ("config", "metrics", "history", "curves", "seconds"):
+        assert getattr(loaded, name) == getattr(hasher, name)
+
+
+def test_encode_checks_its_items(digits, tmp_path):
+    hasher = fit(make_config({"train": {"epochs": 1}}), digits)
+    with pytest.raises(ValueError, match=r"'items' must have shape \[N, 64\], N >= 1, got \[3, 65\]"):
+        hasher.encode(np.zeros((3, 65)))
+    with pytest.raises(ValueError, match="NaN"):
+        hasher.encode(np.full((3, 64), np.nan))
+
+
+def test_a_damaged_hasher_is_named(trained, tmp_path):
+    with pytest.raises(UserError, match="cannot read .*hasher.json: No such file"):
+        Hasher.load(tmp_path)
+    (tmp_path / "hasher.json").write_text("{}")
+    with pytest.raises(UserError, match=r"hasher.json is no checkpoint of this project or is damaged"):
+        Hasher.load(tmp_path)

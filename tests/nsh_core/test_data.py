@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nsh_core import UserError, load_dataset
+from nsh_core.data import Split
+from tests.conftest import feature_arrays
+
+
+def test_digits_are_split_once_and_for_all(digits):
+    assert (len(digits.validation), len(digits.test), len(digits.database), digits.num_train) == (300, 300, 1197, 1197)
+    items = np.concatenate([digits.database.items, digits.validation.items, digits.test.items])
+    assert len(np.unique(items, axis=0)) == len(items) == 1797
+    again = load_dataset("digits")
+    np.testing.assert_array_equal(again.test.items, digits.test.items)
+    assert again.fingerprint() == digits.fingerprint()
+
+
+def test_digit_views_differ_and_repeat_by_seed(digits):
+    index = torch.arange(20)
+    first, second = digits.views(index, torch.Generator().manual_seed(3))
+    again, _ = digits.views(index, torch.Generator().manual_seed(3))
+    assert first.shape == second.shape == (20, 64)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    original = torch.from_numpy(digits.database.items[:20])
+    own = torch.nn.functional.cosine_similarity(first, original).mean()
+    other = torch.nn.functional.cosine_similarity(first, original.roll(1, dims=0)).mean()
+    assert own > other + 0.2
+
+
+@pytest.mark.parametrize("stored", [np.float32, np.float64, np.float16, np.uint8])
+@pytest.mark.parametrize("multi", [False, True])
+def test_feature_files(tmp_path, stored, multi):
+    arrays = feature_arrays(multi, stored)
+    np.savez(tmp_path / "f.npz", **arrays)
+    dataset = load_dataset(f"features:{tmp_path / 'f.npz'}")
+    scale = float(arrays.get("scale", 1))
+    assert (dataset.num_train, dataset.dim, len(dataset.validation), len(dataset.test)) == (80, 12, 21, 20)
+    assert dataset.database.items.dtype == (np.uint8 if stored is np.uint8 else np.float32)
+    database = torch.cat(list(dataset.database.batches()))
+    torch.testing.assert_close(database, torch.from_numpy(arrays["database"].astype(np.float32)) * scale)
+    queries = np.concatenate([dataset.validation.items, dataset.test.items])
+    assert {row.tobytes() for row in queries} == {row.tobytes() for row in arrays["query"].astype(queries.dtype)}
+    values = torch.cat(list(dataset.training_values()))
+    torch.testing.assert_close(values, torch.from_numpy(arrays["train_views"].astype(np.float32)).flatten(0, 1) * scale)
+
+
+def test_feature_views_are_two_different_stored_views(feature_file):
+    dataset = load_dataset(f"features:{feature_file}")
+    stored = torch.from_numpy(feature_arrays()["train_views"])
+    index = torch.arange(80)
+    first, second = dataset.views(index, torch.Generator().manual_seed(0))
+    which = [(view[:, None] == stored).all(dim=2).float().argmax(dim=1) for view in (first, second)]
+    assert torch.equal(stored[index, which[0]], first)
+    assert torch.equal(stored[index, which[1]], second)
+    assert (which[0] != which[1]).all()
+    assert len(which[0].unique()) == 3
+
+
+def test_training_labels_are_never_read(tmp_path):
+    arrays = feature_arrays()
+    np.savez(tmp_path / "a.npz", **arrays)
+    np.savez(tmp_path / "b.npz", **arrays | {"train_labels": arrays["train_labels"][::-1]})
+    first, second = (load_dataset(f"features:{tmp_path / name}") for name in ("a.npz", "b.npz"))
+    assert first.fingerprint() == second.fingerprint()
+
+
+def test_the_fingerprint_is_of_the_content(tmp_path):
+    prints = set()
+    for name, change in (("a", {}), ("b", {"database_labels": np.zeros(120, int)}), ("c", {"query": np.ones((41, 12))})):
+        np.savez(tmp_path / f"{name}.npz", **feature_arrays() | change)
+        prints.add(load_dataset(f"features:{tmp_path / name}.npz").fingerprint())
+    assert len(prints) == 3
+
+
+def nan_at(shape: tuple[int, ...]) -> np.ndarray:
+    array = np.zeros(shape)
+    array[-1] = np.nan
+    return array
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"query": None}, "missing array query; needed: train_views"),
+        ({"database": np.zeros((120, 3, 4))}, r"database must have shape \[N, D\].*got \[120, 3, 4\]"),
+        ({"database": np.zeros((120, 13))}, "database has 13 features, train_views has 12"),
+        ({"database": np.zeros((0, 12))}, r"none of them 0, got \[0, 12\]"),
+        ({"train_views": np.zeros((80, 1, 12))}, "at least 2 views of each item, got 1"),
+        ({"train_views": nan_at((80, 3, 12))}, r"train_views holds NaN or infinite values \(rows 0 to"),
+        ({"query": nan_at((41, 12))}, "query holds NaN"),
+        ({"query": np.zeros((41, 12), int)}, "query must be uint8 or floating point, got int64"),
+        ({"query_labels": np.zeros(40, int)}, r"query_labels must have shape \[41\] or \[41, L\]"),
+        ({"query_labels": np.zeros(41)}, "query_labels must be whole numbers, got float64"),
+        ({"query_labels": np.zeros((41, 4), int)}, "must both be"),
+        ({"database_labels": np.full((120, 4), 2)}, "database_labels of shape .* must be multi-hot"),
+        ({"scale": np.float32(0)}, "scale must be a positive number, got 0.0"),
+        ({"query": np.zeros((1, 12)), "query_labels": np.zeros(1, int)}, "query must hold at least 2 items, got 1"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named(tmp_path, change, message):
+    arrays = {name: array for name, array in (feature_arrays() | change).items() if array is not None}
+    path = tmp_path / "bad.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=message) as caught:
+        load_dataset(f"features:{path}")
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04broken"])
+def test_a_file_that_is_no_npz_is_named(tmp_path, content):
+    path = tmp_path / "bad.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"bad.npz is not a readable .npz feature file"):
+        load_dataset(f"features:{path}")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mnist", "unknown dataset 'mnist', known kinds: digits, features"),
+        ("digits:3", "takes no argument, got '3'"),
+        ("features", "wants a file"),
+        ("features:/nowhere/f.npz", "cannot read /nowhere/f.npz: No such file"),
+    ],
+)
+def test_unknown_data_sets(name, message):
+    with pytest.raises(UserError, match=message):
+        load_dataset(name)
+
+
+def test_a_single_array_is_refused(tmp_path):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(UserError, match="got a single array"):
+        load_dataset(f"features:{tmp_path / 'one.npy'}")
+
+
+def test_splits_are_read_in_batches():
+    split = Split(np.arange(10_000, dtype=np.float32)[:, None], np.zeros(10_000, int), scale=2)
+    batches = list(split.batches())
+    assert max(len(batch) for batch in batches) < 10_000
+    assert torch.equal(torch.cat(batches)[:, 0], 2 * torch.arange(10_000.0))
+
+
+def test_real_features_fit(cifar_features):
+    dataset = load_dataset(cifar_features)
+    assert (len(dataset.database), len(dataset.validation), len(dataset.test)) == (50_000, 5_000, 5_000)
+    assert dataset.database.items.dtype == np.uint8
+    assert Path(cifar_features.partition(":")[2]).name in dataset.name

@@ -1,0 +1,179 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from nsh_core import CodeCollapse, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
+from nsh_core.evaluation import continuous_map
+from nsh_core.metrics import mean_average_precision
+
+FAST = {"code_length": 12, "train": {"epochs": 3, "evaluate_every": 2}}
+
+
+def fast(*assignments: str):
+    return make_config(FAST, assignments)
+
+
+def test_training_learns_on_digits(digits):
+    hasher = fit(make_config({"train": {"epochs": 10}}), digits)
+    untrained = fit(make_config({"train": {"epochs": 1, "learning_rate": 1e-9}}), digits)
+    assert hasher.metrics["test_map"] > 0.65 > 0.55 > untrained.metrics["test_map"]
+    assert [record["epoch"] for record in hasher.history] == [10]
+    assert {"sorted_nce", "anchor", "balance", "loss", "val_map"} <= set(hasher.history[0])
+
+
+@pytest.mark.parametrize("name", sorters.names())
+def test_every_backend_trains_and_repeats_by_seed(digits, name):
+    config = fast(f"sorter.name={name}", "train.epochs=1", "loss.negatives=random-8")
+    first, again, other = (fit(c, digits) for c in (config, config, config.model_copy(update={"seed": 1})))
+    codes = first.encode(digits.database)
+    np.testing.assert_array_equal(codes, again.encode(digits.database))
+    assert first.metrics == again.metrics
+    assert (codes != other.encode(digits.database)).any()
+
+
+def test_metrics_are_those_of_the_codes(digits):
+    hasher = fit(fast(), digits)
+    database = hasher.encode(digits.database)
+    for prefix, split in (("val", digits.validation), ("test", digits.test)):
+        arguments = hasher.encode(split.items), split.labels, database, digits.database.labels
+        assert hasher.metrics[f"{prefix}_map"] == mean_average_precision(*arguments)
+        assert hasher.metrics[f"{prefix}_map_expected"] == mean_average_precision(*arguments, ties="expected")
+    assert hasher.history[-1]["val_map"] == hasher.metrics["val_map"]
+    assert len(hasher.curves["test_precision_by_radius"]) == 13
+
+
+def test_labels_do_not_reach_training(digits):
+    scrambled = load_dataset("digits")
+    for name in ("database", "validation", "test"):
+        split = getattr(scrambled, name)
+        setattr(scrambled, name, dataclasses.replace(split, labels=np.zeros_like(split.labels)))
+    first, second = fit(fast(), digits), fit(fast(), scrambled)
+    np.testing.assert_array_equal(first.encode(digits.database), second.encode(digits.database))
+    assert second.metrics["test_map"] == 1
+
+
+def test_test_queries_do_not_reach_selection(digits):
+    other = load_dataset("digits")
+    other.test = dataclasses.replace(other.test, items=np.zeros_like(other.test.items))
+    config = fast("train.epochs=8", "train.evaluate_every=1", "train.patience=1", "train.learning_rate=0.1")
+    first, second = fit(config, digits), fit(config, other)
+    assert first.history == second.history
+    assert first.metrics["test_map"] != second.metrics["test_map"]
+
+
+def test_patience_stops_early(digits):
+    config = fast("train.epochs=50", "train.evaluate_every=1", "train.patience=2", "train.learning_rate=1e-9")
+    assert len(fit(config, digits).history) < 50
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_stopped_run_goes_on_to_the_same_codes(digits, tmp_path, stop_after, optimizer):
+    config = fast("train.epochs=5", f"train.optimizer={optimizer}", "loss.negatives=random-9", "train.evaluate_every=2")
+    whole = fit(config, digits)
+    seen = []
+
+    def stop(record):
+        seen.append(record)
+        if len(seen) == stop_after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        fit(config, digits, on_evaluation=stop, checkpoints=tmp_path)
+    resumed = fit(config, digits, checkpoints=tmp_path)
+    np.testing.assert_array_equal(whole.encode(digits.database), resumed.encode(digits.database))
+    assert resumed.history == whole.history
+    assert resumed.metrics == whole.metrics
+
+
+def test_a_killed_process_goes_on_to_the_same_codes(digits, tmp_path):
+    command = [sys.executable, "-m", "nsh_core", "train", "--set", "train.epochs=12", "--set", "code_length=16"]
+    kept = [*command, "--checkpoints", str(tmp_path / "c"), "--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(kept, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (tmp_path / "c" / "checkpoint.json").exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    subprocess.run(kept, check=True, capture_output=True)
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
+    killed, whole = (Hasher.load(tmp_path / name) for name in ("killed", "whole"))
+    np.testing.assert_array_equal(killed.encode(digits.database), whole.encode(digits.database))
+    assert killed.metrics == whole.metrics
+
+
+def test_checkpoints_of_another_run_are_refused(digits, tmp_path):
+    fit(fast("train.epochs=1"), digits, checkpoints=tmp_path)
+    with pytest.raises(UserError, match=r"holds a checkpoint of another config .* choose another folder"):
+        fit(fast("train.epochs=2"), digits, checkpoints=tmp_path)
+    next(tmp_path.glob("*.safetensors")).write_bytes(b"torn")
+    with pytest.raises(UserError, match="no checkpoint of this project or is damaged"):
+        fit(fast("train.epochs=1"), digits, checkpoints=tmp_path)
+
+
+def test_a_loss_that_is_not_finite_has_a_name(digits, monkeypatch):
+    monkeypatch.setattr("nsh_core.losses.objective.nt_xent", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(NotFinite, match=r"anchor became nan in epoch 1"):
+        fit(fast(), digits)
+
+
+def test_a_collapse_has_a_name(digits, monkeypatch):
+    monkeypatch.setattr(Hasher, "_encode_batch", lambda self, batch: np.zeros((len(batch), 2), np.uint8))
+    with pytest.raises(CodeCollapse, match="all 1197 database items have one code after epoch 2"):
+        fit(fast(), digits)
+
+
+def test_what_does_not_fit_is_refused(digits):
+    with pytest.raises(UserError, match="batch_size = 2000 exceeds the 1197 training items of digits"):
+        fit(fast("train.batch_size=2000"), digits)
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="no CUDA device: allowed here are auto and cpu"):
+            fit(fast("train.device=cuda"), digits)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", sorters.names())
+def test_every_backend_trains_on_cuda(digits, name):
+    config = fast(f"sorter.name={name}", "train.device=cuda", "train.epochs=10")
+    hasher = fit(config, digits)
+    assert hasher.model.mean.device.type == "cuda"
+    assert hasher.metrics["test_map"] > 0.3
+
+
+def test_the_callers_threads_are_left_alone(digits):
+    torch.set_num_threads(2)
+    fit(fast("train.epochs=1"), digits)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
+
+
+def test_multi_label_features_train(tmp_path):
+    from tests.conftest import feature_arrays
+
+    np.savez(tmp_path / "f.npz", **feature_arrays(multi=True, stored=np.uint8))
+    dataset = load_dataset(f"features:{tmp_path / 'f.npz'}")
+    hasher = fit(make_config({"code_length": 8, "train": {"epochs": 20, "batch_size": 16}}), dataset)
+    assert hasher.metrics["test_map"] > 0.8
+    assert continuous_map(dataset, None)["test_map"] > 0.8
+
+
+def test_the_continuous_line_of_digits_is_the_designs(digits):
+    assert continuous_map(digits, None)["test_map"] == pytest.approx(0.67, abs=0.03)
+
+
+def test_the_continuous_line_of_cifar_is_the_designs(cifar_features):
+    dataset = load_dataset(cifar_features)
+    for name in ("validation", "test"):
+        split = getattr(dataset, name)
+        setattr(dataset, name, dataclasses.replace(split, items=split.items[:500], labels=split.labels[:500]))
+    assert continuous_map(dataset, 1000)["test_map"] == pytest.approx(0.484, abs=0.03)
