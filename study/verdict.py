@@ -54,16 +54,19 @@ def decide(results: Results) -> Verdict:
         headline += f" {_sentence(next(row.itertuples()))}" if len(row) else ""
     elif len(against):
         headline += f" It is the reference; the closest other arm: {_sentence(next(against.itertuples()))}"
+    clear = [row.arm for row in against.itertuples() if _is_clear_loss(row) and row.arm != best]
+    if clear:
+        headline += f" Clearly below {reference}: {', '.join(clear)}."
     if tied:
-        headline += f" Not told apart from it: {', '.join(arm for arm in results.arms if arm in tied)}."
+        headline += f" Not told apart from {best}: {', '.join(arm for arm in results.arms if arm in tied)}."
     return Verdict(headline, sentences, [*failures, *_cautions(results, len(against))], best, tied)
 
 
 def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
     """What a paired comparison shows.
 
-    clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does, with at least
-    5 seeds (a bootstrap of fewer proves nothing). open: neither.
+    clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does. open: neither, or
+    fewer than 5 seeds, of which a bootstrap proves nothing.
     """
     if seeds < _FEWEST_SEEDS or low <= 0 <= high:
         return "open"
@@ -74,13 +77,25 @@ def _sentence(row: Any) -> str:
     """One comparison, a row of the comparisons table, in words."""
     if pd.isna(row.ci_low):
         return f"{row.arm} against {row.reference}: {row.difference:+.3f}, one seed, no interval."
-    numbers = f"{abs(row.difference):.3f} [{row.ci_low:+.3f}, {row.ci_high:+.3f}], p = {row.p_holm:.3g} (Holm)"
-    way = "beats" if row.difference > 0 else "loses to"
+    interval = f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
     kind = finding(row.ci_low, row.ci_high, row.p_holm, row.n)
     if kind == "open":
-        return f"{row.arm} and {row.reference} are not told apart: {row.difference:+.3f}{numbers[5:]}."
-    hedge = "" if kind == "clear" else "probably "
-    return f"{row.arm} {hedge}{way} {row.reference} by {numbers}."
+        return f"{row.arm} and {row.reference} are not told apart: {row.difference:+.3f} {interval}, {_p(row.p_holm)}."
+    way = "beats" if row.difference > 0 else "loses to"
+    if kind == "clear":
+        return f"{row.arm} {way} {row.reference} by {abs(row.difference):.3f} {interval}, {_p(row.p_holm)}."
+    return (
+        f"{row.arm} seems to differ from {row.reference} by {row.difference:+.3f} {interval}, but not significantly "
+        f"among all comparisons, {_p(row.p_holm)}."
+    )
+
+
+def _is_clear_loss(row: Any) -> bool:
+    return row.difference < 0 and finding(row.ci_low, row.ci_high, row.p_holm, row.n) == "clear"
+
+
+def _p(p_holm: float) -> str:
+    return "p < 0.001 (Holm)" if p_holm < 0.001 else f"p = {p_holm:.2g} (Holm)"
 
 
 def _estimate(results: Results, arm: str) -> str:

@@ -28,6 +28,7 @@ def cost(results: Results) -> Figure | None:
             label=arm,
             edgecolor="white",
         )
-    axis.set(xlabel="training time of one run (s)", ylabel=f"test {results.map_name}", xscale="log")
+    axis.set(xlabel="training time of one run (s)", ylabel=f"test {results.map_name}")
+    axis.set_xlim(left=0)
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return figure

@@ -40,7 +40,9 @@ def test_evaluate_gives_what_train_gave(trained):
 
 def test_encode_writes_packed_codes(trained, digits, tmp_path):
     np.save(tmp_path / "x.npy", digits.test.items)
-    result = command("encode", "--model", str(trained[0]), "--input", str(tmp_path / "x.npy"), "--out", str(tmp_path / "b.npy"))
+    result = command(
+        "encode", "--model", str(trained[0]), "--input", str(tmp_path / "x.npy"), "--out", str(tmp_path / "b.npy")
+    )
     assert result.returncode == 0, result.stderr
     codes = np.load(tmp_path / "b.npy")
     assert codes.shape == (300, 2)

@@ -70,7 +70,11 @@ def test_training_labels_are_never_read(tmp_path):
 
 def test_the_fingerprint_is_of_the_content(tmp_path):
     prints = set()
-    for name, change in (("a", {}), ("b", {"database_labels": np.zeros(120, int)}), ("c", {"query": np.ones((41, 12))})):
+    for name, change in (
+        ("a", {}),
+        ("b", {"database_labels": np.zeros(120, int)}),
+        ("c", {"query": np.ones((41, 12))}),
+    ):
         np.savez(tmp_path / f"{name}.npz", **feature_arrays() | change)
         prints.add(load_dataset(f"features:{tmp_path / name}.npz").fingerprint())
     assert len(prints) == 3

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from nsh_core import sorters
 from nsh_core.codes import pack, unpack
-from nsh_core.metrics import code_health, cosine_map, mean_average_precision, retrieval, retrieval_metrics, sorter_fidelity
+from nsh_core.metrics import (
+    code_health,
+    cosine_map,
+    mean_average_precision,
+    retrieval,
+    retrieval_metrics,
+    sorter_fidelity,
+)
 
 
 def signs(rng: np.random.Generator, count: int, bits: int) -> np.ndarray:
@@ -34,7 +41,10 @@ def retrieval_problems(draw, most: int):
         labels = rng.integers(0, 3, len(queries)), rng.integers(0, 3, len(database))
         relevant = labels[0][:, None] == labels[1][None, :]
     else:
-        labels = rng.integers(0, 2, (len(queries), 70)) * (rng.random(70) < 0.05), rng.integers(0, 2, (len(database), 70))
+        labels = (
+            rng.integers(0, 2, (len(queries), 70)) * (rng.random(70) < 0.05),
+            rng.integers(0, 2, (len(database), 70)),
+        )
         relevant = (labels[0] @ labels[1].T) > 0
     distance = ((queries[:, None] != database[None]).sum(axis=2)).tolist()
     k = draw(st.one_of(st.none(), st.integers(1, most + 2)))

@@ -134,7 +134,9 @@ def test_entropic_ranks_stay_finite_where_the_library_overflows():
 
 
 @pytest.mark.parametrize("distribution", list(DISTRIBUTIONS))
-@pytest.mark.parametrize(("network", "n"), [("odd_even", 2), ("odd_even", 5), ("odd_even", 8), ("bitonic", 8), ("bitonic", 16)])
+@pytest.mark.parametrize(
+    ("network", "n"), [("odd_even", 2), ("odd_even", 5), ("odd_even", 8), ("bitonic", 8), ("bitonic", 16)]
+)
 def test_networks_are_diffsorts(distribution, network, n):
     keys = distinct_keys(3, n)
     library = DiffSortNet(network, n, steepness=1 / 0.8, distribution=distribution, art_lambda=0.3)
