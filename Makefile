@@ -18,7 +18,7 @@ test: dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses 2
 
 dashboard: env
 	.venv/bin/optuna-dashboard $(STORAGE) --artifact-dir results/artifacts

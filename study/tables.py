@@ -17,20 +17,13 @@ from study.queue import TrialQueue, trial_key
 from study.spec import Plan, PlannedTrial
 from study.stats import bootstrap_interval, compare_paired, holm
 
-MEASURED = ("train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb")
 COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
-_NOT_TABLE = (
-    "key",
-    "owner",
-    "config",
-    "history",
-    "curves",
-    "arm",
-    "seed",
-    "dataset",
-    "bits",
-    "failure",
-    "fingerprint",
+MEASUREMENTS = (
+    *("val_map", "test_map", "val_map_expected", "test_map_expected"),
+    *("val_precision", "test_precision", "val_recall", "test_recall"),
+    *("val_precision_radius_2", "test_precision_radius_2"),
+    *("bit_balance", "bit_correlation", "bit_entropy", "effective_codes", "dead_bits", "sorter_fidelity"),
+    *("train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb"),
 )
 
 
@@ -73,7 +66,7 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[s
         "bits": planned.config.code_length,
     }
     row |= {f"factor_{factor}": label for factor, label in planned.levels.items()}
-    row |= {name: value for name, value in attributes.items() if name not in _NOT_TABLE}
+    row |= {name: attributes.get(name) for name in MEASUREMENTS}
     row["trial"] = None if trial is None else trial.number
     row["config_hash"] = planned.config.digest()
     row["config"] = planned.config.model_dump_json()
@@ -91,21 +84,11 @@ def _curve_points(planned: PlannedTrial, trial: FrozenTrial) -> list[dict[str, A
     return [{"arm": planned.arm, "seed": planned.seed} | point for point in points]
 
 
-def metric_columns(trials: pd.DataFrame) -> list[str]:
-    """Columns of trials that hold measurements."""
-    fixed = {"study", "arm", "seed", "state", "failure", "dataset", "bits", "trial", "config_hash", "config"}
-    return [
-        name
-        for name in trials.columns
-        if name not in fixed and not name.startswith("factor_") and pd.api.types.is_numeric_dtype(trials[name])
-    ]
-
-
 def summarize(trials: pd.DataFrame) -> pd.DataFrame:
     """arm, metric, n, mean, sd, ci_low, ci_high of complete trials, arms and metrics in their order."""
     rows = []
     for arm, group in trials.groupby("arm", sort=False):
-        for metric in metric_columns(trials):
+        for metric in MEASUREMENTS:
             values = group[metric].dropna().to_numpy(float)
             if len(values):
                 low, high = bootstrap_interval(values)
@@ -120,7 +103,7 @@ def compare(trials: pd.DataFrame, reference: str) -> pd.DataFrame:
         "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
     ]  # fmt: skip
     frames = []
-    for metric in [name for name in COMPARED if name in trials.columns]:
+    for metric in COMPARED:
         table = trials.pivot(index="seed", columns="arm", values=metric)
         if reference not in table:
             continue

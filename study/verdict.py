@@ -54,7 +54,7 @@ def decide(results: Results) -> Verdict:
         headline += f" {_sentence(next(row.itertuples()))}" if len(row) else ""
     elif len(against):
         headline += f" It is the reference; the closest other arm: {_sentence(next(against.itertuples()))}"
-    clear = [row.arm for row in against.itertuples() if _is_clear_loss(row) and row.arm != best]
+    clear = [str(row.arm) for row in against.itertuples() if _is_clear_loss(row) and row.arm != best]
     if clear:
         headline += f" Clearly below {reference}: {', '.join(clear)}."
     if tied:
@@ -65,8 +65,8 @@ def decide(results: Results) -> Verdict:
 def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
     """What a paired comparison shows.
 
-    clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does. open: neither, or
-    fewer than 5 seeds, of which a bootstrap proves nothing.
+    clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does.
+    open: neither, or fewer than 5 seeds, of which a bootstrap proves nothing.
     """
     if seeds < _FEWEST_SEEDS or low <= 0 <= high:
         return "open"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from nsh_core.data.dataset import Dataset, Split
@@ -25,6 +24,9 @@ class Digits(Dataset):
     default_map_at = None
 
     def __init__(self) -> None:
+        # scikit-learn takes over a second to import, which runs on other data need not spend.
+        from sklearn.datasets import load_digits
+
         images, labels = load_digits(return_X_y=True)
         items = (images / 16).astype(np.float32)
         order = np.random.default_rng(_SPLIT_SEED).permutation(len(items))

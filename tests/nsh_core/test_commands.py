@@ -14,9 +14,8 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    result = command(
-        "train", "--dataset", "digits", "--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0", "--out", str(folder),
-    )  # fmt: skip
+    settings = ("--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0")
+    result = command("train", "--dataset", "digits", *settings, "--out", str(folder))
     assert result.returncode == 0, result.stderr
     return folder, result.stdout
 
@@ -67,7 +66,7 @@ def test_encode_checks_its_items(digits, tmp_path):
 
 
 def test_a_damaged_hasher_is_named(trained, tmp_path):
-    with pytest.raises(UserError, match="cannot read .*hasher.json: No such file"):
+    with pytest.raises(UserError, match=r"cannot read .*hasher.json: No such file"):
         Hasher.load(tmp_path)
     (tmp_path / "hasher.json").write_text("{}")
     with pytest.raises(UserError, match=r"hasher.json is no checkpoint of this project or is damaged"):

@@ -66,5 +66,5 @@ def test_bad_files_are_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         read_mapping(path)
-    with pytest.raises(UserError, match="cannot read .*absent.yaml: No such file"):
+    with pytest.raises(UserError, match=r"cannot read .*absent.yaml: No such file"):
         read_mapping(tmp_path / "absent.yaml")

@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
+import torchsort
 from diffsort import DiffSortNet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import torchsort
 from nsh_core import UserError, sorters
 from nsh_core.sorters.distributions import DISTRIBUTIONS
 from nsh_core.sorters.networks import bitonic, odd_even

@@ -1,0 +1,155 @@
+"""Every kind of bad input ends a command with one clear line and exit code 2."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import feature_arrays
+from tests.study.commands import ROOT, SPEC
+
+RUN = ["study/run.py", "--study", "tiny.yaml", "--results", "r"]
+REPORT = ["study/report.py", "--results", "r", "--reports", "p", "--study"]
+TRAIN = ["-m", "nsh_core", "train", "--set", "train.epochs=1"]
+
+
+def spec_with(old: str, new: str):
+    def change() -> None:
+        assert old in SPEC
+        Path("tiny.yaml").write_text(SPEC.replace(old, new))
+
+    return change
+
+
+def features_with(**changes: np.ndarray | None):
+    def change() -> None:
+        arrays = {name: array for name, array in (feature_arrays() | changes).items() if array is not None}
+        np.savez("f.npz", **arrays)
+
+    return change
+
+
+def locked_sqlite() -> None:
+    connection = sqlite3.connect("locked.db")
+    connection.execute("CREATE TABLE alembic_version (x)")
+    connection.commit()
+    connection.close()
+    os.chmod("locked.db", 0o444)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def damaged_results() -> None:
+    Path("r/tiny").mkdir(parents=True)
+    Path("r/tiny/run.json").write_text("{")
+
+
+CASES = {
+    "no study": (["study/run.py"], None, "--study is missing"),
+    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: code_length, loss_terms"),
+    "spec file missing": (["study/run.py", "--study", "nope.yaml"], None, "cannot read nope.yaml: No such file"),
+    "spec not yaml": (RUN, lambda: Path("tiny.yaml").write_text("a: [b"), "tiny.yaml is not valid YAML"),
+    "spec not a mapping": (RUN, lambda: Path("tiny.yaml").write_text("[1, 2]"), "must hold a mapping"),
+    "spec without question": (RUN, spec_with("question: Does the tiny study run?", ""), "question: Field required"),
+    "spec with a stray key": (RUN, spec_with("seeds: 2", "seed: 2"), "seed: unknown setting, got 2"),
+    "spec with an unknown figure": (RUN, spec_with("[arms,", "[pie,"), "got 'pie'"),
+    "spec without its reference": (RUN, spec_with("reference: {sorter.name: softsort}", ""), "reference: Field required"),
+    "unknown sorter in an arm": (RUN, spec_with("argsort]", "bubble]"), "arm 'bubble': sorter: unknown sorter 'bubble'"),
+    "setting out of range": ([*RUN, "--set", "code_length=0"], None, "greater than or equal to 1, got 0"),
+    "unknown setting": ([*RUN, "--set", "loss.size=3"], None, "loss.size: unknown setting, got 3"),
+    "malformed --set": ([*RUN, "--set", "code_length"], None, "--set wants NAME=VALUE"),
+    "seeds out of range": ([*RUN, "--seeds", "0"], None, "'--seeds': 0 is not in the range"),
+    "jobs not a number": ([*RUN, "--jobs", "many"], None, "'--jobs': 'many' is not a valid int"),
+    "unknown option": ([*RUN, "--sedes", "3"], None, "No such option: --sedes"),
+    "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known kinds: digits, features"),
+    "feature file missing": ([*RUN, "--dataset", "features:no.npz"], None, "cannot read no.npz: No such file"),
+    "feature file torn": ([*RUN, "--dataset", "features:f.npz"], lambda: Path("f.npz").write_bytes(b"PK\3\4"), "f.npz is not a readable"),
+    "missing array": ([*RUN, "--dataset", "features:f.npz"], features_with(query=None), "f.npz: missing array query"),
+    "wrong shape": ([*RUN, "--dataset", "features:f.npz"], features_with(query=np.zeros((41, 5))), "query has 5 features"),
+    "NaN": ([*RUN, "--dataset", "features:f.npz"], features_with(query=np.full((41, 12), np.nan)), "query holds NaN"),
+    "labels of another length": ([*RUN, "--dataset", "features:f.npz"], features_with(query_labels=np.zeros(3, int)), "query_labels must have shape [41]"),
+    "unknown storage": ([*RUN, "--storage", "mongodb://u:hunter2@h/d"], None, "of an unknown kind, allowed: a journal file"),
+    "storage is no journal": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text("hello\n"), "j.log is no Optuna journal"),
+    "journal damaged": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text('{"op_code": 0,\n{}\n'), "j.log is no Optuna journal, or is damaged"),
+    "storage is a folder": ([*RUN, "--storage", "dir"], lambda: Path("dir").mkdir(), "cannot use storage dir: not a file"),
+    "database unreachable": ([*RUN, "--storage", f"postgresql://bob:hunter2@127.0.0.1:{free_port()}/d"], None, "is locked, unreachable or unusable"),
+    "sqlite not a database": ([*RUN, "--storage", "sqlite:///x.db"], lambda: Path("x.db").write_text("no database here" * 99), "file is not a database"),
+    "results folder is a file": (RUN, lambda: Path("r").write_text(""), "cannot write into r/tiny"),
+    "report before the run": ([*REPORT, "sorter_ablation"], None, "no results in r/sorter_ablation: run `python study/run.py"),
+    "report on damaged results": ([*REPORT, "tiny"], damaged_results, "r/tiny is damaged, run the study again"),
+    "train with a bad config file": ([*TRAIN, "--config", "c.yaml"], lambda: Path("c.yaml").write_text("loss: 3"), "loss: expected a section of settings, got 3"),
+    "train with too large a batch": ([*TRAIN, "--set", "train.batch_size=5000"], None, "train.batch_size = 5000 exceeds the 1197"),
+    "train into a file": ([*TRAIN, "--out", "tiny.yaml"], None, "cannot write tiny.yaml"),
+    "encode without a model": (["-m", "nsh_core", "encode", "--model", "m", "--input", "x", "--out", "y"], None, "cannot read m/hasher.json"),
+}  # fmt: skip
+
+
+def execute(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    script = [str(ROOT / part) if part.startswith("study/") else part for part in command]
+    return subprocess.run(
+        [sys.executable, *script], cwd=folder, capture_output=True, text=True, env=os.environ | environment
+    )
+
+
+def assert_one_clear_line(result: subprocess.CompletedProcess[str], message: str) -> None:
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert message in result.stderr
+    assert "hunter2" not in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(case, tmp_path, monkeypatch):
+    command, prepare, message = CASES[case]
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SPEC)
+    if prepare is not None:
+        prepare()
+    assert_one_clear_line(execute(command, tmp_path), message)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_write_permission(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(SPEC)
+    tmp_path.chmod(0o555)
+    assert_one_clear_line(execute(RUN, tmp_path), "cannot write into r/tiny: Permission denied")
+
+
+def without(package: str, folder: Path) -> dict[str, str]:
+    """An environment in which importing a package fails as if it were not installed."""
+    blocker = folder / "site"
+    blocker.mkdir()
+    (blocker / "sitecustomize.py").write_text(f"import sys\nsys.modules[{package!r}] = None\n")
+    return {"PYTHONPATH": str(blocker)}
+
+
+def test_a_missing_sorter_package(tmp_path):
+    result = execute([*TRAIN, "--set", "sorter.name=torchsort"], tmp_path, **without("torchsort", tmp_path))
+    assert_one_clear_line(result, "sorter torchsort is not installed: build it with scripts/torchsort.sh")
+    assert execute(TRAIN, tmp_path, PYTHONPATH=str(tmp_path / "site")).returncode == 0
+
+
+@pytest.mark.parametrize("script", ["study/run.py", "study/report.py"])
+def test_a_missing_core_package(tmp_path, script):
+    result = execute([script, "--study", "tiny"], tmp_path, **without("optuna", tmp_path))
+    assert_one_clear_line(result, "the package 'optuna' is missing: run `make env`")
+
+
+def test_a_read_only_or_locked_database(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(SPEC)
+    connection = sqlite3.connect(tmp_path / "locked.db", isolation_level=None)
+    connection.execute("CREATE TABLE t (x)")
+    connection.execute("BEGIN EXCLUSIVE")
+    result = execute([*RUN, "--storage", "sqlite:///locked.db?timeout=1"], tmp_path)
+    connection.close()
+    assert_one_clear_line(result, "database is locked")

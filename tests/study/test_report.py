@@ -1,0 +1,167 @@
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study import figures
+from study.document import write_report
+from study.latex import escape, latex_table
+from study.results import Results, read_results
+from study.spec import StudySpec, arm_name
+from study.tables import MEASUREMENTS, Tables, compare, summarize, write_tables
+from study.verdict import decide
+from tests.study.commands import report, run
+
+
+def synthetic(means: dict[str, float], seeds: int = 8, spread: float = 0.01, factors: dict | None = None) -> Results:
+    """Results with chosen mean mAPs; the first arm is the reference."""
+    rng = np.random.default_rng(0)
+    factors = factors or {"sorter": {arm: {} for arm in means}}
+    first = {factor: next(iter(levels)) for factor, levels in factors.items()}
+    spec = StudySpec.model_validate(
+        {"name": "made", "question": "Which <arm> & why_?", "factors": factors, "reference": first}
+        | {"figures": ["arms", "heatmap", "bits", "curves", "pr", "health", "cost"]}
+    )
+    noise = rng.normal(0, spread, seeds)
+    rows, points = [], []
+    for levels in spec.arms():
+        arm = arm_name(levels)
+        for seed in range(seeds):
+            value = means[arm] + noise[seed] + rng.normal(0, spread / 4)
+            row = dict.fromkeys(MEASUREMENTS, value) | {"train_seconds": 2.0 + seed, "arm": arm, "seed": seed}
+            row |= {f"factor_{factor}": label for factor, label in levels.items()}
+            row |= {"state": "complete", "failure": "", "bits": int(levels.get("code_length", 32))}
+            rows.append(row)
+            for x in (1.0, 2.0):
+                for curve in ("val_map", "sorted_nce", "test_precision_by_radius", "test_recall_by_radius"):
+                    points.append({"arm": arm, "seed": seed, "curve": curve, "x": x, "value": value})
+    trials = pd.DataFrame(rows)
+    facts = {
+        "key": "made", "spec": spec.model_dump(mode="json"), "dataset": "digits", "fingerprint": "f", "map_at": 1000,
+        "precision_at": 100, "continuous": {"val_map": 0.6, "test_map": 0.6}, "train_items": 1, "database_items": 1,
+        "validation_queries": 1, "test_queries": 1, "command": "python study/run.py", "storage": "s", "written": "now",
+        "provenance": {"commit": "abc"},
+    }  # fmt: skip
+    tables = Tables(trials, pd.DataFrame(points), summarize(trials), compare(trials, spec.reference_arm))
+    return Results(spec, tables, facts)
+
+
+def test_a_clear_difference_is_said_with_its_numbers():
+    verdict = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75, "argsort": 0.4}))
+    assert verdict.best == "neuralsort"
+    assert verdict.headline.startswith("neuralsort is best on the validation queries: test mAP@1000 0.75")
+    assert re.search(
+        r"neuralsort beats softsort by 0\.0[45]\d \[\+0\.0\d+, \+0\.0\d+\], p = 0\.0\d+ \(Holm\)", verdict.headline
+    )
+    assert "Clearly below softsort: argsort." in verdict.headline
+    assert verdict.tied == set()
+    assert verdict.cautions == []
+
+
+def test_no_difference_is_said_too():
+    verdict = decide(synthetic({"softsort": 0.7, "neuralsort": 0.7}, spread=0.05))
+    assert len(verdict.sentences) == 1
+    assert "not told apart" in verdict.sentences[0]
+    assert len(verdict.tied) == 1
+
+
+def test_few_seeds_are_called_few():
+    verdict = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75}, seeds=3))
+    assert "beats" not in verdict.headline
+    assert any("run more seeds" in caution for caution in verdict.cautions)
+    single = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75}, seeds=1))
+    assert "one seed" in single.headline
+    assert any("One seed says nothing" in caution for caution in single.cautions)
+
+
+def test_failures_are_said():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
+    results.tables.trials.loc[results.tables.trials.arm == "neuralsort", ["state", "failure"]] = [
+        "failed",
+        "not_finite: x",
+    ]
+    done = results.done
+    tables = Tables(results.tables.trials, results.tables.curves, summarize(done), compare(done, "softsort"))
+    verdict = decide(Results(results.spec, tables, results.facts))
+    assert verdict.best == "softsort"
+    assert verdict.cautions[0] == "neuralsort: 8 of its trials have no result (not_finite: x)."
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ({"sorter": {"a": {}, "b": {}}}, {"arms", "curves", "pr", "health", "cost"}),
+        ({"m": [1, 2], "k": [3, 4, 5]}, {"arms", "heatmap", "curves", "pr", "health", "cost"}),
+        ({"s": ["x", "y"], "m": [1, 2], "k": [3, 4]}, {"arms", "heatmap", "curves", "pr", "health", "cost"}),
+        ({"code_length": [8, 16]}, {"arms", "bits", "curves", "pr", "health", "cost"}),
+        ({"s": ["x", "y"], "code_length": [8, 16]}, {"arms", "bits", "heatmap", "curves", "pr", "health", "cost"}),
+    ],
+)
+def test_each_figure_is_drawn_where_it_applies(tmp_path, factors, expected):
+    spec = StudySpec.model_validate(
+        {"name": "n", "question": "q", "factors": factors, "reference": {f: next(iter(v)) for f, v in factors.items()}}
+    )
+    means = {arm_name(arm): 0.5 + 0.02 * number for number, arm in enumerate(spec.arms())}
+    images = figures.draw(synthetic(means, 3, factors=factors), tmp_path)
+    assert set(images) == expected
+    for name in expected:
+        assert images[name].startswith(b"\x89PNG")
+        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_page_stands_alone_and_names_are_escaped(tmp_path):
+    hostile = "<script>alert('x')</script>|50%_of_$"
+    results = synthetic({"softsort": 0.7, hostile: 0.71})
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "Which &lt;arm&gt; &amp; why_?" in page
+    assert not re.search(r'(?:src|href)="(?!data:)', page)
+    assert page.count("data:image/png;base64,") == 5
+    markdown = (tmp_path / "report.md").read_text()
+    rows = [line for line in markdown.splitlines() if line.startswith("| ")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    latex = (tmp_path / "table.tex").read_text()
+    assert r"50\%\_of\_\$" in latex
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert latex.count(f"\\{rule}") == 1
+
+
+def test_latex_marks_the_best_and_its_ties():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.7, "argsort": 0.3}, spread=0.05)
+    verdict = decide(results)
+    lines = latex_table(results, verdict).splitlines()
+    assert verdict.best is not None
+    bold = [line for line in lines if "mathbf" in line]
+    assert len(bold) == 1
+    assert bold[0].startswith(verdict.best)
+    assert [line.split("$")[0] for line in lines if "^\\dagger" in line] == list(verdict.tied)
+    assert escape("a\\b{c}~^") == r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}"
+
+
+def test_results_are_read_back_as_written(tmp_path):
+    results = synthetic({"softsort": 0.7, "1": 0.75})
+    write_tables(results.tables, tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(results.facts))
+    again = read_results(tmp_path)
+    pd.testing.assert_frame_equal(again.tables.summary, results.tables.summary)
+    assert decide(again) == decide(results)
+
+
+def test_the_command_reports_on_a_real_run(spec_file, tmp_path):
+    folders = ("--results", tmp_path / "r")
+    assert run("--study", spec_file, *folders).returncode == 0
+    result = report("--study", "tiny", *folders, "--reports", tmp_path / "p")
+    assert result.returncode == 0, result.stderr
+    assert "is best on the validation queries" in result.stdout
+    made = {path.name for path in (tmp_path / "p" / "tiny").iterdir()}
+    assert {"report.html", "report.md", "table.tex", "arms.png", "arms.pdf", "curves.png", "pr.png"} <= made
+    page = (tmp_path / "p" / "tiny" / "report.html").read_text()
+    for fact in ("fingerprint", "commit", "torch", "python study/run.py --study"):
+        assert fact in page
+    reported = re.findall(r"<td>(0\.\d{3})</td>", page)
+    summary = pd.read_csv(tmp_path / "r" / "tiny" / "summary.csv")
+    assert f"{summary[summary.metric == 'val_map']['mean'].max():.3f}" in reported

