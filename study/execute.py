@@ -99,7 +99,8 @@ class _Workers:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, *last, console=Console(stderr=True)) as progress:
+        console = Console(stderr=True)
+        with Progress(*columns, *last, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("trials", total=len(self.keys), note="")
             while True:
                 latest = self.queue.latest()

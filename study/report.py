@@ -18,10 +18,8 @@ try:
     from study.results import read_results
     from study.spec import load_spec, study_key
 except ModuleNotFoundError as error:
-    print(
-        f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python",
-        file=sys.stderr,
-    )
+    package = (error.name or "?").partition(".")[0]
+    print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
     sys.exit(2)
 
 app = typer.Typer(add_completion=False)

@@ -39,15 +39,15 @@ SOME_FAILED = 1
 def study(
     study: Annotated[str | None, typer.Option(help="name of a shipped study, or path of a .yaml file")] = None,
     dataset: Annotated[str | None, typer.Option(help="digits, or features:PATH.npz; default: the study's")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="seeds of each arm")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="worker processes; default: a core each")] = None,
+    seeds: Annotated[int | None, typer.Option(help="seeds of each arm")] = None,
+    jobs: Annotated[int | None, typer.Option(help="worker processes; default: a core each")] = None,
     assignments: Annotated[
         list[str], typer.Option("--set", help="override a setting of every arm: train.epochs=10")
     ] = [],  # noqa: B006
     storage: Annotated[
         str | None, typer.Option(help="Optuna storage: a journal file, sqlite:///FILE or postgresql://...")
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="run at most so many trials now")] = None,
+    trials: Annotated[int | None, typer.Option(help="run at most so many trials now")] = None,
     results: Annotated[Path, typer.Option(help="folder of tables and the default storage")] = Path("results"),
     retry_failed: Annotated[bool, typer.Option(help="run trials again that failed")] = False,
     list_studies: Annotated[bool, typer.Option("--list", help="show the shipped studies")] = False,
@@ -57,6 +57,9 @@ def study(
 
     Exit codes: 0 all trials complete, 1 some failed or are left, 2 bad input, 130 interrupted.
     """
+    for option, value in (("--seeds", seeds), ("--jobs", jobs), ("--trials", trials)):
+        if value is not None and value < 1:
+            raise UserError(f"{option} must be at least 1, got {value}")
     console = Console()
     if list_studies:
         table = Table("study", "trials", "question")

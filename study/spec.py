@@ -167,8 +167,6 @@ def make_plan(
 ) -> Plan:
     """Every trial of a study, validated. An arm's own settings win over `assignments`, those over the base."""
     count = spec.seeds if seeds is None else seeds
-    if count < 1:
-        raise UserError(f"--seeds must be at least 1, got {count}")
     given = dict(parse_assignment(text) for text in assignments)
     base = with_overrides(with_overrides({}, spec.base), given)
     trials = []

@@ -29,7 +29,7 @@ def shown(url: str) -> str:
         return url
     try:
         return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         return f"{url.partition('://')[0]}://..."
 
 

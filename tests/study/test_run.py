@@ -219,8 +219,28 @@ def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_pat
     assert set(trials.dataset) == {f"features:{feature_file}"}
 
 
-def test_other_levels_under_the_same_name_are_refused(spec_file, tmp_path):
+def test_an_arm_added_to_a_spec_runs_alone(spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1)
+    assert run(*options).returncode == 0
+    before = [trial.datetime_complete for trial in stored(tmp_path / "r")]
+    spec_file.write_text(spec_file.read_text().replace("[softsort, argsort]", "[softsort, argsort, neuralsort]"))
+    assert run(*options).returncode == 0
+    after = stored(tmp_path / "r")
+    assert [trial.datetime_complete for trial in after[:2]] == before
+    assert [trial.params["sorter.name"] for trial in after] == ["softsort", "argsort", "neuralsort"]
+
+
+def test_a_database_that_cannot_take_other_levels_says_so(spec_file, tmp_path):
+    options = (
+        "--study",
+        spec_file,
+        "--results",
+        tmp_path / "r",
+        "--seeds",
+        1,
+        "--storage",
+        f"sqlite:///{tmp_path}/s.db",
+    )
     assert run(*options).returncode == 0
     spec_file.write_text(spec_file.read_text().replace("[softsort, argsort]", "[softsort, argsort, neuralsort]"))
     result = run(*options)
