@@ -1,0 +1,66 @@
+"""The recipes of the README work as they stand there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nsh_core import fit, load_dataset, make_config, sorters
+from nsh_core.sorters.base import Sorter, check_rows
+from study.spec import load_spec, make_plan
+from tests.conftest import feature_arrays
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def block(language: str, containing: str) -> str:
+    found = [code for code in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in code]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_python_example(capsys):
+    names: dict = {}
+    exec(block("python", "import fit"), names)
+    assert names["codes"].shape == (300, 2)
+    assert 0.5 < float(capsys.readouterr().out.split()[0]) < 1
+
+
+def test_the_study_recipe(tmp_path):
+    path = tmp_path / "my_study.yaml"
+    path.write_text(block("yaml", "question"))
+    plan = make_plan(load_spec(str(path)))
+    assert [trial.config.loss.num_positives for trial in plan.trials] == [1] * 5 + [5] * 5 + [10] * 5
+
+
+def test_the_sorter_recipe(digits, monkeypatch):
+    monkeypatch.setattr(sorters, "_BACKENDS", dict(sorters._BACKENDS))
+    exec(
+        block("python", "class GaussSort"),
+        {"Sorter": Sorter, "check_rows": check_rows, "Tensor": torch.Tensor, "register": sorters.register},
+    )
+    keys = torch.tensor([[1.0, 5.0, 3.0]])
+    assert sorters.build("gauss", temperature=0.1).permutation(keys).argmax(dim=2).tolist() == [[1, 2, 0]]
+    hasher = fit(make_config({"train": {"epochs": 3}}, ["sorter.name=gauss"]), digits)
+    assert hasher.metrics["test_map"] > 0.5
+
+
+def test_the_data_recipe(tmp_path, monkeypatch):
+    arrays = feature_arrays()
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "np": np, "train": arrays["train_views"], "database": arrays["database"], "y": arrays["database_labels"],
+        "query": arrays["query"], "y_query": arrays["query_labels"],
+    }  # fmt: skip
+    exec(block("python", "np.savez"), names)
+    dataset = load_dataset("features:mine.npz")
+    hasher = fit(make_config({"code_length": 8, "train": {"epochs": 5, "batch_size": 16}}), dataset)
+    assert hasher.metrics["test_map"] > 0.5
+
+
+@pytest.mark.parametrize("option", re.findall(r"\| `(--[a-z-]+)", README))
+def test_every_option_named_exists(option):
+    sources = "".join((Path(__file__).parents[1] / "study" / name).read_text() for name in ("run.py", "report.py"))
+    assert option in sources or f"{option[2:].replace('-', '_')}:" in sources
