@@ -21,4 +21,5 @@ test: dev
 	$(PY) -m pytest --numprocesses 2
 
 dashboard: env
-	.venv/bin/optuna-dashboard $(STORAGE) --artifact-dir results/artifacts
+	@test -f $(STORAGE) || { echo "error: no $(STORAGE) yet: run a study first, e.g. make study" >&2; exit 2; }
+	.venv/bin/optuna-dashboard $(STORAGE)

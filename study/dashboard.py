@@ -14,6 +14,7 @@ from study.verdict import decide
 def publish(session: Session, results: Results) -> None:
     """Saves the note and the plotly figures with the study, replacing earlier ones."""
     with storage_errors(session.url):
+        optuna_dashboard.set_objective_names(session.queue.study, [f"validation {results.map_name}"])
         optuna_dashboard.save_note(session.queue.study, note(results))
         if not results.done.empty:
             for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
