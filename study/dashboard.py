@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import optuna_dashboard
 import plotly.graph_objects as go
+from optuna.exceptions import ExperimentalWarning
 
 from study.results import Results
 from study.session import Session
@@ -14,7 +17,8 @@ from study.verdict import decide
 def publish(session: Session, results: Results) -> None:
     """Saves the note and the plotly figures with the study, replacing earlier ones."""
     with storage_errors(session.url):
-        optuna_dashboard.set_objective_names(session.queue.study, [f"validation {results.map_name}"])
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            session.queue.study.set_metric_names([f"validation {results.map_name}"])
         optuna_dashboard.save_note(session.queue.study, note(results))
         if not results.done.empty:
             for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):

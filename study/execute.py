@@ -28,6 +28,7 @@ from study.queue import TrialQueue, interrupt, is_open
 from study.storage import storage_errors
 
 _POLL_SECONDS = 0.5
+_LINE_SECONDS = 30
 _TRIES = 3
 
 
@@ -102,6 +103,7 @@ class _Workers:
         console = Console(stderr=True)
         with Progress(*columns, *last, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("trials", total=len(self.keys), note="")
+            said = time.monotonic()
             while True:
                 latest = self.queue.latest()
                 mine = [latest[key] for key in self.keys]
@@ -112,6 +114,9 @@ class _Workers:
                 if states[TrialState.FAIL]:
                     note += f", failed {states[TrialState.FAIL]}"
                 progress.update(task, completed=over, note=note)
+                if not console.is_terminal and time.monotonic() - said > _LINE_SECONDS:
+                    console.print(f"{over} of {len(self.keys)} trials, {note}")
+                    said = time.monotonic()
                 if over == len(self.keys) or not self._tend(states[TrialState.WAITING]):
                     return
                 time.sleep(_POLL_SECONDS)

@@ -95,10 +95,11 @@ class StudySpec(BaseModel):
 
 
 def arm_name(arm: dict[str, str]) -> str:
-    """An arm's name: the level alone if there is one factor, else factor=level for each."""
+    """An arm's name: the level alone if there is one factor, else factor=level for each (sorter.name is "sorter")."""
     if len(arm) == 1:
         return next(iter(arm.values()))
-    return ", ".join(f"{factor.rpartition('.')[2]}={label}" for factor, label in arm.items())
+    short = {factor: factor.removesuffix(".name").rpartition(".")[2] for factor in arm}
+    return ", ".join(f"{short[factor]}={label}" for factor, label in arm.items())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from study.figures.style import colors, line_arms
+from study.figures.style import colors, legend_below, line_arms
 from study.results import Results
 
 
@@ -14,7 +14,7 @@ def cost(results: Results) -> Figure | None:
     if results.done.empty:
         return None
     palette = colors(results)
-    figure, axis = plt.subplots(figsize=(5.5, 3.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.5, 4.0), layout="constrained")
     for arm in line_arms(results):
         trials = results.done[results.done.arm == arm]
         axis.scatter(trials.train_seconds, trials.test_map, s=14, alpha=0.5, color=palette[arm])
@@ -30,5 +30,5 @@ def cost(results: Results) -> Figure | None:
         )
     axis.set(xlabel="training time of one run (s)", ylabel=f"test {results.map_name}")
     axis.set_xlim(left=0)
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    legend_below(figure, axis)
     return figure

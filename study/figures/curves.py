@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from study.figures.style import colors, line_arms
+from study.figures.style import colors, legend_below, line_arms
 from study.results import Results
 
 _PANELS = {"val_map": "validation", "sorted_nce": "SortedNCE", "anchor": "NT-Xent anchor"}
@@ -28,7 +28,6 @@ def curves(results: Results) -> Figure | None:
         )  # fmt: skip
         label = f"{_PANELS[name]} {results.map_name}" if name == "val_map" else _PANELS[name]
         axis.set(xlabel="epoch", ylabel=label)
-    handles, labels = axes[0][0].get_legend_handles_labels()
     axes[0][0].get_legend().remove()
-    figure.legend(handles, labels, loc="outside lower center", ncol=min(4, len(labels)), frameon=False)
+    legend_below(figure, axes[0][0])
     return figure

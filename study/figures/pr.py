@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from study.figures.style import colors, line_arms
+from study.figures.style import colors, legend_below, line_arms
 from study.results import Results
 
 
@@ -17,7 +17,7 @@ def pr(results: Results) -> Figure | None:
         return None
     means = table.pivot_table(index=["arm", "x"], columns="curve", values="value")
     palette = colors(results)
-    figure, axis = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.5, 4.6), layout="constrained")
     for arm in line_arms(results):
         line = means.loc[arm].dropna()
         axis.plot(
@@ -25,5 +25,5 @@ def pr(results: Results) -> Figure | None:
             label=arm, color=palette[arm],
         )  # fmt: skip
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    legend_below(figure, axis)
     return figure

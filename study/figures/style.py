@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from study.results import Results
 
@@ -15,11 +17,18 @@ def ranked_arms(results: Results) -> list[str]:
 
 
 def colors(results: Results) -> dict[str, tuple[float, float, float]]:
-    """A colour for each arm, the same in every figure of a study."""
-    palette = (
-        sns.color_palette("colorblind") if len(results.arms) <= 10 else sns.color_palette("husl", len(results.arms))
-    )
-    return dict(zip(results.arms, palette, strict=False))
+    """A colour for each arm, the same in every figure of a study; where they are many, grey for those without a line."""
+    palette = sns.color_palette("colorblind")
+    if len(results.arms) <= len(palette):
+        return dict(zip(results.arms, palette, strict=False))
+    return dict.fromkeys(results.arms, (0.75, 0.75, 0.75)) | dict(zip(line_arms(results), palette, strict=False))
+
+
+def legend_below(figure: Figure, axis: Axes) -> None:
+    """The axis' legend under the figure, in as many columns as its labels leave room for."""
+    handles, labels = axis.get_legend_handles_labels()
+    columns = int(figure.get_figwidth() * 13 / (max(map(len, labels)) + 6))
+    figure.legend(handles, labels, loc="outside lower center", ncol=max(1, min(4, columns)), frameon=False)
 
 
 def line_arms(results: Results) -> list[str]:
