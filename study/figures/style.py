@@ -17,7 +17,7 @@ def ranked_arms(results: Results) -> list[str]:
 
 
 def colors(results: Results) -> dict[str, tuple[float, float, float]]:
-    """A colour for each arm, the same in every figure of a study; where they are many, grey for those without a line."""
+    """A colour for each arm, the same in every figure; where arms are many, grey for those without a line."""
     palette = sns.color_palette("colorblind")
     if len(results.arms) <= len(palette):
         return dict(zip(results.arms, palette, strict=False))
