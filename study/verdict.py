@@ -14,6 +14,7 @@ from study.tables import compare
 ALPHA = 1 - CONFIDENCE
 METRIC = "test_map"
 _FEWEST_SEEDS = 5
+_MOST_NAMED = 6
 
 Finding = Literal["clear", "likely", "open"]
 
@@ -58,7 +59,9 @@ def decide(results: Results) -> Verdict:
     if clear:
         headline += f" Clearly below {reference}: {', '.join(clear)}."
     if tied:
-        headline += f" Not told apart from {best}: {', '.join(arm for arm in results.arms if arm in tied)}."
+        named = [arm for arm in results.arms if arm in tied]
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        headline += f" Not told apart from {best}: {', '.join(named[:_MOST_NAMED])}{more}."
     return Verdict(headline, sentences, [*failures, *_cautions(results, len(against))], best, tied)
 
 

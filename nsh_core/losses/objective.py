@@ -46,8 +46,9 @@ class Objective:
         latents = [v.latents.detach() if config.stop_gradient else v.latents for v in (first, second)]
         similarity = latents[0] @ latents[1].T / config.nce_temperature
         # <z_i, P_ij Z> = P_ij (Z Z^T)_i: the sorter only has to carry one scalar per item.
-        ranked = self.sorter.sort_payload(torch.cat([keys, keys.T]), torch.cat([similarity, similarity.T]))
-        return sorted_nce(ranked, config.num_positives, config.gap, config.negatives, generator)
+        both_ways = torch.cat([keys, keys.T]), torch.cat([similarity, similarity.T])
+        ranked = self.sorter.sort_levels(*both_ways, first.codes.shape[1] + 1)
+        return sorted_nce(ranked, config.num_positives, config.gap, config.negatives, generator, len(keys))
 
 
 def agreeing_bits(first: Tensor, second: Tensor) -> Tensor:

@@ -6,39 +6,56 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from nsh_core.sorters.levels import Ranked, run_of_rank, tally
+
 
 def sorted_nce(
-    ranked: Tensor,
+    ranked: Tensor | Ranked,
     num_positives: int,
     gap: int = 0,
     negatives: str = "all",
     generator: torch.Generator | None = None,
+    n: int | None = None,
 ) -> Tensor:
     """SortedNCE (Yu et al. 2022): the first ranks attract, the rest repel.
 
     ranked: [anchors, n] latent similarity over temperature, C in the paper; row i softly sorted by Hamming distance
-        to anchor i.
+        to anchor i. Or runs of equal ranks as a sorter gives them: the loss then needs how many positives and
+        negatives each run holds. n: the number of ranks, wanted with runs.
     num_positives: m, 1 <= m < n. gap: ranks after m that are neither positive nor negative.
     negatives: of the ranks after m + gap "all", the first k ("hardest-k"), the last k ("farthest-k") or k at random
         for each anchor ("random-k", drawn on the CPU from `generator`).
     Returns the scalar loss, mean over anchors and positives. Raises ValueError if the ranks do not suffice.
     """
-    n = ranked.shape[1]
-    kind, _, count = negatives.partition("-")
+    values, counts = (ranked, None) if isinstance(ranked, Tensor) else (ranked.values, ranked.counts)
+    n = values.shape[1] if n is None else n
+    kind, _, number = negatives.partition("-")
     first = num_positives + gap
-    k = int(count) if count else n - first
+    k = int(number) if number else n - first
     if num_positives < 1 or gap < 0 or k < 1 or first + k > n:
         raise ValueError(
             f"num_positives = {num_positives}, gap = {gap} and negatives = {negatives!r} need more than n = {n} ranks"
         )
-    repelled = ranked[:, first:]
-    if kind == "hardest":
-        repelled = repelled[:, :k]
-    elif kind == "farthest":
-        repelled = repelled[:, n - first - k :]
-    elif kind == "random":
-        draw = torch.rand(repelled.shape, generator=generator).topk(k, dim=1).indices
-        repelled = repelled.gather(1, draw.to(ranked.device))
-    elif kind != "all":
+    if kind not in ("all", "hardest", "farthest", "random"):
         raise ValueError(f"negatives must be all, hardest-k, farthest-k or random-k, got {negatives!r}")
-    return softplus(repelled.logsumexp(dim=1, keepdim=True) - ranked[:, :num_positives]).mean()
+    start, end = (n - k, n) if kind == "farthest" else (first, first + k)
+    draw = None
+    if kind == "random":
+        draw = torch.rand((len(values), n - first), generator=generator).topk(k, dim=1).indices.to(values.device) + first
+    if counts is None:
+        repelled = values[:, start:end] if draw is None else values.gather(1, draw)
+        return softplus(repelled.logsumexp(dim=1, keepdim=True) - values[:, :num_positives]).mean()
+
+    if draw is None:
+        among_negatives = _within(counts, start, end)
+    else:
+        among_negatives = tally(run_of_rank(counts, draw), torch.ones_like(draw, dtype=values.dtype), counts.shape[1])
+    repelled = values.masked_fill(among_negatives == 0, -torch.inf) + among_negatives.clamp(min=1).log()
+    attracted = _within(counts, 0, num_positives)
+    terms = softplus(repelled.logsumexp(dim=1, keepdim=True) - values)
+    return (attracted * terms).sum() / (num_positives * len(values))
+
+
+def _within(counts: Tensor, start: int, end: int) -> Tensor:
+    """How many of the ranks start..end - 1 each run [B, runs] of `counts` ranks holds."""
+    return counts.cumsum(dim=1).clamp(start, end).diff(dim=1, prepend=counts.new_full((len(counts), 1), start))

@@ -13,6 +13,7 @@ class ArgSort(Sorter):
 
     default_temperature = 1.0
     search_range = (1.0, 1.0)
+    level_form = "hard"
 
     def __init__(self) -> None:
         super().__init__()

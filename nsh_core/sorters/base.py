@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.errors import UserError
+from nsh_core.sorters.levels import Ranked
 
 
 class Sorter(ABC):
@@ -19,10 +20,13 @@ class Sorter(ABC):
     every backend and every code length.
 
     `temperature` must be positive; `default_temperature` and `search_range` (log scale) suit keys in bits.
+    `level_form` names what sort_levels does: "levels" (counts and sums per Hamming distance), "network" or "hard",
+    and "dense" where a backend has nothing better than the permutation.
     """
 
     default_temperature: ClassVar[float]
     search_range: ClassVar[tuple[float, float]]
+    level_form: ClassVar[str] = "dense"
 
     def __init__(self, temperature: float | None = None) -> None:
         self.temperature = positive("temperature", self.default_temperature if temperature is None else temperature)
@@ -38,6 +42,13 @@ class Sorter(ABC):
         """
         check_rows(keys, payload)
         return torch.einsum("bjk,bk->bj", self.permutation(keys), payload)
+
+    def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
+        """sort_payload for keys [B, n] that are whole numbers of agreeing bits, 0 to levels - 1 = K.
+
+        Gradients are the expectation of those of sort_payload over a random order of ties.
+        """
+        return Ranked(self.sort_payload(keys, payload))
 
 
 def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:

@@ -7,38 +7,59 @@ row where the library multiplies dense matrices.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
-from nsh_core.sorters.distributions import DISTRIBUTIONS
+from nsh_core.sorters.distributions import DISTRIBUTIONS, Distribution
 from nsh_core.sorters.networks import Network, bitonic, odd_even
 
 
+# Values that the layers of a chunk of rows may leave for the backward pass.
+_KEPT = 2**24
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A layer: where its first and second wires lie, in that order, after a rearrangement if one is needed."""
+
+    first: slice
+    second: slice
+    order: Tensor | None
+    inverse: Tensor | None
+
+
 @lru_cache(maxsize=64)
-def _indices(
-    build: Callable[[int], Network], n: int, device: torch.device
-) -> tuple[list[tuple[Tensor, Tensor, Tensor]], Tensor]:
-    """Per layer: the wires a, b of its comparators, and where each wire finds itself in [a's, b's, idle]."""
+def _steps(build: Callable[[int], Network], n: int, device: torch.device) -> tuple[list[_Step], Tensor]:
+    """The layers, and where each rank lies after the last one.
+
+    Wires are rearranged where those of a layer do not lie one after the other: twice for odd-even, which then finds
+    even and odd wires as two blocks.
+    """
     network = build(n)
-    layers = []
-    for layer in network.layers:
-        first = [a for a, _ in layer]
-        second = [b for _, b in layer]
-        idle = sorted(set(range(n)) - set(first) - set(second))
-        place = torch.tensor(first + second + idle, device=device).argsort()
-        layers.append(
-            (
-                torch.tensor(first + second, device=device),
-                torch.tensor(idle, device=device, dtype=torch.long),
-                place,
-            )
-        )
-    return layers, torch.tensor(network.output, device=device)
+    stored = list(range(n))
+    steps = []
+    for layer in filter(None, network.layers):
+        first, second = [a for a, _ in layer], [b for _, b in layer]
+        order = inverse = None
+        if not (_is_run(first, stored) and _is_run(second, stored)):
+            wanted = [*first, *second, *sorted(set(range(n)) - set(first) - set(second))]
+            order = torch.tensor([stored.index(wire) for wire in wanted], device=device)
+            inverse, stored = order.argsort(), wanted
+        starts = stored.index(first[0]), stored.index(second[0])
+        steps.append(_Step(*(slice(start, start + len(layer)) for start in starts), order, inverse))
+    return steps, torch.tensor([stored.index(wire) for wire in network.output], device=device)
+
+
+def _is_run(wires: list[int], stored: list[int]) -> bool:
+    start = stored.index(wires[0])
+    return stored[start : start + len(wires)] == wires
 
 
 class _SortingNetwork(Sorter):
@@ -50,6 +71,7 @@ class _SortingNetwork(Sorter):
     art_lambda: exponent of logistic_phi, in [0, 1].
     """
 
+    level_form = "network"
     network: ClassVar[Callable[[int], Network]]
 
     def __init__(
@@ -73,21 +95,102 @@ class _SortingNetwork(Sorter):
 
     def _sort(self, keys: Tensor, payload: Tensor) -> Tensor:
         """Payloads [B, p, n] of keys [B, n] in soft descending order of the keys."""
-        soft = DISTRIBUTIONS[self.distribution]
-        steepness = 1 / self.temperature
-        layers, output = _indices(type(self).network, keys.shape[1], keys.device)
+        steps, output = _steps(type(self).network, keys.shape[1], keys.device)
         # Wires come first, [n, 1 + p, B], so that picking some copies whole rows.
         wires = torch.cat([-keys[:, None, :], payload], dim=1).permute(2, 1, 0).contiguous()
-        for paired, idle, place in layers:
-            if len(paired) == 0:
-                continue
-            first, second = wires.index_select(0, paired).chunk(2)
-            difference = first - second
-            ahead = soft(-steepness * difference[:, :1], steepness, self.art_lambda)
-            moved = ahead * difference
-            parts = [second + moved, first - moved, wires.index_select(0, idle)]
-            wires = torch.cat(parts).index_select(0, place)
-        return wires[:, 1:].index_select(0, output).permute(2, 1, 0)
+        soft = _Soft(DISTRIBUTIONS[self.distribution], 1 / self.temperature, self.art_lambda)
+        return _Layers.apply(wires, steps, soft)[:, 1:].index_select(0, output).permute(2, 1, 0)
+
+
+@dataclass(frozen=True)
+class _Soft:
+    """A distribution with its parameters, as a function of the key difference first - second."""
+
+    distribution: Distribution
+    steepness: float
+    art_lambda: float
+
+    def weight(self, difference: Tensor) -> Tensor:
+        return self.distribution.weight(difference * -self.steepness, self.steepness, self.art_lambda)
+
+    def slope(self, difference: Tensor, weight: Tensor) -> Tensor:
+        v = difference * -self.steepness
+        return self.distribution.slope(v, weight, self.steepness, self.art_lambda) * -self.steepness
+
+
+class _Layers(torch.autograd.Function):
+    """All layers on wires [n, channels, B], channel 0 the keys, ascending.
+
+    With m = weight * (first - second) a comparator leaves second + m on its first wire and first - m on its second.
+    Rows that do not fit at once are sorted again in the backward pass.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, wires: Tensor, steps: list[_Step], soft: _Soft) -> Tensor:
+        ctx.save_for_backward(wires)
+        ctx.steps, ctx.soft, ctx.kept = steps, soft, None
+        chunks = wires.split(_rows_at_once(wires, steps), dim=2)
+        results = []
+        for chunk in chunks:
+            kept: list[tuple[Tensor, Tensor]] | None = [] if len(chunks) == 1 and ctx.needs_input_grad[0] else None
+            results.append(_forward(chunk, steps, soft, kept))
+            ctx.kept = kept
+        return torch.cat(results, dim=2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (wires,) = ctx.saved_tensors
+        size = _rows_at_once(wires, ctx.steps)
+        results = []
+        for chunk, part in zip(wires.split(size, dim=2), gradient.split(size, dim=2), strict=True):
+            kept = ctx.kept
+            if kept is None:
+                kept = []
+                _forward(chunk, ctx.steps, ctx.soft, kept)
+            results.append(_backward(part, ctx.steps, ctx.soft, kept))
+        return torch.cat(results, dim=2), None, None
+
+
+def _rows_at_once(wires: Tensor, steps: list[_Step]) -> int:
+    pairs = sum(step.first.stop - step.first.start for step in steps)
+    return max(1, _KEPT // (1 + pairs * (wires.shape[1] + 1)))
+
+
+def _forward(wires: Tensor, steps: list[_Step], soft: _Soft, kept: list[tuple[Tensor, Tensor]] | None) -> Tensor:
+    """The wires after the last layer; appends each layer's differences and weights to `kept`."""
+    wires = wires.clone()
+    for step in steps:
+        if step.order is not None:
+            wires = wires.index_select(0, step.order)
+        first, second = wires[step.first], wires[step.second]
+        difference = first - second
+        weight = soft.weight(difference[:, :1])
+        moved = difference * weight
+        loser = first - moved
+        torch.add(second, moved, out=first)
+        second.copy_(loser)
+        if kept is not None:
+            kept.append((difference, weight))
+    return wires
+
+
+def _backward(gradient: Tensor, steps: list[_Step], soft: _Soft, kept: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """The gradient of the wires, by that of _forward's result."""
+    gradient = gradient.clone()
+    for step, (difference, weight) in zip(reversed(steps), reversed(kept), strict=True):
+        first, second = gradient[step.first], gradient[step.second]
+        to_moved = first - second
+        by_key = (to_moved * difference).sum(dim=1) * soft.slope(difference[:, 0], weight[:, 0])
+        to_moved *= weight
+        loser = first - to_moved
+        torch.add(second, to_moved, out=first)
+        second.copy_(loser)
+        first[:, 0] += by_key
+        second[:, 0] -= by_key
+        if step.inverse is not None:
+            gradient = gradient.index_select(0, step.inverse)
+    return gradient
 
 
 class OddEvenNetwork(_SortingNetwork):

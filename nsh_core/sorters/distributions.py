@@ -1,50 +1,66 @@
 """How softly a comparator of a sorting network swaps (Petersen et al., ICML 2021 and ICLR 2022).
 
-Each function maps v = steepness * (key_b - key_a) to the weight in [0, 1] of "a is the smaller one", with the
-formulas of the diffsort library.
+Each distribution maps v = steepness * (key_b - key_a) to the weight in [0, 1] of "a is the smaller one", with the
+formulas of the diffsort library, and knows its own derivative.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-def logistic(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
-    return torch.sigmoid(v)
+_EPSILON = 1e-10
 
 
-def logistic_phi(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
-    """Logistic after the activation replacement trick: v / |difference|^art_lambda."""
-    return torch.sigmoid(v / ((v / steepness).abs() + 1e-10).pow(art_lambda))
+@dataclass(frozen=True)
+class Distribution:
+    """weight(v, steepness, art_lambda) and slope(v, weight, steepness, art_lambda), its derivative by v."""
+
+    weight: Callable[[Tensor, float, float], Tensor]
+    slope: Callable[[Tensor, Tensor, float, float], Tensor]
 
 
-def gaussian(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
-    return 0.5 + 0.5 * torch.erf(v / math.sqrt(2))
+def _sharpened(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
+    """The activation replacement trick: v / |difference|^art_lambda."""
+    return v / ((v / steepness).abs() + _EPSILON).pow(art_lambda)
 
 
-def reciprocal(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
-    return 0.5 * (v / (2 + v.abs()) + 1)
+def _sharpened_slope(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
+    difference = (v / steepness).abs()
+    return (1 - art_lambda * difference / (difference + _EPSILON)) / (difference + _EPSILON).pow(art_lambda)
 
 
-def cauchy(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
-    return torch.atan(v) / math.pi + 0.5
-
-
-def optimal(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
+def _optimal(v: Tensor, steepness: float, art_lambda: float) -> Tensor:
     """Monotonic with the smallest error: linear within 1/4, then 1 - 1/(16 v)."""
-    tail = torch.sign(v) * (v.abs() > 0.25) * (0.25 - 1 / 16 / (v.abs() + 1e-10))
+    tail = torch.sign(v) * (v.abs() > 0.25) * (0.25 - 1 / 16 / (v.abs() + _EPSILON))
     return v.clamp(-0.25, 0.25) + 0.5 + tail
 
 
-DISTRIBUTIONS: dict[str, Callable[[Tensor, float, float], Tensor]] = {
-    "logistic": logistic,
-    "logistic_phi": logistic_phi,
-    "gaussian": gaussian,
-    "reciprocal": reciprocal,
-    "cauchy": cauchy,
-    "optimal": optimal,
+DISTRIBUTIONS: dict[str, Distribution] = {
+    "logistic": Distribution(
+        lambda v, steepness, art_lambda: v.sigmoid(), lambda v, weight, steepness, art_lambda: weight * (1 - weight)
+    ),
+    "logistic_phi": Distribution(
+        lambda v, steepness, art_lambda: _sharpened(v, steepness, art_lambda).sigmoid(),
+        lambda v, weight, steepness, art_lambda: weight * (1 - weight) * _sharpened_slope(v, steepness, art_lambda),
+    ),
+    "gaussian": Distribution(
+        lambda v, steepness, art_lambda: 0.5 + 0.5 * torch.erf(v / math.sqrt(2)),
+        lambda v, weight, steepness, art_lambda: (v.square() / -2).exp() / math.sqrt(2 * math.pi),
+    ),
+    "reciprocal": Distribution(
+        lambda v, steepness, art_lambda: 0.5 * (v / (2 + v.abs()) + 1),
+        lambda v, weight, steepness, art_lambda: (2 + v.abs()).square().reciprocal(),
+    ),
+    "cauchy": Distribution(
+        lambda v, steepness, art_lambda: v.atan().div_(math.pi).add_(0.5),
+        lambda v, weight, steepness, art_lambda: 1 / (math.pi * (1 + v.square())),
+    ),
+    "optimal": Distribution(
+        _optimal, lambda v, weight, steepness, art_lambda: 1 / (16 * v.abs().clamp(min=0.25).square())
+    ),
 }

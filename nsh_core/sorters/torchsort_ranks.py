@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
+from nsh_core.sorters.levels import ByChunks, Ranked, count, over_ranks, tally, to_levels
 
 try:
     import torchsort
@@ -31,6 +33,7 @@ class TorchSort(Sorter):
 
     default_temperature = 3.0
     search_range = (0.1, 20.0)
+    level_form = "levels"
 
     def __init__(self, temperature: float | None = None, regularization: str = "l2", bandwidth: float = 1.0) -> None:
         super().__init__(temperature)
@@ -53,9 +56,45 @@ class TorchSort(Sorter):
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         ranks = self.soft_ranks(keys)
-        places = torch.arange(1, keys.shape[1] + 1, device=keys.device, dtype=keys.dtype)
-        distance = (ranks[:, None, :] - places[None, :, None]).abs()
+        distance = (ranks[:, None, :] - _places(ranks)[:, None]).abs()
         return (-distance / (self.bandwidth * self.temperature)).softmax(dim=2)
+
+    def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
+        check_rows(keys, payload)
+        make = partial(_Chunk, width=self.bandwidth * self.temperature, levels=levels)
+        ranks, index = self.soft_ranks(keys), to_levels(keys, levels)
+        return Ranked(ByChunks.apply(make, keys.shape[1] * levels, ranks, payload, index))
+
+
+def _places(ranks: Tensor) -> Tensor:
+    """The ranks 1..n."""
+    return torch.arange(1, ranks.shape[1] + 1, device=ranks.device, dtype=ranks.dtype)
+
+
+class _Chunk:
+    """The kernel on rank distance with one soft rank for each level: equal keys have equal soft ranks."""
+
+    def __init__(self, ranks: Tensor, payload: Tensor, index: Tensor, width: float, levels: int) -> None:
+        self.payload, self.index, self.width = payload, index, width
+        counts = count(index, levels, ranks.dtype)
+        level_rank = ranks.new_full(counts.shape, torch.inf).scatter_(1, index, ranks)
+        self.offset = level_rank[:, None, :] / width - _places(ranks)[:, None] / width
+        distance = self.offset.abs()
+        self.weights = (distance.amin(dim=2, keepdim=True) - distance).exp()
+        carried = torch.stack([counts, tally(index, payload, levels)], dim=1)
+        weight, total = (carried @ self.weights.transpose(1, 2)).unbind(dim=1)
+        self.share = 1 / weight
+        self.out = total * self.share
+
+    def gradients(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Of soft ranks and payload, both [b, n]."""
+        a = gradient * self.share
+        by_payload, rest = (
+            (torch.stack([a, a * self.out], dim=1) @ (self.weights * self.offset.sign()) / self.width)
+            .gather(2, self.index[:, None, :].expand(-1, 2, -1))
+            .unbind(dim=1)
+        )
+        return rest - self.payload * by_payload, over_ranks(a, self.weights).gather(1, self.index)
 
 
 class _SoftRankKL(torch.autograd.Function):
