@@ -63,6 +63,8 @@ def evaluate(
         metrics |= {
             f"{prefix}_map": result.map,
             f"{prefix}_map_expected": result.map_expected,
+            f"{prefix}_map_all": result.map_all,
+            f"{prefix}_map_all_expected": result.map_all_expected,
             f"{prefix}_precision": result.precision,
             f"{prefix}_recall": result.recall,
             f"{prefix}_precision_radius_2": result.precision_radius_2,

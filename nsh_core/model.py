@@ -19,6 +19,11 @@ class Outputs:
     codes: Tensor
     latents: Tensor
 
+    def halves(self) -> tuple[Outputs, Outputs]:
+        """Of the first n / 2 items, and of the rest."""
+        relaxed, codes, latents = (tensor.chunk(2) for tensor in (self.relaxed, self.codes, self.latents))
+        return Outputs(relaxed[0], codes[0], latents[0]), Outputs(relaxed[1], codes[1], latents[1])
+
 
 def sign_through_tanh(relaxed: Tensor) -> Tensor:
     """Sign of the relaxed codes, exactly -1 or +1, +1 at 0, with the gradient of the relaxed codes (straight-through)."""

@@ -86,7 +86,7 @@ class _Run:
         self.hasher = Hasher(config, self.model.to(device), encoder)
         kind = torch.optim.AdamW if config.train.optimizer == "adamw" else torch.optim.Adam
         trained = self.model.parameters()
-        self.optimizer = kind(trained, config.train.learning_rate, weight_decay=config.train.weight_decay)
+        self.optimizer = kind(trained, config.train.learning_rate, weight_decay=config.train.weight_decay, fused=True)
         self.epoch = 0
         self.best = -math.inf
         self.evaluations_since_best = 0
@@ -141,8 +141,8 @@ class _Run:
         views = [view.to(self.device, non_blocking=True) for view in self.dataset.views(index, generator)]
         bf16 = self.config.train.bf16 and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            first, second = (self.model(view) for view in views)
-        return self.objective(first, second, generator)
+            outputs = self.model(torch.cat(views))
+        return self.objective(*outputs.halves(), generator)
 
     def _learning_rate(self, epoch: float, step: float) -> float:
         """Linear warm-up, then constant, or a cosine to zero over all epochs. `epoch` counts fractions."""

@@ -41,7 +41,9 @@ def sorted_nce(
     start, end = (n - k, n) if kind == "farthest" else (first, first + k)
     draw = None
     if kind == "random":
-        draw = torch.rand((len(values), n - first), generator=generator).topk(k, dim=1).indices.to(values.device) + first
+        draw = (
+            torch.rand((len(values), n - first), generator=generator).topk(k, dim=1).indices.to(values.device) + first
+        )
     if counts is None:
         repelled = values[:, start:end] if draw is None else values.gather(1, draw)
         return softplus(repelled.logsumexp(dim=1, keepdim=True) - values[:, :num_positives]).mean()

@@ -1,4 +1,4 @@
-"""Average precision of Hamming rankings under both tie conventions.
+"""Average precision under both tie conventions.
 
 AP@k = mean of the precision at each relevant rank within the first k, over the number of relevant items within the
 first k; 0 if there is none.
@@ -6,9 +6,9 @@ first k; 0 if there is none.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma, gammaln
 
 Float = npt.NDArray[np.float64]
 
@@ -16,73 +16,71 @@ Float = npt.NDArray[np.float64]
 def in_order(relevant: npt.NDArray[np.bool_]) -> Float:
     """AP [Q] of relevance [Q, k] given in ranked order."""
     hits = relevant.cumsum(axis=1, dtype=np.int32)
-    precision = hits / np.arange(1, relevant.shape[1] + 1)
-    return _ratio((precision * relevant).sum(axis=1), hits[:, -1])
+    total = (hits / np.arange(1, relevant.shape[1] + 1) * relevant).sum(axis=1)
+    return np.divide(total, hits[:, -1], out=np.zeros(len(total)), where=hits[:, -1] > 0)
 
 
-def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int | None = None) -> Float:
+def harmonic_numbers(n: int) -> Float:
+    """1 + 1/2 + ... + 1/i for i = 0..n."""
+    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1, dtype=np.longdouble)).astype(np.float64)])
+
+
+@numba.njit(nogil=True, cache=True)
+def expected(
+    counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int, harmonic: Float
+) -> Float:  # pragma: no cover, compiled
     """Expectation [Q] of AP@k over a uniformly random order of ties, in closed form.
 
-    counts, relevant: [Q, levels] items and relevant items at each distance, ascending.
-    k: ranks looked at; none: all.
+    counts, relevant: [Q, levels] items and relevant items at each distance, ascending. k: ranks looked at.
+    harmonic: harmonic_numbers of at least the size of the database.
 
     McSherry & Najork (ECIR 2008) for AP over the whole list; a level cut by rank k adds the expectation over how
     many of its relevant items make the cut (hypergeometric).
     """
-    before = counts.cumsum(axis=1) - counts
-    hits_before = relevant.cumsum(axis=1) - relevant
-    if k is None or k >= counts.sum(axis=1).max():
-        gain = _level_gain(before, hits_before, counts, relevant).sum(axis=1)
-        return _ratio(gain, relevant.sum(axis=1))
+    result = np.zeros(len(counts))
+    for q in range(len(counts)):
+        before, hits, gain = 0, 0, 0.0
+        for level in range(counts.shape[1]):
+            size, good = counts[q, level], relevant[q, level]
+            if before + size <= k:
+                gain += _level_gain(before, hits, size, good, harmonic)
+                before += size
+                hits += good
+                continue
+            taken = k - before
+            least, most = max(0, taken - (size - good)), min(good, taken)
+            # The hypergeometric distribution, by its ratios from the mode, which is safe from underflow, outwards.
+            mode = min(max((taken + 1) * (good + 1) // (size + 2), least), most)
+            mean, total = 0.0, 0.0
+            for step in (1, -1):
+                chance, drawn = 1.0, mode
+                while least <= drawn <= most and chance > 0:
+                    if step == 1 or drawn != mode:
+                        total += chance
+                        if hits + drawn > 0:
+                            value = gain + _level_gain(before, hits, taken, drawn, harmonic)
+                            mean += chance * value / (hits + drawn)
+                    if step == 1:
+                        chance *= (good - drawn) * (taken - drawn) / ((drawn + 1) * (size - good - taken + drawn + 1))
+                    else:
+                        chance *= drawn * (size - good - taken + drawn) / ((good - drawn + 1) * (taken - drawn + 1))
+                    drawn += step
+            result[q] = mean / total
+            break
+        else:
+            if hits > 0:
+                result[q] = gain / hits
+    return result
 
-    whole = before + counts <= k
-    gain = np.where(whole, _level_gain(before, hits_before, counts, relevant), 0.0).sum(axis=1)
-    hits = np.where(whole, relevant, 0).sum(axis=1)
-    cut = np.minimum((before + counts <= k).sum(axis=1), counts.shape[1] - 1)
-    rows = np.arange(len(counts))
-    size, good, start = counts[rows, cut], relevant[rows, cut], before[rows, cut]
-    taken = np.clip(k - start, 0, size)
-    taken[whole[rows, cut]] = 0
 
-    total = np.zeros(len(counts))
-    for drawn in range(int(np.minimum(good, taken).max(initial=0)) + 1):
-        chance = _hypergeometric(drawn, size, good, taken)
-        boundary = _level_gain(start, hits, taken, np.full_like(taken, drawn))
-        total += chance * _ratio(gain + boundary, hits + drawn)
-    return total
-
-
-def _level_gain(
-    before: npt.NDArray[np.int64],
-    hits_before: npt.NDArray[np.int64],
-    count: npt.NDArray[np.int64],
-    relevant: npt.NDArray[np.int64],
-) -> Float:
+@numba.njit(nogil=True, cache=True)
+def _level_gain(before: int, hits: int, count: int, relevant: int, harmonic: Float) -> float:  # pragma: no cover
     """Expected sum of precisions at the relevant ranks of a tied level of `count` items, `relevant` of them good.
 
     Position p of the level is relevant with chance r/c and then has (p - 1)(r - 1)/(c - 1) relevant ones before it.
     """
-    start = before.astype(np.float64)
-    share = np.divide(relevant, count, out=np.zeros(start.shape), where=count > 0)
-    slope = np.divide(relevant - 1, count - 1, out=np.zeros(start.shape), where=count > 1)
-    harmonic = digamma(start + count + 1) - digamma(start + 1)
-    return share * ((hits_before + 1) * harmonic + slope * (count - (start + 1) * harmonic))
-
-
-def _hypergeometric(
-    drawn: int, size: npt.NDArray[np.int64], good: npt.NDArray[np.int64], taken: npt.NDArray[np.int64]
-) -> Float:
-    """Chance that `taken` of `size` items, `good` of them relevant, hold exactly `drawn` relevant ones."""
-    possible = (drawn <= good) & (drawn <= taken) & (taken - drawn <= size - good)
-    g, t = np.maximum(good, drawn), np.maximum(taken, drawn)
-    rest = np.maximum(size - g, t - drawn)
-    log_chance = _log_choose(g, drawn) + _log_choose(rest, t - drawn) - _log_choose(g + rest, t)
-    return np.where(possible, np.exp(log_chance), 0.0)
-
-
-def _log_choose(n: npt.NDArray[np.int64], r: npt.NDArray[np.int64] | int) -> Float:
-    return gammaln(n + 1.0) - gammaln(np.asarray(r) + 1.0) - gammaln(n - r + 1.0)
-
-
-def _ratio(numerator: Float, denominator: npt.NDArray[np.integer]) -> Float:
-    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)
+    if relevant == 0:
+        return 0.0
+    slope = (relevant - 1) / (count - 1) if count > 1 else 0.0
+    reciprocals = harmonic[before + count] - harmonic[before]
+    return relevant / count * ((hits + 1) * reciprocals + slope * (count - (before + 1) * reciprocals))

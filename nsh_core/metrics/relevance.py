@@ -19,7 +19,7 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
 
 
 class Relevance:
-    """Relevance of a database to chunks of queries.
+    """Relevance of a database to queries; `query` [words, Q] and `database` [words, N] hold the labels.
 
     query_labels [Q] and database_labels [N], or both multi-hot [Q, L] and [N, L].
     Raises ValueError if they are of different kinds.
@@ -31,22 +31,25 @@ class Relevance:
                 "'query_labels' and 'database_labels' must be of one kind, got "
                 f"{list(query_labels.shape)} and {list(database_labels.shape)}"
             )
-        self._multi = query_labels.ndim == 2
-        self._query = _label_words(query_labels) if self._multi else query_labels
-        self._database = _label_words(database_labels) if self._multi else database_labels
+        self.multi = query_labels.ndim == 2
+        self.query = _label_words(query_labels)
+        self.database = _label_words(database_labels)
 
     def rows(self, chunk: slice) -> npt.NDArray[np.bool_]:
         """Relevance [chunk, N] of the database to the queries of a chunk."""
-        query = self._query[chunk]
-        if not self._multi:
-            return query[:, None] == self._database[None, :]
-        shared = np.zeros((len(query), len(self._database)), bool)
-        for word in range(query.shape[1]):
-            shared |= (query[:, None, word] & self._database[None, :, word]) != 0
+        query = self.query[:, chunk]
+        if not self.multi:
+            return query[0, :, None] == self.database[0, None, :]
+        shared = np.zeros((query.shape[1], self.database.shape[1]), bool)
+        for query_word, database_word in zip(query, self.database, strict=True):
+            shared |= (query_word[:, None] & database_word[None, :]) != 0
         return shared
 
 
 def _label_words(labels: Labels) -> npt.NDArray[np.uint64]:
+    """Labels [N] as words [1, N], or multi-hot labels [N, L] as bits of words [ceil(L / 64), N]."""
+    if labels.ndim == 1:
+        return labels.astype(np.int64).view(np.uint64)[None]
     bits = np.zeros((len(labels), -(-labels.shape[1] // 64) * 64), bool)
     bits[:, : labels.shape[1]] = labels != 0
-    return np.packbits(bits, axis=1).view(np.uint64)
+    return np.ascontiguousarray(np.packbits(bits, axis=1).view(np.uint64).T)

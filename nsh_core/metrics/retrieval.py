@@ -1,4 +1,4 @@
-"""Retrieval metrics of Hamming rankings, chunked over queries: a query-by-database matrix never exists whole."""
+"""Retrieval metrics of Hamming rankings, query by query: no matrix of queries by database ever exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from nsh_core.codes import PackedCodes, check_packed
 from nsh_core.metrics import average_precision
-from nsh_core.metrics.hamming import as_words, distances
+from nsh_core.metrics.counting import histograms
+from nsh_core.metrics.hamming import as_words
 from nsh_core.metrics.relevance import Labels, Relevance, check_labels
 
 _CHUNK_PAIRS = 4_000_000
@@ -23,6 +24,7 @@ class RetrievalMetrics:
     """Means over queries; precision and recall at k use the order by database index among ties.
 
     map, map_expected: mAP@k, ties by database index, and expected over random order of ties.
+    map_all, map_all_expected: the same over the whole database.
     precision, recall: at `precision_at` ranks; recall over all relevant items of the database.
     precision_radius_2: precision of the items within Hamming distance 2, 0 for a query that has none there.
     curve_precision, curve_recall: [levels] by Hamming radius; precision over the queries that retrieve anything.
@@ -30,6 +32,8 @@ class RetrievalMetrics:
 
     map: float
     map_expected: float
+    map_all: float
+    map_all_expected: float
     precision: float
     recall: float
     precision_radius_2: float
@@ -61,10 +65,8 @@ def mean_average_precision(
     k = _rank_limit("k", k, pairs.database_size)
 
     def chunk(part: slice) -> npt.NDArray[np.float64]:
-        distance, relevant = pairs.rows(part)
-        if ties == "index":
-            return average_precision.in_order(_ranked(distance, relevant, k))
-        return average_precision.expected(*pairs.histograms(distance, relevant), k)
+        counts, hits, ap, _, _ = pairs.count(part, k, 0, with_ranks=ties == "index")
+        return ap if ties == "index" else average_precision.expected(counts, hits, k, pairs.harmonic)
 
     return float(np.concatenate(pairs.map(chunk, 1)).mean())
 
@@ -87,37 +89,30 @@ def retrieval_metrics(
     k = _rank_limit("k", k, pairs.database_size)
     cut = _rank_limit("precision_at", precision_at, pairs.database_size)
 
-    def chunk(part: slice) -> tuple[npt.NDArray[Any], ...]:
-        distance, relevant = pairs.rows(part)
-        counts, hits = pairs.histograms(distance, relevant)
-        ranked = _ranked(distance, relevant, max(k, cut))
-        found = ranked[:, :cut].sum(axis=1)
-        return (
-            average_precision.in_order(ranked[:, :k]),
-            average_precision.expected(counts, hits, k),
+    def chunk(part: slice) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        counts, hits, ap, ap_all, found = pairs.count(part, k, cut, with_ranks=True)
+        within, hits_within = counts.cumsum(axis=1), hits.cumsum(axis=1)
+        relevant = np.maximum(hits_within[:, -1], 1)
+        by_radius = np.divide(hits_within, within, out=np.zeros(within.shape), where=within > 0)
+        scalars = (
+            ap,
+            average_precision.expected(counts, hits, k, pairs.harmonic),
+            ap_all,
+            average_precision.expected(counts, hits, pairs.database_size, pairs.harmonic),
             found / cut,
-            found / np.maximum(hits.sum(axis=1), 1),
-            counts.cumsum(axis=1),
-            hits.cumsum(axis=1),
+            found / relevant,
+            by_radius[:, min(2, by_radius.shape[1] - 1)],
         )
+        curves = by_radius, within > 0, hits_within / relevant[:, None]
+        return np.array(scalars), np.array([curve.sum(axis=0) for curve in curves])
 
     parts = pairs.map(chunk, threads)
-    ap, ap_expected, precision, recall, within, hits = (np.concatenate(column) for column in zip(*parts, strict=True))
-    by_radius = np.divide(hits, within, out=np.full(hits.shape, np.nan), where=within > 0)
-    retrieving = (within > 0).sum(axis=0)
+    scalars = np.concatenate([part[0] for part in parts], axis=1).mean(axis=1)
+    precision, retrieving, recall = sum(part[1] for part in parts)
     return RetrievalMetrics(
-        map=float(ap.mean()),
-        map_expected=float(ap_expected.mean()),
-        precision=float(precision.mean()),
-        recall=float(recall.mean()),
-        precision_radius_2=float(np.nan_to_num(by_radius[:, min(2, by_radius.shape[1] - 1)]).mean()),
-        curve_precision=np.divide(
-            np.nansum(by_radius, axis=0),
-            retrieving,
-            out=np.full(len(retrieving), np.nan),
-            where=retrieving > 0,
-        ),
-        curve_recall=(hits / np.maximum(hits[:, -1:], 1)).mean(axis=0),
+        *map(float, scalars),
+        curve_precision=np.divide(precision, retrieving, out=np.full(len(retrieving), np.nan), where=retrieving > 0),
+        curve_recall=recall / len(query_codes),
     )
 
 
@@ -127,14 +122,8 @@ def _rank_limit(name: str, k: int | None, database_size: int) -> int:
     return database_size if k is None else min(k, database_size)
 
 
-def _ranked(distance: npt.NDArray[np.integer], relevant: npt.NDArray[np.bool_], limit: int) -> npt.NDArray[np.bool_]:
-    """Relevance [Q, limit] in order of distance, ties by index."""
-    order = distance.argsort(axis=1, kind="stable")[:, :limit]
-    return np.take_along_axis(relevant, order, axis=1)
-
-
 class _Pairs:
-    """Distances and relevance of queries against a database, a chunk of queries at a time."""
+    """Codes and labels of queries and a database as words, worked on a chunk of queries at a time."""
 
     def __init__(
         self,
@@ -157,6 +146,7 @@ class _Pairs:
         self.queries, self.database = as_words(query_codes), as_words(database_codes)
         self.levels = 8 * query_codes.shape[1] + 1
         self.database_size = len(database_codes)
+        self.harmonic = average_precision.harmonic_numbers(self.database_size)
 
     def map(self, work: Callable[[slice], Any], threads: int) -> list[Any]:
         """`work` on every chunk of queries, in order."""
@@ -167,17 +157,9 @@ class _Pairs:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, parts))
 
-    def rows(self, part: slice) -> tuple[npt.NDArray[np.uint8 | np.uint16], npt.NDArray[np.bool_]]:
-        """Distances and relevance [chunk, N]."""
-        return distances(self.queries[:, part], self.database), self.relevance.rows(part)
-
-    def histograms(
-        self, distance: npt.NDArray[np.integer], relevant: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Items and relevant items [chunk, levels] at each distance."""
-        shape = (len(distance), self.levels)
-        cell = distance + (np.arange(len(distance), dtype=np.int32) * self.levels)[:, None]
-        return (
-            np.bincount(cell.ravel(), minlength=shape[0] * shape[1]).reshape(shape),
-            np.bincount(cell[relevant], minlength=shape[0] * shape[1]).reshape(shape),
-        )
+    def count(self, part: slice, k: int, cut: int, with_ranks: bool) -> tuple[npt.NDArray[Any], ...]:
+        """What `counting.histograms` gives for a chunk of queries."""
+        return histograms(
+            self.queries[:, part], self.relevance.query[:, part], self.database, self.relevance.database,
+            self.relevance.multi, self.levels, k, cut, with_ranks,
+        )  # fmt: skip

@@ -97,31 +97,31 @@ class _SortingNetwork(Sorter):
         """Payloads [B, p, n] of keys [B, n] in soft descending order of the keys."""
         steps, output = _steps(type(self).network, keys.shape[1], keys.device)
         # Wires come first, [n, 1 + p, B], so that picking some copies whole rows.
-        wires = torch.cat([-keys[:, None, :], payload], dim=1).permute(2, 1, 0).contiguous()
+        wires = torch.cat([keys[:, None, :] / self.temperature, payload], dim=1).permute(2, 1, 0).contiguous()
         soft = _Soft(DISTRIBUTIONS[self.distribution], 1 / self.temperature, self.art_lambda)
         return _Layers.apply(wires, steps, soft)[:, 1:].index_select(0, output).permute(2, 1, 0)
 
 
 @dataclass(frozen=True)
 class _Soft:
-    """A distribution with its parameters, as a function of the key difference first - second."""
+    """A distribution with its parameters, as a function of v, the difference of keys in units of the temperature."""
 
     distribution: Distribution
     steepness: float
     art_lambda: float
 
-    def weight(self, difference: Tensor) -> Tensor:
-        return self.distribution.weight(difference * -self.steepness, self.steepness, self.art_lambda)
+    def weight(self, v: Tensor) -> Tensor:
+        return self.distribution.weight(v, self.steepness, self.art_lambda)
 
-    def slope(self, difference: Tensor, weight: Tensor) -> Tensor:
-        v = difference * -self.steepness
-        return self.distribution.slope(v, weight, self.steepness, self.art_lambda) * -self.steepness
+    def slope(self, v: Tensor, weight: Tensor) -> Tensor:
+        return self.distribution.slope(v, weight, self.steepness, self.art_lambda)
 
 
 class _Layers(torch.autograd.Function):
-    """All layers on wires [n, channels, B], channel 0 the keys, ascending.
+    """All layers on wires [n, channels, B], channel 0 the keys over the temperature.
 
-    With m = weight * (first - second) a comparator leaves second + m on its first wire and first - m on its second.
+    With v the key difference and m = weight(v) * (first - second), a comparator leaves second + m on its first wire,
+    which gets the larger key, and first - m on its second.
     Rows that do not fit at once are sorted again in the backward pass.
     """
 

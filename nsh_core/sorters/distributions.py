@@ -1,7 +1,7 @@
 """How softly a comparator of a sorting network swaps (Petersen et al., ICML 2021 and ICLR 2022).
 
-Each distribution maps v = steepness * (key_b - key_a) to the weight in [0, 1] of "a is the smaller one", with the
-formulas of the diffsort library, and knows its own derivative.
+Each distribution maps v = steepness * (key_a - key_b) to the weight in [0, 1] of "a comes first", with the formulas
+of the diffsort library, and knows its own derivative.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         lambda v, weight, steepness, art_lambda: (2 + v.abs()).square().reciprocal(),
     ),
     "cauchy": Distribution(
-        lambda v, steepness, art_lambda: v.atan().div_(math.pi).add_(0.5),
-        lambda v, weight, steepness, art_lambda: 1 / (math.pi * (1 + v.square())),
+        lambda v, steepness, art_lambda: v.atan().mul_(1 / math.pi).add_(0.5),
+        lambda v, weight, steepness, art_lambda: v.square().add_(1).mul_(math.pi).reciprocal_(),
     ),
     "optimal": Distribution(
         _optimal, lambda v, weight, steepness, art_lambda: 1 / (16 * v.abs().clamp(min=0.25).square())

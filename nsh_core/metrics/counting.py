@@ -1,0 +1,117 @@
+"""Ranks by counting: one pass over the database for the histogram of a query's distances, one for the ranks.
+
+Hamming distances are whole numbers, so sorting by them is counting: an item's rank is the number of items at smaller
+distances plus the number of items before it at its own. Compiled by numba, with the interpreter's lock released.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba.core import types
+from numba.extending import intrinsic
+
+Words = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+
+
+@intrinsic
+def _popcount(typing_context: Any, word: Any) -> Any:
+    """The processor's population count of a 64-bit word."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), emit
+
+
+@numba.njit(nogil=True, cache=True)
+def histograms(
+    query: Words,
+    query_labels: Words,
+    database: Words,
+    database_labels: Words,
+    multi: bool,
+    levels: int,
+    k: int,
+    cut: int,
+    with_ranks: bool,
+) -> tuple[Counts, Counts, Float, Float, Counts]:  # pragma: no cover, compiled
+    """Of q queries: items and relevant items [q, levels] at each distance, and what needs ranks, ties by index.
+
+    query [words, q], database [words, N]; labels [1, ...], or packed multi-hot labels [words, ...] with `multi`.
+    with_ranks: also AP@k [q], AP over all N [q], and the relevant items [q] among the first `cut`; zeros without.
+    """
+    words, size = database.shape
+    number = query.shape[1]
+    counts = np.zeros((number, levels), np.int64)
+    hits = np.zeros((number, levels), np.int64)
+    ap_k, ap_all, found = np.zeros(number), np.zeros(number), np.zeros(number, np.int64)
+    distance = np.empty(size, np.uint16)
+    relevant = np.empty(size, np.uint8)
+    for q in range(number):
+        for word in range(words):
+            bits = query[word, q]
+            row = database[word]
+            if word == 0:
+                for i in range(size):
+                    distance[i] = _popcount(bits ^ row[i])
+            else:
+                for i in range(size):
+                    distance[i] += _popcount(bits ^ row[i])
+        if multi:
+            relevant[:] = 0
+            for word in range(database_labels.shape[0]):
+                bits = query_labels[word, q]
+                if bits != 0:
+                    row = database_labels[word]
+                    for i in range(size):
+                        relevant[i] |= np.uint8((bits & row[i]) != 0)
+        else:
+            label = query_labels[0, q]
+            row = database_labels[0]
+            for i in range(size):
+                relevant[i] = np.uint8(row[i] == label)
+
+        # Items and relevant items share a counter: low and high half. Two tables, as neighbours often tie.
+        even, odd = np.zeros(levels, np.int64), np.zeros(levels, np.int64)
+        for i in range(0, size - 1, 2):
+            even[distance[i]] += 1 + (np.int64(relevant[i]) << 32)
+            odd[distance[i + 1]] += 1 + (np.int64(relevant[i + 1]) << 32)
+        if size % 2:
+            even[distance[size - 1]] += 1 + (np.int64(relevant[size - 1]) << 32)
+        before = np.int64(0)
+        for level in range(levels):
+            here = even[level] + odd[level]
+            counts[q, level] = here & 0xFFFFFFFF
+            hits[q, level] = here >> 32
+            even[level] = before
+            before += here
+        if not with_ranks:
+            continue
+
+        total_k, total, hits_k = 0.0, 0.0, 0
+        for i in range(size):
+            level = distance[i]
+            earlier = even[level]
+            if relevant[i]:
+                even[level] = earlier + (1 + (1 << 32))
+                rank = earlier & 0xFFFFFFFF
+                precision = ((earlier >> 32) + 1) / (rank + 1)
+                total += precision
+                if rank < k:
+                    total_k += precision
+                    hits_k += 1
+                if rank < cut:
+                    found[q] += 1
+            else:
+                even[level] = earlier + 1
+        if hits_k > 0:
+            ap_k[q] = total_k / hits_k
+        if before >> 32 > 0:
+            ap_all[q] = total / (before >> 32)
+    return counts, hits, ap_k, ap_all, found
