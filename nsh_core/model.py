@@ -26,7 +26,7 @@ class Outputs:
 
 
 def sign_through_tanh(relaxed: Tensor) -> Tensor:
-    """Sign of the relaxed codes, exactly -1 or +1, +1 at 0, with the gradient of the relaxed codes (straight-through)."""
+    """Sign of the relaxed codes, exactly -1 or +1 (at 0), with the gradient of the relaxed codes (straight-through)."""
     hard = torch.where(relaxed >= 0, 1.0, -1.0).to(relaxed.dtype)
     return hard + (relaxed - relaxed.detach())
 

@@ -141,8 +141,8 @@ class _Run:
         views = [view.to(self.device, non_blocking=True) for view in self.dataset.views(index, generator)]
         bf16 = self.config.train.bf16 and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            outputs = self.model(torch.cat(views))
-        return self.objective(*outputs.halves(), generator)
+            first, second = self.model(torch.cat(views)).halves()
+        return self.objective(first, second, generator)
 
     def _learning_rate(self, epoch: float, step: float) -> float:
         """Linear warm-up, then constant, or a cosine to zero over all epochs. `epoch` counts fractions."""

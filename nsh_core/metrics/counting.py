@@ -19,14 +19,16 @@ Counts = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
 
 
-@intrinsic
-def _popcount(typing_context: Any, word: Any) -> Any:
+def _emit_popcount(typing_context: Any, word: Any) -> Any:
     """The processor's population count of a 64-bit word."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), emit
+
+
+_popcount: Any = intrinsic(_emit_popcount)
 
 
 @numba.njit(nogil=True, cache=True)

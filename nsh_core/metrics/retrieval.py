@@ -89,28 +89,28 @@ def retrieval_metrics(
     k = _rank_limit("k", k, pairs.database_size)
     cut = _rank_limit("precision_at", precision_at, pairs.database_size)
 
-    def chunk(part: slice) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def chunk(part: slice) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
         counts, hits, ap, ap_all, found = pairs.count(part, k, cut, with_ranks=True)
         within, hits_within = counts.cumsum(axis=1), hits.cumsum(axis=1)
         relevant = np.maximum(hits_within[:, -1], 1)
         by_radius = np.divide(hits_within, within, out=np.zeros(within.shape), where=within > 0)
-        scalars = (
-            ap,
-            average_precision.expected(counts, hits, k, pairs.harmonic),
-            ap_all,
-            average_precision.expected(counts, hits, pairs.database_size, pairs.harmonic),
-            found / cut,
-            found / relevant,
-            by_radius[:, min(2, by_radius.shape[1] - 1)],
-        )
+        scalars = {
+            "map": ap,
+            "map_expected": average_precision.expected(counts, hits, k, pairs.harmonic),
+            "map_all": ap_all,
+            "map_all_expected": average_precision.expected(counts, hits, pairs.database_size, pairs.harmonic),
+            "precision": found / cut,
+            "recall": found / relevant,
+            "precision_radius_2": by_radius[:, min(2, by_radius.shape[1] - 1)],
+        }
         curves = by_radius, within > 0, hits_within / relevant[:, None]
-        return np.array(scalars), np.array([curve.sum(axis=0) for curve in curves])
+        return scalars, np.array([curve.sum(axis=0) for curve in curves])
 
     parts = pairs.map(chunk, threads)
-    scalars = np.concatenate([part[0] for part in parts], axis=1).mean(axis=1)
-    precision, retrieving, recall = sum(part[1] for part in parts)
+    means = {name: float(np.concatenate([scalars[name] for scalars, _ in parts]).mean()) for name in parts[0][0]}
+    precision, retrieving, recall = sum(curves for _, curves in parts)
     return RetrievalMetrics(
-        *map(float, scalars),
+        **means,
         curve_precision=np.divide(precision, retrieving, out=np.full(len(retrieving), np.nan), where=retrieving > 0),
         curve_recall=recall / len(query_codes),
     )

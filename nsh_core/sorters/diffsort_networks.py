@@ -20,7 +20,6 @@ from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
 from nsh_core.sorters.distributions import DISTRIBUTIONS, Distribution
 from nsh_core.sorters.networks import Network, bitonic, odd_even
 
-
 # Values that the layers of a chunk of rows may leave for the backward pass.
 _KEPT = 2**24
 
@@ -52,8 +51,8 @@ def _steps(build: Callable[[int], Network], n: int, device: torch.device) -> tup
             wanted = [*first, *second, *sorted(set(range(n)) - set(first) - set(second))]
             order = torch.tensor([stored.index(wire) for wire in wanted], device=device)
             inverse, stored = order.argsort(), wanted
-        starts = stored.index(first[0]), stored.index(second[0])
-        steps.append(_Step(*(slice(start, start + len(layer)) for start in starts), order, inverse))
+        a, b = stored.index(first[0]), stored.index(second[0])
+        steps.append(_Step(slice(a, a + len(layer)), slice(b, b + len(layer)), order, inverse))
     return steps, torch.tensor([stored.index(wire) for wire in network.output], device=device)
 
 

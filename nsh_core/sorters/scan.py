@@ -9,7 +9,7 @@ from torch import Tensor
 def decayed_sums(positions: Tensor, values: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     """Sums of values [C, B, n] weighted by exp(-|distance| / scale), for each of the positions [B, n], descending.
 
-    Returns three [C, B, n]: over strictly higher positions, over strictly lower ones, and over all, equal ones included.
+    Returns three [C, B, n]: over strictly higher positions, over strictly lower ones, and over all with equal ones.
     """
     decay = (-(positions[:, :-1] - positions[:, 1:]) / scale).exp()
     up, down = torch.nn.functional.pad(decay, (1, 0)), torch.nn.functional.pad(decay, (0, 1))

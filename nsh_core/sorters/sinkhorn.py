@@ -180,7 +180,7 @@ class _Chunk:
         return over_ranks(values * (self.positions / self.temperature), self.weights)
 
     def _through_potential(self, gradient: Tensor) -> Tensor:
-        """The gradient [b, n] of the rank potential, brought to the keys of the ranks: an equal part an item, [b, L]."""
+        """The gradient [b, n] of the rank potential as one of keys: for each item of a level its equal part, [b, L]."""
         later = gradient.flip(1).cumsum(dim=1).flip(1)[:, 1:]
         step = -later / (2 * (gradient.shape[1] - 1) * self.temperature)
         by_rank = torch.nn.functional.pad(step, (1, 0)) + torch.nn.functional.pad(step, (0, 1))

@@ -69,7 +69,7 @@ class _OnLevels(torch.autograd.Function):
         a = gradient * share
         b = a * out
         for_payload, by_payload = a @ near, a @ slope
-        # C is antisymmetric: the key of a rank of level v moves by -sum_u C_vu (p_u - out_v c_u) = (p C)_v - out_v (c C)_v.
+        # C is antisymmetric: -sum_u C_vu (p_u - out_v c_u) = (p C)_v - out_v (c C)_v.
         of_ranks = a * (sums @ slope - out * (counts @ slope))
         for_keys = of_ranks / counts.clamp(min=1) - b @ slope
         key_gradient, payload_gradient = torch.empty_like(keys), torch.empty_like(keys)

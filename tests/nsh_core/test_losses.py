@@ -6,6 +6,7 @@ import torch
 from nsh_core import make_config, sorters
 from nsh_core.losses import Objective, agreeing_bits, bit_balance, nt_xent, quantization, sorted_nce
 from nsh_core.model import Outputs, sign_through_tanh
+from nsh_core.sorters.levels import Ranked
 
 
 def reference_sorted_nce(ranked: torch.Tensor, m: int, negatives: list[list[int]]) -> float:
@@ -32,6 +33,22 @@ def test_sorted_nce_is_the_papers_sum(options, chosen):
     ranked = torch.randn(4, 10, dtype=torch.double)
     expected = reference_sorted_nce(ranked, options["num_positives"], [list(chosen)] * 4)
     assert sorted_nce(ranked, **options).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("negatives", ["all", "hardest-3", "farthest-4", "random-3"])
+@pytest.mark.parametrize(("num_positives", "gap"), [(1, 0), (4, 2), (5, 0)])
+def test_runs_of_equal_ranks_give_the_loss_of_their_ranks(num_positives, gap, negatives):
+    counts = torch.tensor([[3, 0, 5, 4], [12, 0, 0, 0], [0, 1, 1, 10], [4, 4, 4, 0]])
+    values = torch.randn(4, 4, dtype=torch.double)
+    runs = Ranked(values.requires_grad_(), counts.double())
+    by_rank = torch.stack([row.repeat_interleave(number) for row, number in zip(values, counts, strict=True)])
+    assert torch.equal(runs.by_rank(12), by_rank)
+    losses = [
+        sorted_nce(ranked, num_positives, gap, negatives, torch.Generator().manual_seed(0), n=12)
+        for ranked in (runs, by_rank)
+    ]
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, values, retain_graph=True)[0] for loss in losses))
 
 
 def test_random_negatives_come_from_behind_the_gap_and_from_the_generator():

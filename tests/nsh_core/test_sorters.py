@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -211,3 +212,119 @@ def test_torchsort_missing_says_how_to_get_it(monkeypatch):
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="already SoftSort"):
         sorters.register("softsort", sorters.backend("argsort"))
+
+
+LEVEL_VARIANTS = [(name, options) for name, options in ALL if not name.startswith("diffsort")]
+
+
+def mean_over_orders_of_ties(sorter, keys, payload, weights):
+    """Gradients of the dense form, averaged over all orders of the items."""
+    totals = torch.zeros_like(keys), torch.zeros_like(payload)
+    orders = list(itertools.permutations(range(keys.shape[1])))
+    for order in map(list, orders):
+        given = keys[:, order].requires_grad_(), payload[:, order].requires_grad_()
+        ranked = torch.einsum("bjk,bk->bj", sorter.permutation(given[0]), given[1])
+        for total, gradient in zip(totals, torch.autograd.grad((ranked * weights).sum(), given), strict=True):
+            total[:, order] += gradient / len(orders)
+    return totals
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 0.05, 0.5, 3.0, 50.0])
+@pytest.mark.parametrize(("name", "options"), [variant for variant in LEVEL_VARIANTS if variant[0] != "argsort"])
+def test_level_form_is_the_dense_one_and_its_gradient_the_mean_over_ties(name, options, temperature):
+    if name == "torchsort" and temperature < 0.05:
+        pytest.skip("below, the library's soft ranks of ties differ by rounding, times 1 / temperature")
+    generator = torch.Generator().manual_seed(3)
+    keys = torch.randint(0, 5, (4, 6), generator=generator).double()
+    payload, weights = torch.randn(2, 4, 6, generator=generator, dtype=torch.double)
+    sorter = sorters.build(name, temperature=temperature, **options)
+    assert sorter.level_form == "levels"
+    given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+    ranked = sorter.sort_levels(*given, levels=9).by_rank(6)
+    dense = torch.einsum("bjk,bk->bj", sorter.permutation(keys), payload)
+    torch.testing.assert_close(ranked, dense, atol=1e-9, rtol=1e-9)
+    gradients = torch.autograd.grad((ranked * weights).sum(), given)
+    for ours, expected in zip(gradients, mean_over_orders_of_ties(sorter, keys, payload, weights), strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-9, rtol=1e-9)
+
+
+@given(
+    st.sampled_from(LEVEL_VARIANTS),
+    st.integers(1, 70),
+    st.integers(1, 140),
+    st.floats(-2, 2).map(lambda power: 10**power),
+    st.integers(0, 2**31),
+)
+@settings(max_examples=80, deadline=None)
+def test_level_form_of_any_size(variant, n, bits, temperature, seed):
+    name, options = variant
+    generator = torch.Generator().manual_seed(seed)
+    keys = torch.randint(0, bits + 1, (3, n), generator=generator).double()
+    payload = torch.randn(3, n, generator=generator, dtype=torch.double)
+    sorter = sorters.build(name, **options, **({} if name == "argsort" else {"temperature": temperature}))
+    ranked = sorter.sort_levels(keys, payload, bits + 1)
+    if ranked.counts is not None:
+        assert torch.equal(ranked.counts.sum(dim=1), torch.full((3,), float(n), dtype=torch.double))
+    dense = torch.einsum("bjk,bk->bj", sorter.permutation(keys), payload)
+    torch.testing.assert_close(ranked.by_rank(n), dense, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("name", "options"), LEVEL_VARIANTS)
+def test_level_form_stays_finite_in_single_precision(name, options, temperature):
+    generator = torch.Generator().manual_seed(0)
+    keys = torch.randint(0, 129, (4, 32), generator=generator).float().requires_grad_()
+    payload = torch.randn(4, 32, generator=generator).requires_grad_()
+    sorter = sorters.build(name, **options, **({} if name == "argsort" else {"temperature": temperature}))
+    ranked = sorter.sort_levels(keys, payload, 129).by_rank(32)
+    assert ranked.isfinite().all()
+    ranked.square().sum().backward()
+    assert payload.grad.isfinite().all()
+    assert keys.grad is None or keys.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "options"), LEVEL_VARIANTS)
+def test_chunks_of_rows_change_nothing(name, options, monkeypatch):
+    keys, payload = binary_code_keys(9, 7), torch.randn(9, 7, dtype=torch.double)
+    sorter = sorters.build(name, **options)
+
+    def results():
+        given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+        ranked = sorter.sort_levels(*given, levels=9).by_rank(7)
+        ranked.square().sum().backward()
+        return [ranked, given[1].grad, torch.zeros(()) if given[0].grad is None else given[0].grad]
+
+    whole = results()
+    monkeypatch.setattr("nsh_core.sorters.levels._CHUNK", 20)
+    for ours, expected in zip(results(), whole, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("name", ["diffsort_odd_even", "diffsort_bitonic"])
+def test_networks_recompute_in_chunks(name, monkeypatch):
+    keys, payload = distinct_keys(9, 7), torch.randn(9, 7, dtype=torch.double)
+    sorter = sorters.build(name)
+
+    def results():
+        given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+        ranked = sorter.sort_payload(*given)
+        return [ranked, *torch.autograd.grad(ranked.square().sum(), given)]
+
+    whole = results()
+    monkeypatch.setattr("nsh_core.sorters.diffsort_networks._KEPT", 100)
+    for ours, expected in zip(results(), whole, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("make_keys", [distinct_keys, binary_code_keys, lambda rows, n: torch.ones(rows, n).double()])
+@pytest.mark.parametrize("temperature", [1e-4, 0.3, 100.0])
+def test_prefix_scans_have_the_gradient_of_the_dense_softsort(make_keys, temperature):
+    sorter = sorters.build("softsort", temperature=temperature)
+    keys, payload, weights = make_keys(3, 21), torch.randn(3, 21).double(), torch.randn(3, 21).double()
+    results = []
+    for sort in (sorter.sort_payload, lambda k, p: torch.einsum("bjk,bk->bj", sorter.permutation(k), p)):
+        given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+        ranked = sort(*given)
+        results.append([ranked, *torch.autograd.grad((ranked * weights).sum(), given)])
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-9, rtol=1e-9)

@@ -1,0 +1,63 @@
+"""Times two functions alternately, and the memory that each needs at its peak."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+Work = Callable[[], object]
+_MOST_SECONDS = 20.0
+_MOST_RUNS = 9
+
+
+def medians(works: dict[str, Work], device: torch.device) -> dict[str, float]:
+    """Median seconds of each work, run in turns so that the machine's moods hit all alike: up to 9 rounds or 20 s."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for name, work in works.items():
+        if _seconds(work, device) > _MOST_SECONDS:
+            seconds[name].append(_seconds(work, device))
+    start = time.perf_counter()
+    rounds = 0
+    while rounds < _MOST_RUNS and time.perf_counter() - start < _MOST_SECONDS:
+        for name, work in works.items():
+            if rounds == 0 or min(seconds[name]) < _MOST_SECONDS:
+                seconds[name].append(_seconds(work, device))
+        rounds += 1
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def peak_mb(work: Work, device: torch.device) -> float | None:
+    """Memory beyond what is held before, in MB: CUDA's own count, or the peak resident set of Linux; none elsewhere."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        torch.cuda.synchronize()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    clear = Path("/proc/self/clear_refs")
+    if not clear.exists():
+        return None
+    clear.write_text("5")
+    before = _status("VmRSS")
+    work()
+    return max(0, _status("VmHWM") - before) / 2**10
+
+
+def _seconds(work: Work, device: torch.device) -> float:
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _status(name: str) -> int:
+    """A field of /proc/self/status in kB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
