@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.measure import Work
 from benchmarks.references import map_loop, sinkhorn_dense, sorted_nce_dense
-from nsh_core import sorters
+from nsh_core import Config, Hasher, fit, fit_together, load_dataset, make_config, sorters
 from nsh_core.codes import pack
 from nsh_core.losses import agreeing_bits, sorted_nce
 from nsh_core.metrics import retrieval_metrics
@@ -165,6 +165,33 @@ _REFERENCES: dict[str, Callable[[sorters.Sorter, Tensor, Tensor], Tensor]] = {
     "torchsort": _torchsort,
     "sinkhorn": _sinkhorn,
 }
+
+
+def stacked_cases(device: torch.device, seeds: int = 8) -> list[Case]:
+    """Whole training runs on the digits, eight seeds as one stacked model against one after another."""
+    dataset = load_dataset("digits")
+    train = {"epochs": 4, "evaluate_every": 4, "device": device.type}
+    cases = []
+    for backend in ("softsort", "diffsort_odd_even"):
+        configs = [make_config({"seed": seed, "sorter": {"name": backend}, "train": train}) for seed in range(seeds)]
+
+        def reference(configs: list[Config] = configs) -> list[Hasher]:
+            return [fit(config, dataset) for config in configs]
+
+        def project(configs: list[Config] = configs) -> list[Hasher | Exception]:
+            return list(fit_together(configs, dataset))
+
+        def error(configs: list[Config] = configs) -> float:
+            ours, alone = (
+                np.array([run.metrics["test_map"] for run in runs if isinstance(run, Hasher)])
+                for runs in (project(configs), reference(configs))
+            )
+            return float(np.abs(ours - alone).max())
+
+        cases.append(
+            Case(f"stacked_seeds_{backend}", 64, 32, seeds, "fit, a seed after another", project, reference, error)
+        )
+    return cases
 
 
 def map_cases(queries: int, database: int) -> list[Case]:

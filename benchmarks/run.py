@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cases import LARGEST, SIZES, Case, map_cases, sort_cases, sorted_nce_cases
+from benchmarks.cases import LARGEST, SIZES, Case, map_cases, sort_cases, sorted_nce_cases, stacked_cases
 from benchmarks.figure import draw
 from benchmarks.measure import medians, peak_mb
 from nsh_core import cli
@@ -40,7 +40,8 @@ def groups(sizes: tuple[int, ...], device: torch.device, quick: bool) -> dict[st
         "diffsort_bitonic": lambda: sort_cases("diffsort_bitonic", "diffsort.DiffSortNet", sizes, 256, device),
         "torchsort": lambda: sort_cases("torchsort", "torchsort.soft_rank, dense kernel", sizes, 512, device),
         "sinkhorn": lambda: sort_cases("sinkhorn", "log space on n x n, unrolled", sizes, 256, device),
-        "map": lambda: map_cases(queries, 50_000),
+        "stacked_seeds": lambda: stacked_cases(device),
+        "map_10k_50k": lambda: map_cases(queries, 50_000),
     }
 
 

@@ -4,7 +4,7 @@ from nsh_core.config import Config, make_config
 from nsh_core.data import Dataset, load_dataset
 from nsh_core.errors import CodeCollapse, NotFinite, TrainingFailure, UserError
 from nsh_core.hasher import Hasher
-from nsh_core.trainer import fit
+from nsh_core.trainer import fit, fit_together, stack_key, step_seconds
 
 __all__ = [
     "CodeCollapse",
@@ -15,6 +15,9 @@ __all__ = [
     "TrainingFailure",
     "UserError",
     "fit",
+    "fit_together",
     "load_dataset",
     "make_config",
+    "stack_key",
+    "step_seconds",
 ]

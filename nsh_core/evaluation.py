@@ -20,7 +20,6 @@ from nsh_core.metrics import (
     retrieval_metrics,
     sorter_fidelity,
 )
-from nsh_core.model import moments
 from nsh_core.sorters import build
 
 
@@ -95,7 +94,7 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
     Returns val_map and test_map. For frozen features it is what codes of them could keep; an encoder that learns
     from raw pixels can pass it.
     """
-    mean = moments(dataset.training_values())[0].float()
+    mean = dataset.training_moments[0].float()
     database = _centred(dataset.database, mean)
     return {
         f"{prefix}_map": cosine_map(_centred(queries, mean), queries.labels, database, dataset.database.labels, k)

@@ -16,6 +16,7 @@ from nsh_core.config import Config, validation_line
 from nsh_core.data import Split
 from nsh_core.errors import UserError
 from nsh_core.model import HashModel
+from nsh_core.sorters import backend
 
 _ROWS = 4096
 
@@ -35,6 +36,11 @@ class Hasher:
         self.history: list[dict[str, float]] = []
         self.curves: dict[str, list[float | None]] = {}
         self.seconds = 0.0
+
+    @property
+    def sorter_form(self) -> str:
+        """How the sorter ran in training: on "levels" of binary codes, as a "network", "hard" or "dense"."""
+        return backend(self.config.sorter.name).level_form
 
     @property
     def dim(self) -> int:

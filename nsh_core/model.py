@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,10 @@ from nsh_core.config import ModelConfig
 
 @dataclass(frozen=True)
 class Outputs:
-    """Of n items: relaxed codes U = tanh(h) [n, K], codes B [n, K] in -1/+1, latents Z [n, d] of length 1."""
+    """Of n items: relaxed codes U = tanh(h) [n, K], codes B [n, K] in -1/+1, latents Z [n, d] of length 1.
+
+    Of R models, each with its own items: [R, n, ...].
+    """
 
     relaxed: Tensor
     codes: Tensor
@@ -21,7 +24,7 @@ class Outputs:
 
     def halves(self) -> tuple[Outputs, Outputs]:
         """Of the first n / 2 items, and of the rest."""
-        relaxed, codes, latents = (tensor.chunk(2) for tensor in (self.relaxed, self.codes, self.latents))
+        relaxed, codes, latents = (tensor.chunk(2, dim=-2) for tensor in (self.relaxed, self.codes, self.latents))
         return Outputs(relaxed[0], codes[0], latents[0]), Outputs(relaxed[1], codes[1], latents[1])
 
 
@@ -29,18 +32,6 @@ def sign_through_tanh(relaxed: Tensor) -> Tensor:
     """Sign of the relaxed codes, exactly -1 or +1 (at 0), with the gradient of the relaxed codes (straight-through)."""
     hard = torch.where(relaxed >= 0, 1.0, -1.0).to(relaxed.dtype)
     return hard + (relaxed - relaxed.detach())
-
-
-def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance [D] of chunks of values [rows, D], summed in double precision."""
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for chunk in values:
-        double = chunk.double()
-        count += len(chunk)
-        total = total + double.sum(dim=0)
-        squares = squares + double.square().sum(dim=0)
-    mean = total / count
-    return mean, (squares / count - mean.square()).clamp(min=0)
 
 
 class HashModel(nn.Module):
@@ -67,11 +58,10 @@ class HashModel(nn.Module):
         self.hash_head = nn.Linear(width, code_length)
         self.latent_head = nn.Linear(width, config.latent_dim) if config.latent == "head" else None
 
-    def fit_standardization(self, values: Iterable[Tensor]) -> None:
-        """Fits mean and deviation to training values [rows, D]; "center" divides by one deviation for all."""
+    def fit_standardization(self, mean: Tensor, variance: Tensor) -> None:
+        """Sets mean and deviation from those of the training values, [D]; "center" divides by one deviation for all."""
         if self._config.standardize == "none":
             return
-        mean, variance = moments(values)
         self.mean.copy_(mean)
         if self._config.standardize == "zscore":
             self.deviation.copy_(torch.where(variance > 1e-10, variance.sqrt(), 1.0))
@@ -80,8 +70,30 @@ class HashModel(nn.Module):
 
     def forward(self, items: Tensor) -> Outputs:
         """Outputs for items [n, D]."""
-        standard = (items - self.mean) / self.deviation
-        hidden = self.encoder(standard)
-        relaxed = self.hash_head(hidden).float().tanh()
-        latents = standard if self.latent_head is None else self.latent_head(hidden)
-        return Outputs(relaxed, sign_through_tanh(relaxed), nn.functional.normalize(latents.float(), dim=1))
+        outputs = forward_together([self], items[None])
+        return Outputs(outputs.relaxed[0], outputs.codes[0], outputs.latents[0])
+
+    def hidden_layers(self) -> list[nn.Linear]:
+        """The linear layers of the encoder; a ReLU follows each."""
+        return [layer for layer in self.encoder if isinstance(layer, nn.Linear)]
+
+
+def forward_together(models: Sequence[HashModel], items: Tensor) -> Outputs:
+    """Outputs [R, n, ...] of R models of one shape, each for its own items [R, n, D]."""
+    standard = (items - _stacked([m.mean for m in models])[:, None]) / _stacked([m.deviation for m in models])[:, None]
+    hidden = standard
+    for layers in zip(*(model.hidden_layers() for model in models), strict=True):
+        hidden = _linear(layers, hidden).relu()
+    relaxed = _linear([model.hash_head for model in models], hidden).float().tanh()
+    latent_heads = [model.latent_head for model in models if model.latent_head is not None]
+    latents = _linear(latent_heads, hidden) if latent_heads else standard
+    return Outputs(relaxed, sign_through_tanh(relaxed), nn.functional.normalize(latents.float(), dim=2))
+
+
+def _linear(layers: Sequence[nn.Linear], values: Tensor) -> Tensor:
+    weight, bias = _stacked([layer.weight for layer in layers]), _stacked([layer.bias for layer in layers])
+    return torch.baddbmm(bias[:, None], values, weight.mT)
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))

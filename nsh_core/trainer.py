@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,13 @@ from nsh_core.data import Dataset
 from nsh_core.errors import CodeCollapse, NotFinite, UserError
 from nsh_core.evaluation import evaluate, validation_map
 from nsh_core.hasher import Hasher
-from nsh_core.losses import Objective
-from nsh_core.model import HashModel
+from nsh_core.losses import Objective, active_terms
+from nsh_core.model import HashModel, forward_together
 
 Callback = Callable[[dict[str, float]], None]
+
+# Views of so many steps are drawn at once: one call for small images in place of many.
+_STEPS_OF_VIEWS = 16
 
 
 def fit(
@@ -42,24 +49,104 @@ def fit(
     Returns the hasher of the last epoch, evaluated. Raises UserError for a config that does not fit the data or the
     machine, NotFinite and CodeCollapse for a run that cannot go on.
     """
-    device = _device(config)
-    if config.train.batch_size > dataset.num_train:
-        raise UserError(
-            f"train.batch_size = {config.train.batch_size} exceeds the {dataset.num_train} training items "
-            f"of {dataset.name}"
-        )
+    run = _Run(config, dataset, on_evaluation, None if checkpoints is None else Path(checkpoints))
+    result = _fit([run], dataset, evaluation_threads)[0]
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def fit_together(
+    configs: Sequence[Config],
+    dataset: Dataset,
+    *,
+    on_evaluation: Sequence[Callback] | None = None,
+    evaluation_threads: int = 1,
+) -> list[Hasher | Exception]:
+    """Trains several runs of one `stack_key` as one stacked model, each with its own seed, data order and settings.
+
+    Arguments as for fit, a callback a run. Returns for each run what fit gives, or the exception it would raise; a run
+    that ends early leaves the others alone. On the CPU the codes are those of fit, bit for bit.
+    Raises ValueError for configs of several stack keys.
+    """
+    keys = {stack_key(config) for config in configs}
+    if len(keys) != 1:
+        raise ValueError(f"'configs' must share one stack_key, got {len(keys)} of them")
+    callbacks: Sequence[Callback | None] = on_evaluation or [None] * len(configs)
+    runs = [_Run(config, dataset, callback, None) for config, callback in zip(configs, callbacks, strict=True)]
+    return _fit(runs, dataset, evaluation_threads)
+
+
+def stack_key(config: Config) -> str:
+    """What runs must share to train as one stacked model: shapes, which loss terms there are, device and threads."""
+    train = config.train.model_dump(include={"batch_size", "device", "bf16", "threads"})
+    shape = (config.code_length, config.model.model_dump(), train, config.loss.stop_gradient, active_terms(config))
+    return json.dumps(shape)
+
+
+def step_seconds(configs: Sequence[Config], dataset: Dataset, steps: int = 4) -> float:
+    """Seconds of a stacked training step of these runs, the median of a few; nothing is kept."""
+    runs = [_Run(config, dataset, None, None) for config in configs]
+    with _numerics(configs[0]):
+        return statistics.median(_train_epoch(runs, dataset, steps + 1)[1:])
+
+
+@contextmanager
+def _numerics(config: Config) -> Iterator[None]:
+    """The number of threads of a config, and no denormal numbers."""
     threads = torch.get_num_threads()
     torch.set_num_threads(config.train.threads)
     # Far ranks weigh next to nothing, and the CPU is many times slower on denormal numbers than on zeros.
     torch.set_flush_denormal(True)
     try:
-        run = _Run(config, dataset, device, None if checkpoints is None else Path(checkpoints))
-        hasher = run.train(on_evaluation)
-        hasher.metrics, hasher.curves = evaluate(hasher, dataset, evaluation_threads)
-        return hasher
+        yield
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
+
+
+def _fit(runs: list[_Run], dataset: Dataset, evaluation_threads: int) -> list[Hasher | Exception]:
+    with _numerics(runs[0].config):
+        while active := [run for run in runs if run.goes_on()]:
+            start = time.perf_counter()
+            _train_epoch(active, dataset)
+            seconds = (time.perf_counter() - start) / len(active)
+            for run in active:
+                run.end_epoch(seconds)
+        return [run.result(evaluation_threads) for run in runs]
+
+
+def _train_epoch(runs: list[_Run], dataset: Dataset, most_steps: int | None = None) -> list[float]:
+    """One epoch of every run, or its first steps, stacked; returns the seconds of each step."""
+    objective = Objective([run.config for run in runs])
+    models = [run.model for run in runs]
+    orders = [run.begin_epoch() for run in runs]
+    size = runs[0].config.train.batch_size
+    steps = min(dataset.num_train // size, most_steps or dataset.num_train)
+    times = [time.perf_counter()]
+    sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros(len(runs), device=runs[0].device))
+    for step in range(steps):
+        if step % _STEPS_OF_VIEWS == 0:
+            part = slice(step * size, min(step + _STEPS_OF_VIEWS, steps) * size)
+            views = [run.views(order[part]) for run, order in zip(runs, orders, strict=True)]
+        here = slice(step % _STEPS_OF_VIEWS * size, (step % _STEPS_OF_VIEWS + 1) * size)
+        items = torch.stack([torch.cat([view[here] for view in pair]) for pair in views])
+        with torch.autocast(items.device.type, torch.bfloat16, enabled=runs[0].bf16):
+            first, second = forward_together(models, items).halves()
+        terms = objective(first, second, [run.generator for run in runs])
+        for run in runs:
+            run.optimizer.zero_grad(set_to_none=True)
+        # A run's loss does not depend on another's parameters, so the sum gives each its own gradient.
+        terms["loss"].sum().backward()
+        for run in runs:
+            run.optimizer_step(run.epoch + step / steps, 1 / steps)
+        for name, value in terms.items():
+            sums[name] += value.detach()
+        times.append(time.perf_counter())
+    for name, total in sums.items():
+        for run, mean in zip(runs, (total / steps).tolist(), strict=True):
+            run.means.setdefault(name, []).append(mean)
+    return [end - start for start, end in pairwise(times)]
 
 
 def _device(config: Config) -> torch.device:
@@ -76,73 +163,86 @@ class _Run:
     tensors and counters has to be kept.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, device: torch.device, folder: Path | None) -> None:
-        self.config, self.dataset, self.device, self.folder = config, dataset, device, folder
-        self.objective = Objective(config)
+    def __init__(self, config: Config, dataset: Dataset, on_evaluation: Callback | None, folder: Path | None) -> None:
+        self.config, self.dataset, self.on_evaluation, self.folder = config, dataset, on_evaluation, folder
+        self.device = _device(config)
+        if config.train.batch_size > dataset.num_train:
+            raise UserError(
+                f"train.batch_size = {config.train.batch_size} exceeds the {dataset.num_train} training items "
+                f"of {dataset.name}"
+            )
+        self.bf16 = config.train.bf16 and self.device.type == "cuda"
         encoder = dataset.encoder if config.model.encoder == "auto" else config.model.encoder
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = HashModel(config.model, dataset.dim, config.code_length, encoder)
-        self.hasher = Hasher(config, self.model.to(device), encoder)
+        self.hasher = Hasher(config, self.model.to(self.device), encoder)
         kind = torch.optim.AdamW if config.train.optimizer == "adamw" else torch.optim.Adam
         trained = self.model.parameters()
         self.optimizer = kind(trained, config.train.learning_rate, weight_decay=config.train.weight_decay, fused=True)
+        self.generator = torch.Generator()
         self.epoch = 0
         self.best = -math.inf
         self.evaluations_since_best = 0
         self.means: dict[str, list[float]] = {}
+        self.error: Exception | None = None
         if folder is None or not (folder / "checkpoint.json").exists():
-            self.model.fit_standardization(dataset.training_values())
+            self.model.fit_standardization(*dataset.training_moments)
         else:
             self._restore(folder)
 
-    def train(self, on_evaluation: Callback | None) -> Hasher:
+    def goes_on(self) -> bool:
+        """Whether there are epochs left to train."""
+        patience = self.config.train.patience
+        out_of_patience = patience is not None and self.evaluations_since_best >= patience
+        return self.error is None and self.epoch < self.config.train.epochs and not out_of_patience
+
+    def begin_epoch(self) -> Tensor:
+        """Seeds the epoch and returns the order of the training items."""
+        self.generator.manual_seed(self.config.seed * 1_000_003 + self.epoch)
+        self.model.train()
+        return torch.randperm(self.dataset.num_train, generator=self.generator)
+
+    def views(self, index: Tensor) -> list[Tensor]:
+        """Two views of training items, on the device."""
+        return [view.to(self.device, non_blocking=True) for view in self.dataset.views(index, self.generator)]
+
+    def optimizer_step(self, epoch: float, step: float) -> None:
+        """Moves the weights at the learning rate of a moment; `epoch` counts fractions, `step` is one step's."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate(epoch, step)
+        self.optimizer.step()
+
+    def end_epoch(self, seconds: float) -> None:
+        """Counts the epoch, checks, evaluates and saves; what goes wrong ends this run alone."""
+        self.model.eval()
         train = self.config.train
-        while self.epoch < train.epochs and not self._out_of_patience():
-            start = time.perf_counter()
-            self._train_epoch()
+        try:
+            self._check_finite()
             self.epoch += 1
-            self.hasher.seconds += time.perf_counter() - start
+            self.hasher.seconds += seconds
             if self.epoch % train.evaluate_every == 0 or self.epoch == train.epochs:
                 record = self._evaluate()
-                if on_evaluation is not None:
-                    on_evaluation(record)
+                if self.on_evaluation is not None:
+                    self.on_evaluation(record)
             if self.folder is not None and self._checkpoint_due():
                 self._save(self.folder)
+        except Exception as error:
+            self.error = error
+
+    def result(self, evaluation_threads: int) -> Hasher | Exception:
+        """The hasher, evaluated, or what ended the run."""
+        if self.error is not None:
+            return self.error
+        self.hasher.metrics, self.hasher.curves = evaluate(self.hasher, self.dataset, evaluation_threads)
         return self.hasher
 
-    def _train_epoch(self) -> None:
-        train = self.config.train
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(self.dataset.num_train, generator=generator)
-        batches = [b for b in order.split(train.batch_size) if len(b) == train.batch_size]
-        self.model.train()
-        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
-        for step, index in enumerate(batches):
-            rate = self._learning_rate(self.epoch + step / len(batches), 1 / len(batches))
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            terms = self._terms(index, generator)
-            self.optimizer.zero_grad(set_to_none=True)
-            terms["loss"].backward()
-            self.optimizer.step()
-            for name, value in terms.items():
-                sums[name] += value.detach()
-        self.model.eval()
-        for name, total in sums.items():
-            mean = float(total) / len(batches)
-            if not math.isfinite(mean):
-                raise NotFinite(f"{name} became {mean} in epoch {self.epoch + 1}")
-            self.means.setdefault(name, []).append(mean)
+    def _check_finite(self) -> None:
+        for name, values in self.means.items():
+            if not math.isfinite(values[-1]):
+                raise NotFinite(f"{name} became {values[-1]} in epoch {self.epoch + 1}")
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             raise NotFinite(f"a weight became NaN or infinite in epoch {self.epoch + 1}")
-
-    def _terms(self, index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        views = [view.to(self.device, non_blocking=True) for view in self.dataset.views(index, generator)]
-        bf16 = self.config.train.bf16 and self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            first, second = self.model(torch.cat(views)).halves()
-        return self.objective(first, second, generator)
 
     def _learning_rate(self, epoch: float, step: float) -> float:
         """Linear warm-up, then constant, or a cosine to zero over all epochs. `epoch` counts fractions."""
@@ -163,10 +263,6 @@ class _Run:
         self.evaluations_since_best = 0 if value > self.best else self.evaluations_since_best + 1
         self.best = max(self.best, value)
         return record
-
-    def _out_of_patience(self) -> bool:
-        patience = self.config.train.patience
-        return patience is not None and self.evaluations_since_best >= patience
 
     def _checkpoint_due(self) -> bool:
         return self.epoch % self.config.train.checkpoint_every == 0 or self.epoch == self.config.train.epochs

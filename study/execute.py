@@ -24,7 +24,7 @@ from rich.progress import (
 
 from nsh_core.cli import BAD_INPUT
 from nsh_core.errors import UserError
-from study.queue import TrialQueue, interrupt, is_open
+from study.queue import TrialQueue, is_open
 from study.storage import storage_errors
 
 _POLL_SECONDS = 0.5
@@ -34,10 +34,14 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Execution:
-    """How to run: worker processes, CPU threads of each one's evaluations, and at most how many trials."""
+    """How to run: worker processes, CPU threads of each one's evaluations, and at most how many trials.
+
+    batch_trials: runs that train as one stacked model, none: what is fastest.
+    """
 
     jobs: int
     evaluation_threads: int
+    batch_trials: int | None = None
     max_trials: int | None = None
     retry_failed: bool = False
 
@@ -74,6 +78,8 @@ class _Workers:
                 "dataset": queue.plan.dataset,
                 "keys": keys,
                 "evaluation_threads": execution.evaluation_threads,
+                "batch_trials": execution.batch_trials,
+                "share": -(-len(keys) // execution.jobs),
             }
         )
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in stop
@@ -154,8 +160,4 @@ class _Workers:
         for process in self.processes:
             process.wait()
         self.errors.close()
-        pids = {process.pid for process in self.processes}
-        for trial in self.queue.latest().values():
-            owner = trial.user_attrs.get("owner", "")
-            if trial.state == TrialState.RUNNING and owner and int(owner.split(":")[1]) in pids:
-                interrupt(self.queue.storage, trial, "the run was stopped")
+        self.queue.recover("the run was stopped")

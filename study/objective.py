@@ -1,57 +1,75 @@
-"""One trial: trains a config, reports to Optuna, records everything measured."""
+"""Trials: trains their configs, reports to Optuna, records everything measured."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
 import nsh_core
-from nsh_core import Config, Dataset, TrainingFailure, UserError
+from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
 from study.memory import peak_mb, reset_peak
 
 
-def run_trial(study: optuna.Study, trial: optuna.Trial, dataset: Dataset, evaluation_threads: int) -> None:
-    """Runs a claimed trial to its end: COMPLETE with its metrics, or FAIL with its reason."""
-    config = Config.model_validate_json(trial.user_attrs["config"])
+def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
+    """Runs claimed trials of one stack to their ends: COMPLETE with their metrics, or FAIL with their reasons."""
+    configs = [Config.model_validate_json(trial.user_attrs["config"]) for trial in trials]
     reset_peak()
     start = time.perf_counter()
+    results: list[Hasher | Exception]
     try:
-        hasher = nsh_core.fit(
-            config,
+        results = nsh_core.fit_together(
+            configs,
             dataset,
-            on_evaluation=lambda record: trial.report(record["val_map"], int(record["epoch"])),
+            on_evaluation=[_reporter(trial) for trial in trials],
             evaluation_threads=evaluation_threads,
         )
-    except TrainingFailure as error:
-        _fail(study, trial, f"{error.name}: {error}")
-        return
-    except UserError as error:
-        _fail(study, trial, f"unusable: {error}")
-        return
-    except MemoryError as error:
-        _fail(study, trial, f"out_of_memory: {error}")
-        return
-    except RuntimeError as error:
-        _fail(study, trial, f"error: {' '.join(str(error).split())}")
-        return
+    except (UserError, MemoryError, RuntimeError) as error:
+        if len(trials) > 1:
+            # What stops a stack may be one run's, or the size of the stack: each gets a chance alone.
+            for trial in trials:
+                run_trials(study, [trial], dataset, evaluation_threads)
+            return
+        results = [error]
+    seconds = (time.perf_counter() - start) / len(trials)
     memory, cuda_memory = peak_mb()
-    facts: dict[str, Any] = hasher.metrics | {
-        "train_seconds": hasher.seconds,
-        "total_seconds": time.perf_counter() - start,
-        "peak_memory_mb": memory,
-        "peak_cuda_mb": cuda_memory,
-        "history": json.dumps(hasher.history),
-        "curves": json.dumps(hasher.curves),
-    }
-    for name, value in facts.items():
-        trial.set_user_attr(name, value)
-    study.tell(trial, hasher.metrics["val_map"])
+    for trial, result in zip(trials, results, strict=True):
+        if isinstance(result, Exception):
+            trial.set_user_attr("failure", _reason(result))
+            study.tell(trial, state=TrialState.FAIL)
+            continue
+        facts: dict[str, Any] = result.metrics | {
+            "train_seconds": result.seconds,
+            "total_seconds": seconds,
+            "stacked": len(trials),
+            "sorter_form": result.sorter_form,
+            "peak_memory_mb": memory,
+            "peak_cuda_mb": cuda_memory,
+            "history": json.dumps(result.history),
+            "curves": json.dumps(result.curves),
+        }
+        for name, value in facts.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, result.metrics["val_map"])
 
 
-def _fail(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
-    trial.set_user_attr("failure", reason)
-    study.tell(trial, state=TrialState.FAIL)
+def _reporter(trial: optuna.Trial) -> Callable[[dict[str, float]], None]:
+    return lambda record: trial.report(record["val_map"], int(record["epoch"]))
+
+
+def _reason(error: Exception) -> str:
+    """Why a trial failed, in one line. Raises what is no failure of the training itself."""
+    line = " ".join(str(error).split())
+    if isinstance(error, TrainingFailure):
+        return f"{error.name}: {error}"
+    if isinstance(error, UserError):
+        return f"unusable: {error}"
+    if isinstance(error, MemoryError):
+        return f"out_of_memory: {line}"
+    if isinstance(error, RuntimeError):
+        return f"error: {line}"
+    raise error

@@ -7,8 +7,7 @@ failed run (a result like another) or an interrupted one (to be run again).
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
 
 import optuna
 import psutil
@@ -16,11 +15,11 @@ from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nsh_core.errors import UserError
+from nsh_core import Config, UserError, stack_key
 from study.spec import Plan, PlannedTrial
 
 INTERRUPTED = "interrupted"
-_UNOWNED_GRACE = timedelta(seconds=10)
+_CLAIMANT = "claimant "
 
 
 def trial_key(trial: PlannedTrial, fingerprint: str) -> str:
@@ -70,20 +69,12 @@ class TrialQueue:
                 result[key] = trial
         return result
 
-    def recover(self) -> int:
+    def recover(self, why: str = "its process ended") -> int:
         """Marks running trials whose process is over as interrupted; returns how many."""
-        orphans = [
-            trial for trial in self.latest().values() if trial.state == TrialState.RUNNING and self._is_orphan(trial)
-        ]
+        orphans = [trial for trial in self.latest().values() if trial.state == TrialState.RUNNING and _is_orphan(trial)]
         for trial in orphans:
-            interrupt(self.storage, trial, "its process ended")
+            interrupt(self.storage, trial, why)
         return len(orphans)
-
-    def _is_orphan(self, trial: FrozenTrial) -> bool:
-        owner = trial.user_attrs.get("owner")
-        if owner is not None:
-            return owner_is_dead(owner)
-        return trial.datetime_start is not None and datetime.now() - trial.datetime_start > _UNOWNED_GRACE
 
     def enqueue(self, keys: Iterable[str]) -> None:
         """Queues a new trial for each key."""
@@ -120,6 +111,13 @@ class TrialQueue:
         return [key for key in self._planned if key not in latest or is_open(latest[key], retry_failed)]
 
 
+def _is_orphan(trial: FrozenTrial) -> bool:
+    """Whether the process that runs a trial is over: its owner, or whoever claimed it and did not come to say so."""
+    owner = trial.user_attrs.get("owner")
+    claimants = [name.removeprefix(_CLAIMANT) for name in trial.user_attrs if name.startswith(_CLAIMANT)]
+    return all(owner_is_dead(process) for process in ([owner] if owner else claimants))
+
+
 def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
     """Whether a trial ended without a result that counts."""
     reason = trial.user_attrs.get("failure", INTERRUPTED)
@@ -135,16 +133,32 @@ def interrupt(storage: BaseStorage, trial: FrozenTrial, why: str) -> None:
         pass
 
 
-def claim(study: optuna.Study, storage: BaseStorage, keys: set[str]) -> optuna.Trial | None:
-    """The first queued trial among `keys`, now owned by this process; none if there is none left."""
+def claim(
+    study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
+) -> list[optuna.Trial]:
+    """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
+
+    most: how many at most, by the config of the first. Empty if none is left.
+    """
+    claimed: list[optuna.Trial] = []
+    shape, limit = "", 1
     for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         if waiting.user_attrs.get("key") not in keys:
             continue
+        config = Config.model_validate_json(waiting.user_attrs["config"])
+        if claimed and stack_key(config) != shape:
+            continue
         try:
+            # Before the state, and as its owner after it: a process that ends in between leaves its name.
+            storage.set_trial_user_attr(waiting._trial_id, _CLAIMANT + this_process(), True)
             won = storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
         except optuna.exceptions.UpdateFinishedTrialError:
             continue
         if won:
             storage.set_trial_user_attr(waiting._trial_id, "owner", this_process())
-            return optuna.Trial(study, waiting._trial_id)
-    return None
+            claimed.append(optuna.Trial(study, waiting._trial_id))
+            if len(claimed) == 1:
+                shape, limit = stack_key(config), most(config)
+            if len(claimed) >= limit:
+                break
+    return claimed

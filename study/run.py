@@ -48,6 +48,9 @@ def study(
         str | None, typer.Option(help="Optuna storage: a journal file, sqlite:///FILE or postgresql://...")
     ] = None,
     trials: Annotated[int | None, typer.Option(help="run at most so many trials now")] = None,
+    batch_trials: Annotated[
+        str, typer.Option(help="runs trained as one stacked model: auto (what is fastest) or a number")
+    ] = "auto",
     results: Annotated[Path, typer.Option(help="folder of tables and the default storage")] = Path("results"),
     retry_failed: Annotated[bool, typer.Option(help="run trials again that failed")] = False,
     list_studies: Annotated[bool, typer.Option("--list", help="show the shipped studies")] = False,
@@ -60,6 +63,8 @@ def study(
     for option, value in (("--seeds", seeds), ("--jobs", jobs), ("--trials", trials)):
         if value is not None and value < 1:
             raise UserError(f"{option} must be at least 1, got {value}")
+    if batch_trials != "auto" and not (batch_trials.isdecimal() and int(batch_trials) > 0):
+        raise UserError(f"--batch-trials must be auto or a number of at least 1, got {batch_trials!r}")
     console = Console()
     if list_studies:
         table = Table("study", "trials", "question")
@@ -78,7 +83,8 @@ def study(
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or cores
-    execution = Execution(jobs, max(1, cores // jobs), trials, retry_failed)
+    stack = None if batch_trials == "auto" else int(batch_trials)
+    execution = Execution(jobs, max(1, cores // jobs), stack, trials, retry_failed)
     session = open_session(plan, results, storage)
     try:
         session.run(execution)

@@ -20,6 +20,7 @@ from study.stats import bootstrap_interval, compare_paired, holm
 COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
 MEASUREMENTS = (
     *("val_map", "test_map", "val_map_expected", "test_map_expected"),
+    *("val_map_all", "test_map_all", "val_map_all_expected", "test_map_all_expected"),
     *("val_precision", "test_precision", "val_recall", "test_recall"),
     *("val_precision_radius_2", "test_precision_radius_2"),
     *("bit_balance", "bit_correlation", "bit_entropy", "effective_codes", "dead_bits", "sorter_fidelity"),
@@ -67,6 +68,7 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[s
     }
     row |= {f"factor_{factor}": label for factor, label in planned.levels.items()}
     row |= {name: attributes.get(name) for name in MEASUREMENTS}
+    row |= {name: attributes.get(name) for name in ("stacked", "sorter_form")}
     row["trial"] = None if trial is None else trial.number
     row["config_hash"] = planned.config.digest()
     row["config"] = planned.config.model_dump_json()

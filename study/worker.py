@@ -15,8 +15,9 @@ import time
 import optuna
 
 from nsh_core import UserError, load_dataset
-from study.objective import run_trial
+from study.objective import run_trials
 from study.queue import claim
+from study.stack import StackSize
 from study.storage import open_storage, storage_errors
 
 
@@ -37,8 +38,9 @@ def _work(orders: dict) -> None:
     storage = open_storage(orders["storage"])
     study = optuna.load_study(study_name=orders["study"], storage=storage)
     keys = set(orders["keys"])
-    while (trial := claim(study, storage, keys)) is not None:
-        run_trial(study, trial, dataset, orders["evaluation_threads"])
+    stack = StackSize(orders["batch_trials"], dataset, orders["share"])
+    while trials := claim(study, storage, keys, stack):
+        run_trials(study, trials, dataset, orders["evaluation_threads"])
 
 
 def _end_with(parent: int) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -43,6 +44,18 @@ def scaled(stored: npt.NDArray[np.uint8 | np.float32], scale: float) -> Tensor:
     return torch.from_numpy(stored.astype(np.float32)).mul_(scale)
 
 
+def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and variance [D] of chunks of values [rows, D], summed in double precision."""
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for chunk in values:
+        double = chunk.double()
+        count += len(chunk)
+        total = total + double.sum(dim=0)
+        squares = squares + double.square().sum(dim=0)
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp(min=0)
+
+
 class Dataset(ABC):
     """Unlabelled training items with views, a database, and validation and test queries.
 
@@ -76,6 +89,11 @@ class Dataset(ABC):
     @abstractmethod
     def training_values(self) -> Iterator[Tensor]:
         """All training values as float32 [<= rows, D], to fit the standardisation."""
+
+    @cached_property
+    def training_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance [D] of all training values."""
+        return moments(self.training_values())
 
     @abstractmethod
     def _training_array(self) -> npt.NDArray[np.uint8 | np.float32]:

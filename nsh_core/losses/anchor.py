@@ -6,10 +6,17 @@ import torch
 from torch import Tensor
 
 
-def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """NT-Xent of unit latents [n, d] of two views: each finds its other view among the 2n - 1 others."""
-    latents = torch.cat([first, second])
-    logits = latents @ latents.T / temperature
-    itself = torch.eye(len(latents), dtype=torch.bool, device=latents.device)
-    other = torch.arange(len(latents), device=latents.device).roll(len(first))
-    return torch.nn.functional.cross_entropy(logits.masked_fill(itself, float("-inf")), other)
+def nt_xent(first: Tensor, second: Tensor, temperature: float | Tensor) -> Tensor:
+    """NT-Xent of unit latents [..., n, d] of two views: each finds its other view among the 2n - 1 others.
+
+    temperature: a number, or one for each leading index, [..., 1, 1]. Returns [...], means over the 2n latents.
+    """
+    latents = torch.cat([first, second], dim=-2)
+    size = latents.shape[-2]
+    logits = latents @ latents.mT / temperature
+    itself = torch.eye(size, dtype=torch.bool, device=latents.device)
+    other = torch.arange(size, device=latents.device).roll(size // 2).expand(logits.shape[:-1])
+    losses = torch.nn.functional.cross_entropy(
+        logits.masked_fill(itself, float("-inf")).flatten(0, -2), other.flatten(), reduction="none"
+    )
+    return losses.view(other.shape).mean(dim=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -27,6 +29,21 @@ def sorted_nce(
         for each anchor ("random-k", drawn on the CPU from `generator`).
     Returns the scalar loss, mean over anchors and positives. Raises ValueError if the ranks do not suffice.
     """
+    return sorted_nce_by_anchor(ranked, num_positives, gap, negatives, [generator], n).mean()
+
+
+def sorted_nce_by_anchor(
+    ranked: Tensor | Ranked,
+    num_positives: int,
+    gap: int,
+    negatives: str,
+    generators: Sequence[torch.Generator | None],
+    n: int | None = None,
+) -> Tensor:
+    """The loss of each anchor, [anchors]; arguments as for sorted_nce.
+
+    generators: each draws the random negatives of its equal share of the anchors, in order.
+    """
     values, counts = (ranked, None) if isinstance(ranked, Tensor) else (ranked.values, ranked.counts)
     n = values.shape[1] if n is None else n
     kind, _, number = negatives.partition("-")
@@ -41,12 +58,12 @@ def sorted_nce(
     start, end = (n - k, n) if kind == "farthest" else (first, first + k)
     draw = None
     if kind == "random":
-        draw = (
-            torch.rand((len(values), n - first), generator=generator).topk(k, dim=1).indices.to(values.device) + first
-        )
+        share = len(values) // len(generators), n - first
+        chosen = [torch.rand(share, generator=generator).topk(k, dim=1).indices for generator in generators]
+        draw = first + torch.cat(chosen).to(values.device)
     if counts is None:
         repelled = values[:, start:end] if draw is None else values.gather(1, draw)
-        return softplus(repelled.logsumexp(dim=1, keepdim=True) - values[:, :num_positives]).mean()
+        return softplus(repelled.logsumexp(dim=1, keepdim=True) - values[:, :num_positives]).mean(dim=1)
 
     if draw is None:
         among_negatives = _within(counts, start, end)
@@ -55,7 +72,7 @@ def sorted_nce(
     repelled = values.masked_fill(among_negatives == 0, -torch.inf) + among_negatives.clamp(min=1).log()
     attracted = _within(counts, 0, num_positives)
     terms = softplus(repelled.logsumexp(dim=1, keepdim=True) - values)
-    return (attracted * terms).sum() / (num_positives * len(values))
+    return (attracted * terms).sum(dim=1) / num_positives
 
 
 def _within(counts: Tensor, start: int, end: int) -> Tensor:

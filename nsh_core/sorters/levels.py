@@ -47,8 +47,8 @@ def run_of_rank(counts: Tensor, ranks: Tensor) -> Tensor:
 
 
 def to_levels(keys: Tensor, levels: int) -> Tensor:
-    """Hamming distances [B, n], int64, of keys [B, n] that count agreeing bits; levels is K + 1."""
-    return (levels - 1 - keys).round().long()
+    """Hamming distances [B, n], int64, of keys [B, n] that count agreeing bits; levels is K + 1. NaN is somewhere."""
+    return (levels - 1 - keys).round().long().clamp_(0, levels - 1)
 
 
 def tally(index: Tensor, values: Tensor, levels: int) -> Tensor:

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from nsh_core.config import ModelConfig
-from nsh_core.model import HashModel, moments, sign_through_tanh
+from nsh_core.data.dataset import moments
+from nsh_core.model import HashModel, sign_through_tanh
 
 
 def test_the_sign_is_hard_and_its_gradient_is_tanhs():
@@ -32,7 +33,7 @@ def test_standardization_is_of_all_chunks():
     fitted = {}
     for how in ("none", "center", "zscore"):
         fitted[how] = HashModel(ModelConfig(standardize=how), 3, 8, "identity")
-        fitted[how].fit_standardization(values.split(7))
+        fitted[how].fit_standardization(*moments(values.split(7)))
     assert fitted["none"].mean.tolist() == [0, 0, 0]
     torch.testing.assert_close(fitted["center"].mean, values.mean(dim=0))
     assert fitted["center"].deviation.unique().numel() == 1

@@ -18,7 +18,7 @@ seeds: 2
 figures: [arms, curves, pr, health, cost]
 """
 
-COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial"]
+COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked"]
 
 
 def arguments(script: str, *options: object) -> list[str]:

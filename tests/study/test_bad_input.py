@@ -59,6 +59,7 @@ CASES = {
     "unknown setting": ([*RUN, "--set", "loss.size=3"], None, "loss.size: unknown setting, got 3"),
     "malformed --set": ([*RUN, "--set", "code_length"], None, "--set wants NAME=VALUE"),
     "seeds out of range": ([*RUN, "--seeds", "0"], None, "--seeds must be at least 1, got 0"),
+    "batch-trials not a number": ([*RUN, "--batch-trials", "0"], None, "--batch-trials must be auto or a number"),
     "jobs not a number": ([*RUN, "--jobs", "many"], None, "'--jobs': Input should be a valid integer"),
     "unknown option": ([*RUN, "--sedes", "3"], None, "No such option: --sedes"),
     "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known kinds: digits, features"),

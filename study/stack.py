@@ -1,0 +1,44 @@
+"""How many runs to train as one stacked model."""
+
+from __future__ import annotations
+
+import torch
+
+from nsh_core import Config, Dataset, UserError, stack_key, step_seconds
+
+CUDA_STACK = 16
+CPU_STACK = 10
+
+
+class StackSize:
+    """Chooses the size of a stack: `wanted` if given, else what is fastest here, at most `share` runs.
+
+    On CUDA that is 16: the step of one run leaves a device idle most of the time. On the CPU a few steps of one run are
+    timed beside those of ten, once for each sorter and shape, and stacks win or lose by that. The choice changes no
+    result: stacked runs give the codes of runs alone.
+    """
+
+    def __init__(self, wanted: int | None, dataset: Dataset, share: int) -> None:
+        self._wanted, self._dataset, self._share = wanted, dataset, share
+        self._known: dict[str, int] = {}
+
+    def __call__(self, config: Config) -> int:
+        if self._wanted is not None:
+            return self._wanted
+        if config.train.device != "cpu" and torch.cuda.is_available():
+            return min(CUDA_STACK, self._share)
+        kind = stack_key(config) + config.sorter.model_dump_json()
+        if kind not in self._known:
+            self._known[kind] = self._fastest(config)
+        return self._known[kind]
+
+    def _fastest(self, config: Config) -> int:
+        size = min(CPU_STACK, self._share)
+        if size == 1:
+            return 1
+        try:
+            alone, stacked = (step_seconds([config] * count, self._dataset) / count for count in (1, size))
+        except (UserError, RuntimeError, MemoryError):
+            # The trial itself will say what is wrong.
+            return 1
+        return size if stacked < alone else 1
