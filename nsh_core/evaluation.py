@@ -28,25 +28,25 @@ def map_limit(hasher: Hasher, dataset: Dataset) -> int | None:
     return dataset.default_map_at if hasher.config.map_at is None else hasher.config.map_at
 
 
-def validation_map(hasher: Hasher, dataset: Dataset) -> float:
-    """mAP@k of the validation queries, ties by database index."""
+def validation_map(hasher: Hasher, dataset: Dataset, database: PackedCodes) -> float:
+    """mAP@k of the validation queries among the packed codes of the database, ties by database index."""
     return mean_average_precision(
         hasher.encode(dataset.validation),
         dataset.validation.labels,
-        hasher.encode(dataset.database),
+        database,
         dataset.database.labels,
         map_limit(hasher, dataset),
     )
 
 
 def evaluate(
-    hasher: Hasher, dataset: Dataset, threads: int = 1
+    hasher: Hasher, dataset: Dataset, threads: int = 1, database: PackedCodes | None = None
 ) -> tuple[dict[str, float], dict[str, list[float | None]]]:
     """Metrics by name, of the validation (val_) and test (test_) queries and of the database codes, and curves.
 
-    threads: chunks of queries worked on at once; no value depends on it.
+    threads: chunks of queries worked on at once; no value depends on it. database: its packed codes, if known.
     """
-    database = hasher.encode(dataset.database)
+    database = hasher.encode(dataset.database) if database is None else database
     metrics: dict[str, float] = {}
     curves: dict[str, list[float | None]] = {}
     for prefix, queries in (("val", dataset.validation), ("test", dataset.test)):

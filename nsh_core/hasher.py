@@ -63,7 +63,7 @@ class Hasher:
 
     @torch.no_grad()
     def _encode_batch(self, batch: torch.Tensor) -> PackedCodes:
-        return pack(self.model(batch.to(self.model.mean.device)).codes)
+        return pack(self.model.codes(batch.to(self.model.mean.device)))
 
     def save(self, folder: str | Path) -> None:
         """Writes hasher.json and its safetensors file into a folder."""

@@ -73,6 +73,11 @@ class HashModel(nn.Module):
         outputs = forward_together([self], items[None])
         return Outputs(outputs.relaxed[0], outputs.codes[0], outputs.latents[0])
 
+    def codes(self, items: Tensor) -> Tensor:
+        """Codes [n, K] in -1/+1 of items [n, D], the latents left out."""
+        _, hidden = _encode([self], items[None])
+        return sign_through_tanh(_relax([self], hidden))[0]
+
     def hidden_layers(self) -> list[nn.Linear]:
         """The linear layers of the encoder; a ReLU follows each."""
         return [layer for layer in self.encoder if isinstance(layer, nn.Linear)]
@@ -80,14 +85,25 @@ class HashModel(nn.Module):
 
 def forward_together(models: Sequence[HashModel], items: Tensor) -> Outputs:
     """Outputs [R, n, ...] of R models of one shape, each for its own items [R, n, D]."""
+    standard, hidden = _encode(models, items)
+    relaxed = _relax(models, hidden)
+    latent_heads = [model.latent_head for model in models if model.latent_head is not None]
+    latents = _linear(latent_heads, hidden) if latent_heads else standard
+    return Outputs(relaxed, sign_through_tanh(relaxed), nn.functional.normalize(latents.float(), dim=2))
+
+
+def _encode(models: Sequence[HashModel], items: Tensor) -> tuple[Tensor, Tensor]:
+    """Standardised and encoded items [R, n, ...]."""
     standard = (items - _stacked([m.mean for m in models])[:, None]) / _stacked([m.deviation for m in models])[:, None]
     hidden = standard
     for layers in zip(*(model.hidden_layers() for model in models), strict=True):
         hidden = _linear(layers, hidden).relu()
-    relaxed = _linear([model.hash_head for model in models], hidden).float().tanh()
-    latent_heads = [model.latent_head for model in models if model.latent_head is not None]
-    latents = _linear(latent_heads, hidden) if latent_heads else standard
-    return Outputs(relaxed, sign_through_tanh(relaxed), nn.functional.normalize(latents.float(), dim=2))
+    return standard, hidden
+
+
+def _relax(models: Sequence[HashModel], hidden: Tensor) -> Tensor:
+    """Relaxed codes [R, n, K]."""
+    return _linear([model.hash_head for model in models], hidden).float().tanh()
 
 
 def _linear(layers: Sequence[nn.Linear], values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.checkpoint import load_tensors, optimizer_tensors, restore_optimizer, save_tensors
+from nsh_core.codes import PackedCodes
 from nsh_core.config import Config
 from nsh_core.data import Dataset
 from nsh_core.errors import CodeCollapse, NotFinite, UserError
@@ -185,6 +186,7 @@ class _Run:
         self.best = -math.inf
         self.evaluations_since_best = 0
         self.means: dict[str, list[float]] = {}
+        self.database: PackedCodes | None = None
         self.error: Exception | None = None
         if folder is None or not (folder / "checkpoint.json").exists():
             self.model.fit_standardization(*dataset.training_moments)
@@ -234,7 +236,7 @@ class _Run:
         """The hasher, evaluated, or what ended the run."""
         if self.error is not None:
             return self.error
-        self.hasher.metrics, self.hasher.curves = evaluate(self.hasher, self.dataset, evaluation_threads)
+        self.hasher.metrics, self.hasher.curves = evaluate(self.hasher, self.dataset, evaluation_threads, self.database)
         return self.hasher
 
     def _check_finite(self) -> None:
@@ -255,7 +257,8 @@ class _Run:
         codes = self.hasher.encode(self.dataset.database)
         if len(codes) > 1 and not (codes != codes[0]).any():
             raise CodeCollapse(f"all {len(codes)} database items have one code after epoch {self.epoch}")
-        value = validation_map(self.hasher, self.dataset)
+        self.database = codes
+        value = validation_map(self.hasher, self.dataset, codes)
         record = {"epoch": float(self.epoch), "val_map": value}
         record |= {name: sum(values) / len(values) for name, values in self.means.items()}
         self.means.clear()

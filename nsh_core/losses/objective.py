@@ -28,6 +28,7 @@ class Objective:
     def __init__(self, configs: Sequence[Config]) -> None:
         self._losses = [config.loss for config in configs]
         self.active = active_terms(configs[0])
+        self._settings: dict[str, Tensor] = {}
         alike: dict[str, list[int]] = defaultdict(list)
         for run, config in enumerate(configs):
             selection = config.loss.model_dump(include={"num_positives", "gap", "negatives"})
@@ -55,10 +56,11 @@ class Objective:
         return terms | {"loss": sum(weighted, relaxed.sum(dim=(1, 2)) * 0)}
 
     def _setting(self, name: str, like: Tensor) -> Tensor:
-        """A setting of all runs, [R, 1, 1]."""
-        return torch.tensor([getattr(loss, name) for loss in self._losses], dtype=like.dtype, device=like.device).view(
-            -1, 1, 1
-        )
+        """A setting of all runs, [R, 1, 1], brought to the device once."""
+        if name not in self._settings:
+            values = [getattr(loss, name) for loss in self._losses]
+            self._settings[name] = torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1)
+        return self._settings[name]
 
     def _sorted_nce(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
         keys = agreeing_bits(first.codes, second.codes)
