@@ -28,8 +28,10 @@ def draw(lines: list[dict[str, Any]], path: Path) -> None:
             palette={"reference": "0.45", "project": "C0"}, height=2.3, aspect=1.25,
         )  # fmt: skip
         grid.set(xscale="log", yscale="log")
+        ticks = sorted(long.n.unique())[::2]
+        grid.set(xticks=ticks, xticklabels=ticks)
         grid.set_titles("{col_name}")
-        grid.set_axis_labels("n, batch", "seconds, forward and backward")
+        grid.set_axis_labels("n, batch", "seconds")
         grid.legend.set_title("")
         grid.savefig(path, dpi=150, metadata={"Software": None})
     plt.close(grid.figure)

@@ -65,6 +65,7 @@ def bench(
     quick: Annotated[bool, typer.Option(help="n of 64 and 128, and a tenth of the queries")] = False,
     output: Annotated[Path | None, typer.Option("--json", help="file for the lines, as JSON")] = None,
     figure: Annotated[Path | None, typer.Option(help="file for the figure of cost against n")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="file for the table, as Markdown")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
 ) -> int:
     """Time the project and its references in turns, and compare their memory and results."""
@@ -83,6 +84,8 @@ def bench(
     _show(lines)
     if output is not None:
         output.write_text(json.dumps(lines, indent=1) + "\n")
+    if markdown is not None:
+        markdown.write_text(as_markdown(lines))
     if figure is not None:
         draw(lines, figure)
     return 0
@@ -93,6 +96,13 @@ def _show(lines: list[dict[str, Any]]) -> None:
     for line in lines:
         table.add_row(*(_cell(line[column]) for column in COLUMNS))
     Console(width=200).print(table)
+
+
+def as_markdown(lines: list[dict[str, Any]]) -> str:
+    """The table without what is the same everywhere."""
+    columns = [column for column in COLUMNS if column not in ("bits", "anchors", "device", "reference")]
+    rows = [columns, ["---"] * len(columns), *([_cell(line[column]) for column in columns] for line in lines)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _cell(value: Any) -> str:

@@ -41,12 +41,13 @@ def histograms(
     levels: int,
     k: int,
     cut: int,
-    with_ranks: bool,
+    most_ranks: int,
 ) -> tuple[Counts, Counts, Float, Float, Counts]:  # pragma: no cover, compiled
     """Of q queries: items and relevant items [q, levels] at each distance, and what needs ranks, ties by index.
 
     query [words, q], database [words, N]; labels [1, ...], or packed multi-hot labels [words, ...] with `multi`.
-    with_ranks: also AP@k [q], AP over all N [q], and the relevant items [q] among the first `cut`; zeros without.
+    most_ranks: how many ranks to look at; at 0 there are no other results. AP@k [q] and the relevant items [q] among
+    the first `cut` want max(k, cut) of them, AP over the whole database [q] all N.
     """
     words, size = database.shape
     number = query.shape[1]
@@ -86,19 +87,23 @@ def histograms(
             odd[distance[i + 1]] += 1 + (np.int64(relevant[i + 1]) << 32)
         if size % 2:
             even[distance[size - 1]] += 1 + (np.int64(relevant[size - 1]) << 32)
-        before = np.int64(0)
+        before, last = np.int64(0), -1
         for level in range(levels):
+            if (before & 0xFFFFFFFF) < most_ranks:
+                last = level
             here = even[level] + odd[level]
             counts[q, level] = here & 0xFFFFFFFF
             hits[q, level] = here >> 32
             even[level] = before
             before += here
-        if not with_ranks:
+        if last < 0:
             continue
 
         total_k, total, hits_k = 0.0, 0.0, 0
         for i in range(size):
             level = distance[i]
+            if level > last:
+                continue
             earlier = even[level]
             if relevant[i]:
                 even[level] = earlier + (1 + (1 << 32))

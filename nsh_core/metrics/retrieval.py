@@ -65,7 +65,7 @@ def mean_average_precision(
     k = _rank_limit("k", k, pairs.database_size)
 
     def chunk(part: slice) -> npt.NDArray[np.float64]:
-        counts, hits, ap, _, _ = pairs.count(part, k, 0, with_ranks=ties == "index")
+        counts, hits, ap, _, _ = pairs.count(part, k, 0, k if ties == "index" else 0)
         return ap if ties == "index" else average_precision.expected(counts, hits, k, pairs.harmonic)
 
     return float(np.concatenate(pairs.map(chunk, 1)).mean())
@@ -90,7 +90,7 @@ def retrieval_metrics(
     cut = _rank_limit("precision_at", precision_at, pairs.database_size)
 
     def chunk(part: slice) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-        counts, hits, ap, ap_all, found = pairs.count(part, k, cut, with_ranks=True)
+        counts, hits, ap, ap_all, found = pairs.count(part, k, cut, pairs.database_size)
         within, hits_within = counts.cumsum(axis=1), hits.cumsum(axis=1)
         relevant = np.maximum(hits_within[:, -1], 1)
         by_radius = np.divide(hits_within, within, out=np.zeros(within.shape), where=within > 0)
@@ -157,9 +157,9 @@ class _Pairs:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, parts))
 
-    def count(self, part: slice, k: int, cut: int, with_ranks: bool) -> tuple[npt.NDArray[Any], ...]:
+    def count(self, part: slice, k: int, cut: int, most_ranks: int) -> tuple[npt.NDArray[Any], ...]:
         """What `counting.histograms` gives for a chunk of queries."""
         return histograms(
             self.queries[:, part], self.relevance.query[:, part], self.database, self.relevance.database,
-            self.relevance.multi, self.levels, k, cut, with_ranks,
+            self.relevance.multi, self.levels, k, cut, most_ranks,
         )  # fmt: skip
