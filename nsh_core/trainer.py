@@ -86,10 +86,11 @@ def stack_key(config: Config) -> str:
 
 
 def step_seconds(configs: Sequence[Config], dataset: Dataset, steps: int = 4) -> float:
-    """Seconds of a stacked training step of these runs, the median of a few; nothing is kept."""
+    """Seconds of a stacked training step of these runs, the median of a few after the first; nothing is kept."""
     runs = [_Run(config, dataset, None, None) for config in configs]
     with _numerics(configs[0]):
-        return statistics.median(_train_epoch(runs, dataset, steps + 1)[1:])
+        seconds = _train_epoch(runs, dataset, steps + 1)
+    return statistics.median(seconds[1:] or seconds)
 
 
 @contextmanager

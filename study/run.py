@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -18,11 +19,14 @@ try:
 
     from nsh_core import cli
     from nsh_core.errors import UserError
-    from study.dashboard import publish
     from study.execute import Execution
     from study.session import open_session
     from study.spec import Plan, available, load_spec, make_plan
     from study.tables import Tables
+
+    for name in ("optuna_dashboard", "plotly"):
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
 except ModuleNotFoundError as error:
     print(
         f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python",
@@ -90,6 +94,9 @@ def study(
         session.run(execution)
     finally:
         outcome = session.write_results()
+        # optuna-dashboard takes over a second to import, which a listing or a mistake need not spend.
+        from study.dashboard import publish
+
         publish(session, outcome)
     tables = outcome.tables
     _print_summary(console, plan, tables)

@@ -1,6 +1,6 @@
 """Sorting networks as index pairs: which wires each layer compares.
 
-A comparator (a, b) puts the smaller key on wire a and the larger on wire b.
+A comparator (a, b) puts what comes first on wire a and the other one on wire b.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def odd_even(n: int) -> Network:
 def bitonic(n: int) -> Network:
     """Bitonic network (Batcher 1968) on n wires, padded to a power of two.
 
-    The padding keys are larger than any other, so a comparator that meets one acts hard and always alike: such
-    comparators become relabelled wires here and cost nothing when sorting.
+    The padding comes after everything else, so a comparator that meets it acts hard and always alike: such comparators
+    become relabelled wires here and cost nothing when sorting.
     """
     blocks = (n - 1).bit_length()
     wires: list[int | None] = [wire if wire < n else None for wire in range(2**blocks)]
