@@ -15,8 +15,9 @@ from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nsh_core import Config, UserError, stack_key
+from nsh_core import Config, UserError
 from study.spec import Plan, PlannedTrial
+from study.stack import stack_kind
 
 INTERRUPTED = "interrupted"
 _CLAIMANT = "claimant "
@@ -141,12 +142,12 @@ def claim(
     most: how many at most, by the config of the first. Empty if none is left.
     """
     claimed: list[optuna.Trial] = []
-    shape, limit = "", 1
+    kind, limit = "", 1
     for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         if waiting.user_attrs.get("key") not in keys:
             continue
         config = Config.model_validate_json(waiting.user_attrs["config"])
-        if claimed and stack_key(config) != shape:
+        if claimed and stack_kind(config) != kind:
             continue
         try:
             # Before the state, and as its owner after it: a process that ends in between leaves its name.
@@ -158,7 +159,7 @@ def claim(
             storage.set_trial_user_attr(waiting._trial_id, "owner", this_process())
             claimed.append(optuna.Trial(study, waiting._trial_id))
             if len(claimed) == 1:
-                shape, limit = stack_key(config), most(config)
+                kind, limit = stack_kind(config), most(config)
             if len(claimed) >= limit:
                 break
     return claimed

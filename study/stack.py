@@ -10,6 +10,11 @@ CUDA_STACK = 16
 CPU_STACK = 10
 
 
+def stack_kind(config: Config) -> str:
+    """What runs of a stack share: their shapes and, so that an arm's seconds are its own, the sorter."""
+    return stack_key(config) + config.sorter.model_dump_json()
+
+
 class StackSize:
     """Chooses the size of a stack: `wanted` if given, else what is fastest here, at most `share` runs.
 
@@ -27,7 +32,7 @@ class StackSize:
             return self._wanted
         if config.train.device != "cpu" and torch.cuda.is_available():
             return min(CUDA_STACK, self._share)
-        kind = stack_key(config) + config.sorter.model_dump_json()
+        kind = stack_kind(config)
         if kind not in self._known:
             self._known[kind] = self._fastest(config)
         return self._known[kind]
