@@ -26,9 +26,7 @@ def harmonic_numbers(n: int) -> Float:
 
 
 @numba.njit(nogil=True, cache=True)
-def expected(
-    counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int, harmonic: Float
-) -> Float:  # pragma: no cover, compiled
+def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int, harmonic: Float) -> Float:
     """Expectation [Q] of AP@k over a uniformly random order of ties, in closed form.
 
     counts, relevant: [Q, levels] items and relevant items at each distance, ascending. k: ranks looked at.
@@ -74,7 +72,7 @@ def expected(
 
 
 @numba.njit(nogil=True, cache=True)
-def _level_gain(before: int, hits: int, count: int, relevant: int, harmonic: Float) -> float:  # pragma: no cover
+def _level_gain(before: int, hits: int, count: int, relevant: int, harmonic: Float) -> float:
     """Expected sum of precisions at the relevant ranks of a tied level of `count` items, `relevant` of them good.
 
     Position p of the level is relevant with chance r/c and then has (p - 1)(r - 1)/(c - 1) relevant ones before it.

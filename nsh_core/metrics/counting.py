@@ -42,7 +42,7 @@ def histograms(
     k: int,
     cut: int,
     most_ranks: int,
-) -> tuple[Counts, Counts, Float, Float, Counts]:  # pragma: no cover, compiled
+) -> tuple[Counts, Counts, Float, Float, Counts]:
     """Of q queries: items and relevant items [q, levels] at each distance, and what needs ranks, ties by index.
 
     query [words, q], database [words, N]; labels [1, ...], or packed multi-hot labels [words, ...] with `multi`.

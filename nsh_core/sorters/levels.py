@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # exp of it, and of three quarters of it once more, still is a double.
-LARGEST_EXPONENT = 400.0
+_LARGEST_EXPONENT = 400.0
 _CHUNK = 2**22
 
 
@@ -47,7 +47,7 @@ def run_of_rank(counts: Tensor, ranks: Tensor) -> Tensor:
 
 
 def to_levels(keys: Tensor, levels: int) -> Tensor:
-    """Hamming distances [B, n], int64, of keys [B, n] that count agreeing bits; levels is K + 1. NaN is somewhere."""
+    """Hamming distances [B, n], int64, of keys [B, n] that count agreeing bits; levels is K + 1. NaN gets any level."""
     return (levels - 1 - keys).round().long().clamp_(0, levels - 1)
 
 
@@ -59,6 +59,11 @@ def tally(index: Tensor, values: Tensor, levels: int) -> Tensor:
 def count(index: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
     """Items [B, levels] of each level."""
     return tally(index, torch.ones((), dtype=dtype, device=index.device).expand(index.shape), levels)
+
+
+def exponentials_fit(temperature: float, levels: int) -> bool:
+    """Whether exp(key / temperature) may stand in double precision, without a maximum taken away."""
+    return (levels - 1) / temperature < _LARGEST_EXPONENT
 
 
 def row_chunks(rows: int, size_of_row: int) -> Iterator[slice]:

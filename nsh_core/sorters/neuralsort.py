@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.sorters.base import Sorter, check_rows
-from nsh_core.sorters.levels import LARGEST_EXPONENT, ByChunks, Ranked, count, over_levels, over_ranks, tally, to_levels
+from nsh_core.sorters.levels import ByChunks, Ranked, count, exponentials_fit, over_levels, over_ranks, tally, to_levels
 
 
 class NeuralSort(Sorter):
@@ -30,7 +30,7 @@ class NeuralSort(Sorter):
 
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
-        size = keys.shape[1] * (1 if _fits(self.temperature, levels) else levels)
+        size = keys.shape[1] * (1 if exponentials_fit(self.temperature, levels) else levels)
         make = partial(_Chunk, temperature=self.temperature, levels=levels)
         return Ranked(ByChunks.apply(make, size, keys, payload))
 
@@ -39,10 +39,6 @@ def _slopes(keys: Tensor) -> Tensor:
     """(n + 1 - 2j) / n of the ranks j = 1..n."""
     n = keys.shape[1]
     return (n + 1 - 2 * torch.arange(1, n + 1, device=keys.device, dtype=keys.dtype)) / n
-
-
-def _fits(temperature: float, levels: int) -> bool:
-    return (levels - 1) / temperature < LARGEST_EXPONENT
 
 
 class _Chunk:
@@ -63,7 +59,7 @@ class _Chunk:
         self.sign = step.sign()
         spread = self.counts @ step.abs() / keys.shape[1]
         centred = (levels - 1) / 2 - place
-        if _fits(temperature, levels):
+        if exponentials_fit(temperature, levels):
             self.own = (-(spread - spread.amin(dim=1, keepdim=True)) / temperature).exp()
             self.weights = (self.slopes[:, None] * centred / temperature).exp()
         else:

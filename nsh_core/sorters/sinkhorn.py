@@ -11,10 +11,10 @@ from torch import Tensor
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows
 from nsh_core.sorters.levels import (
-    LARGEST_EXPONENT,
     ByChunks,
     Ranked,
     count,
+    exponentials_fit,
     over_levels,
     over_ranks,
     tally,
@@ -60,7 +60,7 @@ class Sinkhorn(Sorter):
         check_rows(keys, payload)
         if keys.shape[1] == 1:
             return Ranked(payload)
-        size = keys.shape[1] * (self.iterations if _fits(self.temperature, levels) else levels)
+        size = keys.shape[1] * (self.iterations if exponentials_fit(self.temperature, levels) else levels)
         make = partial(_Chunk, temperature=self.temperature, iterations=self.iterations, levels=levels)
         return Ranked(ByChunks.apply(make, size, keys, payload))
 
@@ -111,10 +111,6 @@ class _Scalings(torch.autograd.Function):
         return ranks.transpose(1, 2) @ items, None
 
 
-def _fits(temperature: float, levels: int) -> bool:
-    return (levels - 1) / temperature < LARGEST_EXPONENT
-
-
 class _Chunk:
     """The same iterations on K + 1 source points that weigh c_u items each.
 
@@ -132,7 +128,7 @@ class _Chunk:
         centred = (levels - 1) / 2 - torch.arange(levels, device=keys.device, dtype=torch.double)
         self.level_of_rank = self.index.sort(dim=1).values
         potential = _rank_potential(centred[self.level_of_rank], temperature)
-        if _fits(temperature, levels):
+        if exponentials_fit(temperature, levels):
             self.weights = (self.positions[:, None] * centred / temperature).exp()
             self.by_rank = [(-potential).exp()]
         else:

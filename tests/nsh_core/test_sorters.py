@@ -229,11 +229,17 @@ def mean_over_orders_of_ties(sorter, keys, payload, weights):
     return totals
 
 
-@pytest.mark.parametrize("temperature", [1e-3, 0.05, 0.5, 3.0, 50.0])
-@pytest.mark.parametrize(("name", "options"), [variant for variant in LEVEL_VARIANTS if variant[0] != "argsort"])
+# Below 0.05 bits the library's soft ranks of ties differ by rounding, which the slope 1 / temperature magnifies.
+@pytest.mark.parametrize(
+    ("name", "options", "temperature"),
+    [
+        (name, options, temperature)
+        for name, options in LEVEL_VARIANTS
+        for temperature in (1e-3, 0.05, 0.5, 3.0, 50.0)
+        if name != "argsort" and not (name == "torchsort" and temperature < 0.05)
+    ],
+)
 def test_level_form_is_the_dense_one_and_its_gradient_the_mean_over_ties(name, options, temperature):
-    if name == "torchsort" and temperature < 0.05:
-        pytest.skip("below, the library's soft ranks of ties differ by rounding, times 1 / temperature")
     generator = torch.Generator().manual_seed(3)
     keys = torch.randint(0, 5, (4, 6), generator=generator).double()
     payload, weights = torch.randn(2, 4, 6, generator=generator, dtype=torch.double)

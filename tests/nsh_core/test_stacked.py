@@ -37,19 +37,17 @@ def test_a_run_that_ends_leaves_the_others_alone(digits):
     def prune(record):
         raise Pruned(record["epoch"])
 
-    configs = [run(seed=0), run(seed=1, **{"train.learning_rate": 10, "train.optimizer": "adam"}), run(seed=2)]
+    config = run()
+    exploding = config.model_copy(update={"train": config.train.model_copy(update={"learning_rate": float("inf")})})
     seen: list[float] = []
-    exploding = configs[1].model_copy(
-        update={"train": configs[1].train.model_copy(update={"learning_rate": float("inf")})}
-    )
     first, second, third = fit_together(
-        [configs[0], exploding, configs[2]],
+        [config, exploding, run(seed=2)],
         digits,
         on_evaluation=[lambda record: seen.append(record["epoch"]), lambda record: None, prune],
     )
     assert isinstance(first, Hasher)
     assert seen == [2, 3]
-    assert first.metrics == fit(configs[0], digits).metrics
+    assert first.metrics == fit(config, digits).metrics
     assert isinstance(second, NotFinite)
     assert isinstance(third, Pruned)
     assert third.args == (2,)
