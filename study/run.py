@@ -29,7 +29,7 @@ try:
             raise ModuleNotFoundError(name=name)
 except ModuleNotFoundError as error:
     print(
-        f"error: the package {error.name!r} is missing: run `make env`, then use .venv/bin/python",
+        f"error: the package {str(error.name).partition(".")[0]!r} is missing: run `make env`, then use .venv/bin/python",
         file=sys.stderr,
     )
     sys.exit(2)
