@@ -28,8 +28,9 @@ try:
         if importlib.util.find_spec(name) is None:
             raise ModuleNotFoundError(name=name)
 except ModuleNotFoundError as error:
+    package = (error.name or "?").partition(".")[0]
     print(
-        f"error: the package {str(error.name).partition(".")[0]!r} is missing: run `make env`, then use .venv/bin/python",
+        f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python",
         file=sys.stderr,
     )
     sys.exit(2)
