@@ -1,7 +1,7 @@
 PY := .venv/bin/python
 STORAGE := results/optuna.journal
 
-.PHONY: env dev study test dashboard
+.PHONY: env dev study test reference dashboard
 
 env:
 	@scripts/env.sh run
@@ -13,6 +13,9 @@ dev:
 study: env
 	$(PY) study/run.py --study sorter_ablation
 	$(PY) study/report.py --study sorter_ablation
+
+reference: env
+	scripts/reference.sh
 
 test: dev
 	.venv/bin/ruff check .

@@ -1,28 +1,30 @@
-"""One run from the command line: python -m nsh_core train|evaluate|encode."""
+"""One run from the command line: python -m nsh_core train|evaluate|encode|features."""
 
 from __future__ import annotations
 
 import io
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from nsh_core import cli
 from nsh_core.config import make_config, read_mapping
-from nsh_core.data import load_dataset
+from nsh_core.data import DATASETS, Images, load_dataset
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
+from nsh_core.extraction import extract, partial_of, prepared
 from nsh_core.files import write_atomically
 from nsh_core.hasher import Hasher
 from nsh_core.trainer import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 
-_Dataset = Annotated[str, typer.Option(help="digits, or features:PATH.npz")]
+_Dataset = Annotated[str, typer.Option(help=DATASETS)]
 _Set = Annotated[list[str], typer.Option("--set", help="override a setting: loss.num_positives=5")]
 
 
@@ -42,15 +44,7 @@ def train(
     seeds = [] if seed is None else [f"seed={seed}"]
     final = make_config(settings, [*assignments, *seeds])
     data = load_dataset(dataset)
-    columns = (
-        TextColumn("epoch"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with cli.progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
         task = progress.add_task("train", total=final.train.epochs, note="")
 
         def show(record: dict[str, float]) -> None:
@@ -71,11 +65,14 @@ def evaluate(
 ) -> None:
     """Evaluate a trained hasher on a data set."""
     hasher = Hasher.load(model)
-    data = load_dataset(dataset)
-    if data.dim != hasher.dim:
-        raise UserError(f"{dataset} has {data.dim} values an item, the hasher in {model} takes {hasher.dim}")
-    metrics, _ = evaluate_hasher(hasher, data)
-    _print_metrics(metrics)
+    data = prepared(hasher.config, load_dataset(dataset))
+    if isinstance(data, Images) != (hasher.model.backbone is not None) or (
+        not isinstance(data, Images) and data.dim != hasher.dim
+    ):
+        takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
+        has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
+        raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
+    _print_metrics(evaluate_hasher(hasher, data).metrics)
 
 
 @app.command()
@@ -97,6 +94,41 @@ def encode(
     np.save(buffer, codes)
     write_atomically(out, buffer.getvalue())
     print(f"codes: {len(codes)} of {hasher.config.code_length} bits in {out}")
+
+
+@app.command()
+def features(
+    dataset: _Dataset,
+    out: Annotated[Path, typer.Option(help="a file ending in .npz, or a folder to map into memory, for large sets")],
+    backbone: Annotated[str, typer.Option(help="vgg16, resnet50, vit_b_16, dinov2 or small_cnn")] = "vgg16",
+    views: Annotated[int, typer.Option(help="augmented views of each training image", min=2)] = 8,
+    recipe: Annotated[str, typer.Option(help="of the views: simclr, cibhash or moco")] = "simclr",
+    weights: Annotated[str, typer.Option(help="pretrained or random")] = "pretrained",
+    size: Annotated[int, typer.Option(help="side of the images that the backbone sees")] = 224,
+    batch: Annotated[int, typer.Option(help="images at a time", min=1)] = 64,
+    dtype: Annotated[str, typer.Option(help="float16 or float32")] = "float16",
+) -> None:
+    """Extract the features of images with a frozen backbone. Stopped, the same command goes on where it was."""
+    settings = {"backbone": backbone, "views": recipe, "weights": weights, "size": size}
+    image = make_config({"image": settings}).image
+    if dtype not in ("float16", "float32"):
+        raise UserError(f"--dtype must be float16 or float32, got {dtype!r}")
+    data = load_dataset(dataset)
+    if not isinstance(data, Images):
+        raise UserError(f"{dataset} holds no images: features are extracted from images")
+    if out.exists():
+        # A kill between the last two steps leaves the finished file and the folder that it was made in.
+        if not partial_of(out).exists():
+            raise UserError(f"{out} is there already: remove it, or choose another place")
+        shutil.rmtree(partial_of(out))
+        print(f"features: {out}")
+        return
+    with cli.progress_bar("images") as progress:
+        task = progress.add_task("features", total=None)
+        kind = np.float16 if dtype == "float16" else np.float32
+        facts = extract(data, image, out, views, batch, kind, partial(progress.update, task))
+    print(f"features: {out}")
+    print(f"fingerprint: {facts['fingerprint']}")
 
 
 def _print_metrics(metrics: dict[str, float]) -> None:

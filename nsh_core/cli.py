@@ -6,6 +6,8 @@ import sys
 from typing import NoReturn
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from typer.exceptions import TyperException
 
 from nsh_core.errors import TrainingFailure, UserError
@@ -29,6 +31,13 @@ def run(app: typer.Typer) -> NoReturn:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
     sys.exit(status or 0)
+
+
+def progress_bar(unit: str, *more: ProgressColumn) -> Progress:
+    """A bar with time left on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), *more)
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _complain(message: str) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from nsh_core import sorters
+from nsh_core import methods, sorters
 from nsh_core.errors import UserError
 
 
@@ -20,7 +20,7 @@ class _Frozen(BaseModel):
 
 
 class ModelConfig(_Frozen):
-    """Encoder and heads."""
+    """Encoder and heads. Shallow methods need features: their encoder is the identity."""
 
     encoder: Literal["auto", "mlp", "identity"] = Field(
         "auto", description="mlp from the raw input, identity for ready features; auto: the dataset's choice"
@@ -34,6 +34,33 @@ class ModelConfig(_Frozen):
     standardize: Literal["none", "center", "zscore"] = Field(
         "center", description="statistics fitted on training items: none, subtract the mean, or z-score"
     )
+
+
+class MethodConfig(_Frozen):
+    """The hashing method: `name` and its options (see nsh_core.methods), those left out at their defaults."""
+
+    name: str = Field("nsh", description="method, one of nsh_core.methods.names()")
+    options: dict[str, float | int | str] = Field(
+        default_factory=dict, validate_default=True, description="options of the method, e.g. temperature: 0.3"
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _of_the_method(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        try:
+            kind = methods.method(info.data["name"]).Options
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        try:
+            return kind(**options).model_dump()
+        except ValidationError as error:
+            known = ", ".join(kind.model_fields) or "none"
+            raise ValueError(f"{validation_line(error)}; options of {info.data['name']}: {known}") from None
+
+    @property
+    def settings(self) -> Any:
+        """The options as the method's own, validated object."""
+        return methods.method(self.name).Options(**self.options)
 
 
 class SorterConfig(_Frozen):
@@ -74,8 +101,31 @@ class LossConfig(_Frozen):
     stop_gradient: bool = Field(True, description="keep SortedNCE from moving the latents Z")
     anchor_weight: float = Field(1.0, ge=0, le=1e3, description="weight of NT-Xent between the two views")
     anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of NT-Xent")
+    code_anchor_weight: float = Field(
+        0.0, ge=0, le=1e3, description="weight of NT-Xent between the codes of the two views, as in CIBHash"
+    )
+    code_anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of that NT-Xent")
     balance_weight: float = Field(0.1, ge=0, le=1e3, description="weight of the mean code squared, per bit")
     quantization_weight: float = Field(0.0, ge=0, le=1e3, description="weight of (|tanh h| - 1)^2")
+
+
+class ImageConfig(_Frozen):
+    """What images go through before the encoder; other data leave it alone."""
+
+    backbone: Literal["small_cnn", "vgg16", "resnet50", "vit_b_16", "dinov2"] = Field(
+        "small_cnn", description="small_cnn is trained from scratch; the others come from .[vision]"
+    )
+    weights: Literal["pretrained", "random"] = Field("pretrained", description="of the backbones of .[vision]")
+    finetune: bool = Field(False, description="train the backbone too; else its features are extracted once")
+    learning_rate: float = Field(1e-5, gt=0, le=1, description="of a fine-tuned backbone, at the top of the schedule")
+    size: int = Field(224, ge=8, le=1024, description="side of the images that backbones of .[vision] see")
+    views: Literal["simclr", "cibhash", "moco"] = Field("simclr", description="recipe of the augmented views")
+    stored_views: int = Field(8, ge=2, le=1024, description="views of each image that a frozen backbone extracts")
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the backbone stays as it is, so that its features can be extracted once."""
+        return self.backbone != "small_cnn" and not self.finetune
 
 
 class TrainConfig(_Frozen):
@@ -83,6 +133,9 @@ class TrainConfig(_Frozen):
 
     epochs: int = Field(30, ge=1, le=100_000, description="passes over the training items")
     batch_size: int = Field(64, ge=4, le=65536, description="n, anchors per step")
+    neighbors: int = Field(
+        0, ge=0, le=1000, description="draw every second partner view from so many nearest items by their features"
+    )
     optimizer: Literal["adam", "adamw"] = Field("adam", description="adamw decouples the weight decay")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="highest rate of the schedule")
     weight_decay: float = Field(0.0, ge=0, le=10, description="L2 pull of all weights towards 0")
@@ -101,7 +154,7 @@ class TrainConfig(_Frozen):
 
 
 class Config(_Frozen):
-    """One training run of NSH (Yu et al. 2022). Together with `seed` it determines the codes."""
+    """One training run of NSH (Yu et al. 2022) or of another method. With its seed it determines the codes."""
 
     code_length: int = Field(32, ge=1, le=4096, description="K, bits of a hash code")
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, data order, views and random negatives")
@@ -112,12 +165,14 @@ class Config(_Frozen):
         description="k of mAP@k; none: the dataset's (all for digits, 1000 for features)",
     )
     precision_at: int = Field(100, ge=1, le=10**9, description="k of precision@k and recall@k")
+    method: MethodConfig = MethodConfig()
+    image: ImageConfig = ImageConfig()
     model: ModelConfig = ModelConfig()
     sorter: SorterConfig = SorterConfig()
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
 
-    @field_validator("model", "sorter", "loss", "train", mode="before")
+    @field_validator("method", "image", "model", "sorter", "loss", "train", mode="before")
     @classmethod
     def _section(cls, value: Any) -> Any:
         if not isinstance(value, (Mapping, BaseModel)):

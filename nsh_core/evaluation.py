@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,16 @@ from nsh_core.metrics import (
     code_health,
     cosine_map,
     mean_average_precision,
+    nearest,
     retrieval_metrics,
     sorter_fidelity,
 )
+from nsh_core.metrics.relevance import Labels
 from nsh_core.sorters import build
+
+GALLERY_QUERIES = 8
+GALLERY_RANKS = 10
+_PIXELS = 32
 
 
 def map_limit(hasher: Hasher, dataset: Dataset) -> int | None:
@@ -39,25 +46,30 @@ def validation_map(hasher: Hasher, dataset: Dataset, database: PackedCodes) -> f
     )
 
 
-def evaluate(
-    hasher: Hasher, dataset: Dataset, threads: int = 1, database: PackedCodes | None = None
-) -> tuple[dict[str, float], dict[str, list[float | None]]]:
-    """Metrics by name, of the validation (val_) and test (test_) queries and of the database codes, and curves.
+@dataclass(frozen=True)
+class Evaluation:
+    """metrics by name, curves by name, and the nearest database items, best first, of each of the gallery's queries."""
 
+    metrics: dict[str, float]
+    curves: dict[str, list[float | None]]
+    nearest: list[list[int]]
+
+
+def evaluate(hasher: Hasher, dataset: Dataset, threads: int = 1, database: PackedCodes | None = None) -> Evaluation:
+    """Metrics of the validation (val_) and test (test_) queries and of the database codes, curves, and a gallery.
+
+    test_map_class_order is what test_map reads if the database stands in class order, ties by index as ever.
     threads: chunks of queries worked on at once; no value depends on it. database: its packed codes, if known.
     """
     database = hasher.encode(dataset.database) if database is None else database
+    labels = dataset.database.labels
+    k = map_limit(hasher, dataset)
     metrics: dict[str, float] = {}
     curves: dict[str, list[float | None]] = {}
     for prefix, queries in (("val", dataset.validation), ("test", dataset.test)):
+        codes = hasher.encode(queries)
         result: RetrievalMetrics = retrieval_metrics(
-            hasher.encode(queries),
-            queries.labels,
-            database,
-            dataset.database.labels,
-            map_limit(hasher, dataset),
-            hasher.config.precision_at,
-            threads,
+            codes, queries.labels, database, labels, k, hasher.config.precision_at, threads
         )
         metrics |= {
             f"{prefix}_map": result.map,
@@ -73,9 +85,30 @@ def evaluate(
             curves[f"{prefix}_{name}_by_radius"] = [
                 None if math.isnan(value) else value for value in curve[:levels].tolist()
             ]
-    metrics |= code_health(database, hasher.config.code_length)
-    metrics["sorter_fidelity"] = _fidelity(hasher, database)
-    return metrics, curves
+    order = _class_order(labels)
+    metrics["test_map_class_order"] = mean_average_precision(
+        codes, dataset.test.labels, database[order], labels[order], k
+    )
+    metrics |= label_free_metrics(hasher, database)
+    return Evaluation(metrics, curves, nearest(codes[gallery_queries(dataset)], database, GALLERY_RANKS))
+
+
+def gallery_queries(dataset: Dataset) -> npt.NDArray[np.int64]:
+    """The test queries that a gallery shows, evenly spaced: the same for every run."""
+    return np.linspace(0, len(dataset.test) - 1, min(GALLERY_QUERIES, len(dataset.test))).astype(np.int64)
+
+
+def label_free_metrics(hasher: Hasher, database: PackedCodes) -> dict[str, float]:
+    """Health of the database codes and, for a method that sorts, fidelity of its sorter."""
+    metrics = code_health(database, hasher.config.code_length)
+    if hasher.sorter_form != "none":
+        metrics["sorter_fidelity"] = _fidelity(hasher, database)
+    return metrics
+
+
+def _class_order(labels: Labels) -> npt.NDArray[np.int64]:
+    """The database sorted by class, or by its first label where it has several."""
+    return np.argsort(labels if labels.ndim == 1 else labels.argmax(axis=1), kind="stable")
 
 
 def _fidelity(hasher: Hasher, database: PackedCodes) -> float:
@@ -92,9 +125,12 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
     """mAP@k of the input features by cosine, centred by the training mean: the line that codes are measured against.
 
     Returns val_map and test_map. For frozen features it is what codes of them could keep; an encoder that learns
-    from raw pixels can pass it.
+    from raw pixels can pass it. Of images it is that of their pixels, at a side of at most 32.
     """
-    mean = dataset.training_moments[0].float()
+    total, count = torch.zeros(()), 0
+    for batch in map(_flat, dataset.training_values()):
+        total, count = total + batch.double().sum(dim=0), count + len(batch)
+    mean = (total / count).float()
     database = _centred(dataset.database, mean)
     return {
         f"{prefix}_map": cosine_map(_centred(queries, mean), queries.labels, database, dataset.database.labels, k)
@@ -103,4 +139,11 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
 
 
 def _centred(split: Split, mean: torch.Tensor) -> npt.NDArray[np.float32]:
-    return torch.cat([batch - mean for batch in split.batches()]).numpy()
+    return torch.cat([_flat(batch) - mean for batch in split.batches()]).numpy()
+
+
+def _flat(batch: torch.Tensor) -> torch.Tensor:
+    """Items [b, D], of images their pixels at a side of at most 32."""
+    if batch.ndim == 4 and batch.shape[-1] > _PIXELS:
+        batch = torch.nn.functional.interpolate(batch, (_PIXELS, _PIXELS), mode="area")
+    return batch.flatten(1)

@@ -10,10 +10,12 @@ import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
+from nsh_core.backbones import trained_backbone
 from nsh_core.checkpoint import load_tensors, save_tensors
 from nsh_core.codes import PackedCodes, pack
 from nsh_core.config import Config, validation_line
 from nsh_core.data import Split
+from nsh_core.data.dataset import batch_of_images
 from nsh_core.errors import UserError
 from nsh_core.model import HashModel
 from nsh_core.sorters import backend
@@ -25,7 +27,8 @@ class Hasher:
     """Encodes items into packed codes.
 
     config: what it was trained with. metrics: its evaluation, name to value. history: one mapping an evaluation
-    (epoch, loss terms, val_map). curves: lists by name, e.g. precision by Hamming radius. seconds: spent training.
+    (epoch, loss terms, val_map). curves: lists by name, e.g. precision by Hamming radius. nearest: what a gallery
+    shows, see nsh_core.evaluation. seconds: spent training.
     """
 
     def __init__(self, config: Config, model: HashModel, encoder: str) -> None:
@@ -35,31 +38,38 @@ class Hasher:
         self.metrics: dict[str, float] = {}
         self.history: list[dict[str, float]] = []
         self.curves: dict[str, list[float | None]] = {}
+        self.nearest: list[list[int]] = []
         self.seconds = 0.0
 
     @property
     def sorter_form(self) -> str:
-        """How the sorter ran in training: on "levels" of binary codes, as a "network", "hard" or "dense"."""
-        return backend(self.config.sorter.name).level_form
+        """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
+        return backend(self.config.sorter.name).level_form if self.config.method.name == "nsh" else "none"
 
     @property
     def dim(self) -> int:
-        """D, values of an item."""
-        return len(self.model.mean)
+        """D, values of an item or of what the backbone makes of it."""
+        return self.model.dim
 
     def encode(self, items: npt.ArrayLike | torch.Tensor | Split) -> PackedCodes:
         """Packed codes uint8 [N, ceil(K / 8)] of items [N, D], or of a stored split.
 
+        With a trained backbone items are images [N, 3, H, W], uint8 or floats in [0, 1].
         Raises ValueError for another shape and for NaN or infinite values.
         """
         if isinstance(items, Split):
             return np.concatenate([self._encode_batch(batch) for batch in items.batches()])
         values = torch.as_tensor(items)
-        if values.ndim != 2 or values.shape[1] != self.dim or len(values) == 0:
-            raise ValueError(f"'items' must have shape [N, {self.dim}], N >= 1, got {list(values.shape)}")
+        images = self.model.backbone is not None
+        fits = values.ndim == 4 and values.shape[1] == 3 if images else values.ndim == 2 and values.shape[1] == self.dim
+        if not fits or len(values) == 0:
+            wanted = "[N, 3, H, W]" if images else f"[N, {self.dim}]"
+            raise ValueError(f"'items' must have shape {wanted}, N >= 1, got {list(values.shape)}")
         if not values.isfinite().all():
             raise ValueError("'items' hold NaN or infinite values")
-        return np.concatenate([self._encode_batch(batch.float()) for batch in values.split(_ROWS)])
+        scale = 1 / 255 if images and values.dtype == torch.uint8 else 1
+        rows = batch_of_images(tuple(values.shape)) if images else _ROWS
+        return np.concatenate([self._encode_batch(batch.float() * scale) for batch in values.split(rows)])
 
     @torch.no_grad()
     def _encode_batch(self, batch: torch.Tensor) -> PackedCodes:
@@ -71,9 +81,11 @@ class Hasher:
             "config": self.config.model_dump(mode="json"),
             "encoder": self._encoder,
             "dim": self.dim,
+            "images": self.model.backbone is not None,
             "metrics": self.metrics,
             "history": self.history,
             "curves": self.curves,
+            "nearest": self.nearest,
             "seconds": self.seconds,
         }
         save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
@@ -84,11 +96,15 @@ class Hasher:
         tensors, facts = load_tensors(Path(folder), "hasher")
         try:
             config = Config.model_validate(facts["config"])
-            model = HashModel(config.model, facts["dim"], config.code_length, facts["encoder"])
+            # The weights of the file replace whatever the backbone starts from.
+            image = config.image.model_copy(update={"weights": "random"})
+            backbone = trained_backbone(image) if facts["images"] else None
+            model = HashModel(config, facts["dim"], facts["encoder"], backbone)
             model.load_state_dict(tensors)
             hasher = cls(config, model, facts["encoder"])
             hasher.metrics, hasher.history = facts["metrics"], facts["history"]
             hasher.curves, hasher.seconds = facts["curves"], facts["seconds"]
+            hasher.nearest = facts["nearest"]
         except ValidationError as error:
             raise UserError(f"{folder} holds a config that does not fit: {validation_line(error)}") from None
         except (KeyError, RuntimeError, TypeError) as error:

@@ -28,5 +28,7 @@ print(*(r for r in wanted if not r.startswith("torchsort")), sep="\n")
 PY
 "$py" -m pip install -q -r "$requirements"
 scripts/torchsort.sh "$py" || true
+# For the tests alone and without its dependencies, which would take another torch; users install .[vision].
+[ "$kind" = run ] || "$py" -m pip install -q --no-deps torchvision
 "$py" -m pip install -q --no-deps --no-build-isolation -e .
 echo "$want" >"$stamp"

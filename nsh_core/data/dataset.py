@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,32 +15,47 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsh_core.errors import UserError
 from nsh_core.metrics.relevance import Labels
+
+Stored = npt.NDArray[np.uint8 | np.float16 | np.float32]
 
 _ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Split:
-    """Items [N, D], stored as they came (uint8 or float32, value = scale * stored), and their labels.
+    """Items and their labels; the items as they came (uint8 or floats, value = scale * stored), [N, D] or images.
 
-    Labels [N] or multi-hot [N, L] serve evaluation only.
+    Labels [N] or multi-hot [N, L] serve evaluation only. index [N]: which rows of `items` they are, none for all; so
+    that splits can share one array, which may lie on disk.
     """
 
-    items: npt.NDArray[np.uint8 | np.float32]
+    items: Stored
     labels: Labels
     scale: float = 1.0
+    index: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.labels)
+
+    def rows(self, which: slice | npt.NDArray[np.int64]) -> Stored:
+        """Stored items by position."""
+        return self.items[which if self.index is None else self.index[which]]
 
     def batches(self) -> Iterator[Tensor]:
-        """The items as float32 tensors [<= 4096, D], in order."""
-        for start in range(0, len(self.items), _ROWS):
-            yield scaled(self.items[start : start + _ROWS], self.scale)
+        """The items as float32 tensors, in order, at most 4096 of them (of images fewer) at a time."""
+        size = _ROWS if self.items.ndim == 2 else batch_of_images(self.items.shape)
+        for start in range(0, len(self), size):
+            yield scaled(self.rows(slice(start, start + size)), self.scale)
 
 
-def scaled(stored: npt.NDArray[np.uint8 | np.float32], scale: float) -> Tensor:
+def batch_of_images(shape: tuple[int, ...]) -> int:
+    """How many images [N, 3, H, W] to work on at once: at most 256, and about four million values."""
+    return max(1, min(256, 2**22 // math.prod(shape[1:])))
+
+
+def scaled(stored: Stored, scale: float) -> Tensor:
     """Stored values as a new float32 tensor, times the scale."""
     return torch.from_numpy(stored.astype(np.float32)).mul_(scale)
 
@@ -56,21 +72,33 @@ def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     return mean, (squares / count - mean.square()).clamp(min=0)
 
 
+def fingerprint_of(arrays: Iterable[npt.NDArray]) -> str:
+    """Identifies the content of arrays, 16 hex digits; reads them a part at a time."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        for start in range(0, len(array), _ROWS):
+            digest.update(np.ascontiguousarray(array[start : start + _ROWS]).data)
+    return digest.hexdigest()[:16]
+
+
 class Dataset(ABC):
     """Unlabelled training items with views, a database, and validation and test queries.
 
     name: how to ask for it again. default_map_at: k of mAP@k by the field's convention, none for all.
-    encoder: what an encoder "auto" becomes.
+    encoder: what an encoder "auto" becomes. steps_of_views: of so many steps views are drawn at once.
     """
 
     encoder: ClassVar[Literal["mlp", "identity"]]
-    default_map_at: ClassVar[int | None]
+    default_map_at: int | None
+    steps_of_views: ClassVar[int] = 16
 
     def __init__(self, name: str, database: Split, validation: Split, test: Split) -> None:
         self.name = name
         self.database = database
         self.validation = validation
         self.test = test
+        self._neighbors: dict[int, Tensor] = {}
 
     @property
     def dim(self) -> int:
@@ -83,29 +111,65 @@ class Dataset(ABC):
         """Number of training items."""
 
     @abstractmethod
-    def views(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Two random views [b, D] each of the training items `index` [b], float32 on the CPU."""
+    def views(
+        self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Random views [b, D] or images, float32: of the training items `index` [b], and of their `partners` [b].
+
+        A partner may be the item itself, of which the second view then is another one. Numbers are drawn from
+        `generator`, on the CPU; views lie on the device.
+        """
 
     @abstractmethod
     def training_values(self) -> Iterator[Tensor]:
-        """All training values as float32 [<= rows, D], to fit the standardisation."""
+        """All training values as float32 [<= rows, D], views included, to fit the standardisation."""
+
+    @abstractmethod
+    def training_items(self) -> Iterator[Tensor]:
+        """The training items as they are [<= rows, D], without augmentation; where only views are known, those.
+
+        Shallow methods are fitted to them.
+        """
 
     @cached_property
     def training_moments(self) -> tuple[Tensor, Tensor]:
         """Mean and variance [D] of all training values."""
         return moments(self.training_values())
 
+    def training_neighbors(self, count: int) -> Tensor:
+        """The `count` nearest other training items [n, count] of each by cosine, centred; views are averaged.
+
+        Raises UserError if there are not so many items.
+        """
+        if count not in self._neighbors:
+            if count >= self.num_train:
+                raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
+            items = torch.cat(list(self.training_items())).view(self.num_train, -1, self.dim).mean(dim=1)
+            units = torch.nn.functional.normalize(items - items.mean(dim=0), dim=1)
+            found = []
+            for start in range(0, len(units), _ROWS):
+                similarity = units[start : start + _ROWS] @ units.T
+                rows = torch.arange(len(similarity))
+                similarity[rows, start + rows] = -2
+                found.append(similarity.topk(count, dim=1).indices)
+            self._neighbors[count] = torch.cat(found)
+        return self._neighbors[count]
+
     @abstractmethod
-    def _training_array(self) -> npt.NDArray[np.uint8 | np.float32]:
+    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Indices of the train, database, validation and test items in the source, by name."""
+
+    def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8] | None:
+        """Items of a split for the eye, uint8 [m, H, W] or [m, H, W, 3]; none where items are no pictures."""
+        return None
+
+    @abstractmethod
+    def _training_array(self) -> Stored:
         """The stored training items, for the fingerprint."""
 
     def fingerprint(self) -> str:
         """Identifies the content: items, labels and split, 16 hex digits."""
-        digest = hashlib.sha256()
-        arrays: list[npt.NDArray] = [self._training_array()]
+        arrays: list[npt.NDArray] = [self._training_array(), self.splits()["train"]]
         for split in (self.database, self.validation, self.test):
             arrays += [split.items, split.labels]
-        for array in arrays:
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()[:16]
+        return fingerprint_of(arrays)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsh_core.data.dataset import Dataset, Split
+from nsh_core.data.dataset import Dataset, Split, Stored
 from nsh_core.data.views import affine_noise_views
 
 _SIDE = 8
@@ -38,18 +38,31 @@ class Digits(Dataset):
             test=Split(items[test], labels[test]),
         )
         self._train = torch.from_numpy(items[rest])
+        self._splits = {"train": rest, "database": rest, "validation": validation, "test": test}
 
     @property
     def num_train(self) -> int:
         return len(self._train)
 
-    def views(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        images = self._train[index].view(-1, 1, _SIDE, _SIDE).repeat(2, 1, 1, 1)
-        first, second = affine_noise_views(images, generator).flatten(1).chunk(2)
+    def views(
+        self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        images = self._train[torch.cat([index, partners])].view(-1, 1, _SIDE, _SIDE)
+        first, second = affine_noise_views(images, generator).flatten(1).to(device).chunk(2)
         return first, second
 
     def training_values(self) -> Iterator[Tensor]:
         yield self._train
 
-    def _training_array(self) -> npt.NDArray[np.uint8 | np.float32]:
+    def training_items(self) -> Iterator[Tensor]:
+        yield self._train
+
+    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
+        return self._splits
+
+    def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        ink = split.items[index].reshape(-1, _SIDE, _SIDE)
+        return (255 * (1 - ink)).round().astype(np.uint8)
+
+    def _training_array(self) -> Stored:
         return self._train.numpy()

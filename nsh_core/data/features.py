@@ -1,9 +1,10 @@
-"""Feature files: .npz with train_views, database, query and labels, optionally uint8 with a scale."""
+"""Feature files: train_views, database, query and labels in one .npz, or mapped into memory from a folder of .npy."""
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +12,33 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsh_core.data.dataset import Dataset, Split, scaled
+from nsh_core.data.dataset import Dataset, Split, Stored, scaled
+from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
 from nsh_core.metrics.relevance import Labels
 
-_SPLIT_SEED = 0
+FACTS = "facts.json"
+
 _ROWS = 512
+_OPTIONAL = ("scale", "train_index")
 _REQUIRED = ("train_views", "database", "database_labels", "query", "query_labels")
 
 
 class Features(Dataset):
-    """Features of a file at `path` (`train_views` [n, V, D], `database` [N, D], `query` [Q, D] and labels).
+    """Features at `path`, asked for by `name`: `train_views` [n, V, D], `database` [N, D], `query` [Q, D].
 
-    Queries are split into halves, validation and test, by a fixed seed. uint8 stays uint8 in memory.
-    Training labels in the file are never read. Raises UserError naming the array that does not fit.
+    An .npz file, or a folder as `python -m nsh_core features` writes it, which is mapped into memory. Queries are split
+    into halves, validation and test, by a fixed seed. uint8 and float16 stay so. An optional `train_index` [n] says
+    where the training images stand in the database: their features without augmentation. Training labels are never
+    read. Raises UserError naming the array that does not fit.
     """
 
     encoder = "identity"
-    default_map_at = 1000
+    default_map_at: int | None = 1000
 
-    def __init__(self, path: str | Path) -> None:
-        arrays = _read(Path(path))
+    def __init__(self, name: str, path: Path) -> None:
+        arrays = _read_folder(path) if path.is_dir() else _read(path)
+        self._content = _stored_fingerprint(path) if path.is_dir() else None
         scale = float(arrays.get("scale", np.float32(1)))
         if not 0 < scale < float("inf"):
             raise UserError(f"{path}: scale must be a positive number, got {scale}")
@@ -42,9 +49,9 @@ class Features(Dataset):
         views, dim = self._train.shape[1:]
         if views < 2:
             raise UserError(f"{path}: train_views must hold at least 2 views of each item, got {views}")
-        for name, array in (("database", database), ("query", query)):
+        for part, array in (("database", database), ("query", query)):
             if array.shape[1] != dim:
-                raise UserError(f"{path}: {name} has {array.shape[1]} features, train_views has {dim}")
+                raise UserError(f"{path}: {part} has {array.shape[1]} features, train_views has {dim}")
         database_labels = _labels(path, arrays, "database_labels", len(database))
         query_labels = _labels(path, arrays, "query_labels", len(query))
         if database_labels.shape[1:] != query_labels.shape[1:]:
@@ -52,12 +59,20 @@ class Features(Dataset):
                 f"{path}: query_labels {list(query_labels.shape)} and database_labels "
                 f"{list(database_labels.shape)} must both be [N] or both multi-hot [N, L]"
             )
+        self._train_index = arrays.get("train_index")
+        if self._train_index is not None:
+            _check_index(path, self._train_index, len(self._train), len(database))
         if len(query) < 2:
             raise UserError(f"{path}: query must hold at least 2 items, got {len(query)}")
-        order = np.random.default_rng(_SPLIT_SEED).permutation(len(query))
-        validation, test = (np.sort(half) for half in np.array_split(order, 2))
+        validation, test = halves(len(query))
+        self._splits = {
+            "train": np.arange(len(self._train)) if self._train_index is None else self._train_index.astype(np.int64),
+            "database": np.arange(len(database)),
+            "validation": validation,
+            "test": test,
+        }
         super().__init__(
-            f"features:{path}",
+            f"features:{name}",
             database=Split(database, database_labels, scale),
             validation=Split(query[validation], query_labels[validation], scale),
             test=Split(query[test], query_labels[test], scale),
@@ -67,22 +82,65 @@ class Features(Dataset):
     def num_train(self) -> int:
         return len(self._train)
 
-    def views(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def views(
+        self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
         count = self._train.shape[1]
         first = torch.randint(count, (len(index),), generator=generator)
         second = (first + torch.randint(1, count, (len(index),), generator=generator)) % count
-        rows = index.numpy()
         return (
-            scaled(self._train[rows, first.numpy()], self._scale),
-            scaled(self._train[rows, second.numpy()], self._scale),
+            scaled(self._train[index.numpy(), first.numpy()], self._scale).to(device),
+            scaled(self._train[partners.numpy(), second.numpy()], self._scale).to(device),
         )
 
     def training_values(self) -> Iterator[Tensor]:
         for start in range(0, len(self._train), _ROWS):
             yield scaled(self._train[start : start + _ROWS], self._scale).flatten(0, 1)
 
-    def _training_array(self) -> npt.NDArray[np.uint8 | np.float32]:
+    def training_items(self) -> Iterator[Tensor]:
+        if self._train_index is None:
+            yield from self.training_values()
+            return
+        for start in range(0, len(self._train_index), _ROWS):
+            yield scaled(self.database.items[self._train_index[start : start + _ROWS]], self._scale)
+
+    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
+        return self._splits
+
+    def fingerprint(self) -> str:
+        return self._content or super().fingerprint()
+
+    def _training_array(self) -> Stored:
         return self._train
+
+
+def _check_names(path: Path, found: Collection[str]) -> None:
+    missing = [name for name in _REQUIRED if name not in found]
+    if missing:
+        raise UserError(
+            f"{path}: missing array {', '.join(missing)}; needed: {', '.join(_REQUIRED)}; "
+            f"found: {', '.join(found) or 'none'}"
+        )
+
+
+def _read_folder(path: Path) -> dict[str, npt.NDArray]:
+    _check_names(path, sorted(file.stem for file in path.glob("*.npy")))
+    arrays = {}
+    for name in (*_REQUIRED, *_OPTIONAL):
+        if (path / f"{name}.npy").exists():
+            try:
+                arrays[name] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise UserError(f"{path / name}.npy is not a readable array: {error}") from None
+    return arrays
+
+
+def _stored_fingerprint(path: Path) -> str | None:
+    """The fingerprint that extraction left in a folder; none for a folder of other origin."""
+    try:
+        return json.loads((path / FACTS).read_text(encoding="utf-8"))["fingerprint"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _read(path: Path) -> dict[str, npt.NDArray]:
@@ -91,34 +149,36 @@ def _read(path: Path) -> dict[str, npt.NDArray]:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise UserError(f"{path} must be an .npz file of several arrays, got a single array")
         with file:
-            missing = [name for name in _REQUIRED if name not in file.files]
-            if missing:
-                raise UserError(
-                    f"{path}: missing array {', '.join(missing)}; needed: {', '.join(_REQUIRED)}; "
-                    f"found: {', '.join(file.files) or 'none'}"
-                )
-            return {name: file[name] for name in (*_REQUIRED, "scale") if name in file.files}
+            _check_names(path, file.files)
+            return {name: file[name] for name in (*_REQUIRED, *_OPTIONAL) if name in file.files}
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a readable .npz feature file: {error}") from None
 
 
-def _items(
-    path: str | Path, arrays: dict[str, npt.NDArray], name: str, ndim: int
-) -> npt.NDArray[np.uint8 | np.float32]:
+def _items(path: str | Path, arrays: dict[str, npt.NDArray], name: str, ndim: int) -> Stored:
     array = arrays[name]
     axes = "[n, V, D]" if ndim == 3 else "[N, D]"
     if array.ndim != ndim or array.size == 0:
         raise UserError(f"{path}: {name} must have shape {axes}, none of them 0, got {list(array.shape)}")
-    if array.dtype == np.uint8:
-        return array
+    if array.dtype == np.uint8 or isinstance(array, np.memmap):
+        return array  # what is mapped was checked when it was extracted
     if not np.issubdtype(array.dtype, np.floating):
         raise UserError(f"{path}: {name} must be uint8 or floating point, got {array.dtype}")
     for start in range(0, len(array), _ROWS):
         if not np.isfinite(array[start : start + _ROWS]).all():
             raise UserError(f"{path}: {name} holds NaN or infinite values (rows {start} to {start + _ROWS - 1})")
-    return array.astype(np.float32, copy=False)
+    return array if array.dtype == np.float16 else array.astype(np.float32, copy=False)
+
+
+def _check_index(path: str | Path, index: npt.NDArray, count: int, size: int) -> None:
+    if index.shape != (count,) or not np.issubdtype(index.dtype, np.integer):
+        raise UserError(f"{path}: train_index must be whole numbers [{count}], got {index.dtype} {list(index.shape)}")
+    if index.min() < 0 or index.max() >= size:
+        raise UserError(
+            f"{path}: train_index must lie in the database, 0 to {size - 1}, got {index.min()} to {index.max()}"
+        )
 
 
 def _labels(path: str | Path, arrays: dict[str, npt.NDArray], name: str, count: int) -> Labels:

@@ -1,8 +1,17 @@
-"""The terms of the loss."""
+"""The terms of the losses."""
 
 from nsh_core.losses.anchor import nt_xent
-from nsh_core.losses.objective import Objective, active_terms, agreeing_bits
+from nsh_core.losses.hamming import agreeing_bits
+from nsh_core.losses.pairs import feature_cosines, paired_cosines
 from nsh_core.losses.regularizers import bit_balance, quantization
 from nsh_core.losses.sorted_nce import sorted_nce
 
-__all__ = ["Objective", "active_terms", "agreeing_bits", "bit_balance", "nt_xent", "quantization", "sorted_nce"]
+__all__ = [
+    "agreeing_bits",
+    "bit_balance",
+    "feature_cosines",
+    "nt_xent",
+    "paired_cosines",
+    "quantization",
+    "sorted_nce",
+]

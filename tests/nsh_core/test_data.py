@@ -8,6 +8,8 @@ from nsh_core import UserError, load_dataset
 from nsh_core.data import Split
 from tests.conftest import feature_arrays
 
+CPU = torch.device("cpu")
+
 
 def test_digits_are_split_once_and_for_all(digits):
     assert (len(digits.validation), len(digits.test), len(digits.database), digits.num_train) == (300, 300, 1197, 1197)
@@ -20,8 +22,8 @@ def test_digits_are_split_once_and_for_all(digits):
 
 def test_digit_views_differ_and_repeat_by_seed(digits):
     index = torch.arange(20)
-    first, second = digits.views(index, torch.Generator().manual_seed(3))
-    again, _ = digits.views(index, torch.Generator().manual_seed(3))
+    first, second = digits.views(index, index, torch.Generator().manual_seed(3), CPU)
+    again, _ = digits.views(index, index, torch.Generator().manual_seed(3), CPU)
     assert first.shape == second.shape == (20, 64)
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
@@ -39,7 +41,7 @@ def test_feature_files(tmp_path, stored, multi):
     dataset = load_dataset(f"features:{tmp_path / 'f.npz'}")
     scale = float(arrays.get("scale", 1))
     assert (dataset.num_train, dataset.dim, len(dataset.validation), len(dataset.test)) == (80, 12, 21, 20)
-    assert dataset.database.items.dtype == (np.uint8 if stored is np.uint8 else np.float32)
+    assert dataset.database.items.dtype == (np.float32 if stored is np.float64 else stored)
     database = torch.cat(list(dataset.database.batches()))
     torch.testing.assert_close(database, torch.from_numpy(arrays["database"].astype(np.float32)) * scale)
     queries = np.concatenate([dataset.validation.items, dataset.test.items])
@@ -52,12 +54,57 @@ def test_feature_views_are_two_different_stored_views(feature_file):
     dataset = load_dataset(f"features:{feature_file}")
     stored = torch.from_numpy(feature_arrays()["train_views"])
     index = torch.arange(80)
-    first, second = dataset.views(index, torch.Generator().manual_seed(0))
+    first, second = dataset.views(index, index, torch.Generator().manual_seed(0), CPU)
     which = [(view[:, None] == stored).all(dim=2).float().argmax(dim=1) for view in (first, second)]
     assert torch.equal(stored[index, which[0]], first)
     assert torch.equal(stored[index, which[1]], second)
     assert (which[0] != which[1]).all()
     assert len(which[0].unique()) == 3
+
+
+def test_a_partners_view_is_of_the_partner(digits, feature_file):
+    dataset = load_dataset(f"features:{feature_file}")
+    stored = torch.from_numpy(feature_arrays()["train_views"])
+    index, partners = torch.arange(80), torch.arange(80).roll(7)
+    _, second = dataset.views(index, partners, torch.Generator().manual_seed(0), CPU)
+    assert (second[:, None] == stored[partners]).all(dim=2).any(dim=1).all()
+    _, second = digits.views(index, partners, torch.Generator().manual_seed(0), CPU)
+    own, of_partner = (
+        torch.nn.functional.cosine_similarity(second, torch.from_numpy(digits.database.items)[which]).mean()
+        for which in (index, partners)
+    )
+    assert of_partner > own + 0.1
+
+
+def test_neighbours_are_the_nearest_by_cosine(digits):
+    items = digits.database.items.astype(np.float64)
+    units = items - items.mean(axis=0)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    similarity = units @ units.T
+    np.fill_diagonal(similarity, -2)
+    found = digits.training_neighbors(4).numpy()
+    expected = np.sort(similarity, axis=1)[:, :-5:-1]
+    np.testing.assert_allclose(np.take_along_axis(similarity, found, axis=1), expected, atol=1e-5)
+    with pytest.raises(UserError, match=r"train\.neighbors = 1197 needs more than the 1197 items of digits"):
+        digits.training_neighbors(1197)
+
+
+def test_training_images_in_the_database_are_found_by_their_index(tmp_path):
+    arrays = feature_arrays()
+    np.savez(tmp_path / "views.npz", **arrays)
+    np.savez(tmp_path / "index.npz", **arrays, train_index=np.arange(40, 120))
+    views, index = (load_dataset(f"features:{tmp_path / name}.npz") for name in ("views", "index"))
+    clean = torch.cat(list(index.training_items()))
+    torch.testing.assert_close(clean, torch.from_numpy(arrays["database"][40:]))
+    assert len(torch.cat(list(views.training_items()))) == 240
+    assert index.fingerprint() != views.fingerprint()
+    assert index.splits()["train"].tolist() == list(range(40, 120))
+
+
+def test_features_are_found_in_the_data_folder(tmp_path, monkeypatch):
+    np.savez(tmp_path / "mine.npz", **feature_arrays())
+    monkeypatch.setenv("NSH_DATA", str(tmp_path))
+    assert load_dataset("features:mine.npz").name == "features:mine.npz"
 
 
 def test_training_labels_are_never_read(tmp_path):
@@ -101,6 +148,8 @@ def nan_at(shape: tuple[int, ...]) -> np.ndarray:
         ({"query_labels": np.zeros(41)}, "query_labels must be whole numbers, got float64"),
         ({"query_labels": np.zeros((41, 4), int)}, "must both be"),
         ({"database_labels": np.full((120, 4), 2)}, "database_labels of shape .* must be multi-hot"),
+        ({"train_index": np.zeros(79, int)}, r"train_index must be whole numbers \[80\], got int64 \[79\]"),
+        ({"train_index": np.full(80, 120)}, "train_index must lie in the database, 0 to 119, got 120 to 120"),
         ({"scale": np.float32(0)}, "scale must be a positive number, got 0.0"),
         ({"query": np.zeros((1, 12)), "query_labels": np.zeros(1, int)}, "query must hold at least 2 items, got 1"),
     ],
@@ -125,7 +174,7 @@ def test_a_file_that_is_no_npz_is_named(tmp_path, content):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mnist", "unknown dataset 'mnist', known kinds: digits, features"),
+        ("mnist", "unknown dataset 'mnist', known: digits, features"),
         ("digits:3", "takes no argument, got '3'"),
         ("features", "wants a file"),
         ("features:/nowhere/f.npz", "cannot read /nowhere/f.npz: No such file"),

@@ -1,12 +1,15 @@
 import math
+from dataclasses import fields
 
 import pytest
 import torch
 
 from nsh_core import Config, make_config, sorters
-from nsh_core.losses import Objective, agreeing_bits, bit_balance, nt_xent, quantization, sorted_nce
-from nsh_core.model import Outputs, sign_through_tanh
+from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, quantization, sorted_nce
+from nsh_core.methods.nsh import NSH
+from nsh_core.model import Outputs
 from nsh_core.sorters.levels import Ranked
+from nsh_core.straight_through import sign_through
 
 
 def reference_sorted_nce(ranked: torch.Tensor, m: int, negatives: list[list[int]]) -> float:
@@ -87,15 +90,16 @@ def test_regularizers():
 
 def make_outputs(n: int, bits: int, seed: int) -> Outputs:
     generator = torch.Generator().manual_seed(seed)
-    relaxed = torch.randn(n, bits, generator=generator, dtype=torch.double).tanh().requires_grad_()
+    logits = torch.randn(n, bits, generator=generator, dtype=torch.double)
+    relaxed = logits.tanh().requires_grad_()
     latents = torch.nn.functional.normalize(torch.randn(n, 6, generator=generator, dtype=torch.double), dim=1)
-    return Outputs(relaxed, sign_through_tanh(relaxed), latents.requires_grad_())
+    return Outputs(logits, relaxed, sign_through(relaxed), latents.requires_grad_(), logits)
 
 
 def objective_of(config: Config, first: Outputs, second: Outputs) -> dict[str, torch.Tensor]:
     """The terms of a single run."""
-    alone = [Outputs(view.relaxed[None], view.codes[None], view.latents[None]) for view in (first, second)]
-    return {name: term[0] for name, term in Objective([config])(*alone, [torch.Generator()]).items()}
+    alone = [Outputs(*(getattr(view, field.name)[None] for field in fields(view))) for view in (first, second)]
+    return {name: term[0] for name, term in NSH([config])(*alone, [torch.Generator()]).items()}
 
 
 def test_the_objective_sorts_latents_by_the_codes_in_both_directions():
@@ -124,10 +128,17 @@ def test_stop_gradient_keeps_sorted_nce_out_of_the_latents(stop):
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():
-    weights = {"sorted_nce": 0.7, "anchor": 0.5, "balance": 2.0, "quantization": 0.3}
+    weights = {"sorted_nce": 0.7, "anchor": 0.5, "code_anchor": 0.4, "balance": 2.0, "quantization": 0.3}
     config = make_config({"code_length": 8, "loss": {f"{name}_weight": weight for name, weight in weights.items()}})
     terms = objective_of(config, make_outputs(16, 8, 0), make_outputs(16, 8, 1))
     assert terms["loss"].item() == pytest.approx(sum(weights[name] * terms[name].item() for name in weights))
+
+
+def test_the_code_anchor_is_nt_xent_on_the_codes():
+    config = make_config({"code_length": 8, "loss": {"code_anchor_weight": 1, "code_anchor_temperature": 0.2}})
+    first, second = make_outputs(16, 8, 0), make_outputs(16, 8, 1)
+    expected = nt_xent(first.codes / math.sqrt(8), second.codes / math.sqrt(8), 0.2)
+    torch.testing.assert_close(objective_of(config, first, second)["code_anchor"], expected)
 
 
 def test_agreeing_bits_counts():

@@ -1,14 +1,15 @@
 import pytest
 import torch
 
-from nsh_core.config import ModelConfig
+from nsh_core import make_config
 from nsh_core.data.dataset import moments
-from nsh_core.model import HashModel, sign_through_tanh
+from nsh_core.model import HashModel
+from nsh_core.straight_through import sign_through
 
 
 def test_the_sign_is_hard_and_its_gradient_is_tanhs():
     relaxed = torch.tensor([-0.3, 0.0, 0.9], requires_grad=True)
-    codes = sign_through_tanh(relaxed)
+    codes = sign_through(relaxed)
     assert codes.tolist() == [-1, 1, 1]
     (codes * torch.tensor([1.0, 2, 3])).sum().backward()
     assert relaxed.grad.tolist() == [1, 2, 3]
@@ -17,7 +18,8 @@ def test_the_sign_is_hard_and_its_gradient_is_tanhs():
 @pytest.mark.parametrize("encoder", ["mlp", "identity"])
 @pytest.mark.parametrize("latent", ["head", "features"])
 def test_shapes(encoder, latent):
-    model = HashModel(ModelConfig(latent=latent, latent_dim=7, width=9, depth=3), 5, 16, encoder)
+    shape = {"latent": latent, "latent_dim": 7, "width": 9, "depth": 3}
+    model = HashModel(make_config({"code_length": 16, "model": shape}), 5, encoder)
     outputs = model(torch.randn(4, 5))
     assert outputs.codes.shape == outputs.relaxed.shape == (4, 16)
     assert outputs.latents.shape == (4, 5 if latent == "features" else 7)
@@ -32,10 +34,23 @@ def test_standardization_is_of_all_chunks():
     torch.testing.assert_close(variance.float(), values.var(dim=0, correction=0), atol=1e-4, rtol=1e-4)
     fitted = {}
     for how in ("none", "center", "zscore"):
-        fitted[how] = HashModel(ModelConfig(standardize=how), 3, 8, "identity")
+        fitted[how] = HashModel(make_config({"model": {"standardize": how}}), 3, "identity")
         fitted[how].fit_standardization(*moments(values.split(7)))
     assert fitted["none"].mean.tolist() == [0, 0, 0]
     torch.testing.assert_close(fitted["center"].mean, values.mean(dim=0))
     assert fitted["center"].deviation.unique().numel() == 1
     standard = (values - fitted["zscore"].mean) / fitted["zscore"].deviation
     torch.testing.assert_close(standard.std(dim=0, correction=0), torch.tensor([1.0, 1, 0]), atol=1e-3, rtol=1e-3)
+
+
+def test_only_methods_that_need_latents_have_them():
+    model = HashModel(make_config({"method": {"name": "cibhash"}}), 5, "identity")
+    outputs = model(torch.randn(4, 5))
+    assert model.latent_head is None
+    assert outputs.latents.shape == (4, 0)
+
+
+def test_a_periodic_methods_bits_are_signs_of_cosines():
+    model = HashModel(make_config({"method": {"name": "spectral"}}), 5, "identity")
+    items = 10 * torch.randn(30, 5)
+    assert torch.equal(model.codes(items), torch.where(model.logits(items).cos() >= 0, 1.0, -1.0))

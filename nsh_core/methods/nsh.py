@@ -1,34 +1,41 @@
-"""The loss of a training step and its terms."""
+"""Naturally-Sorted Hashing (Yu et al., IJCAI 2022), with an instance anchor."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from nsh_core.config import Config
-from nsh_core.losses.anchor import nt_xent
-from nsh_core.losses.regularizers import bit_balance, quantization
+from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, quantization
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
-from nsh_core.model import Outputs
-from nsh_core.sorters import build
+from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
+from nsh_core.sorters import backend, build
 
-TERMS = ("sorted_nce", "anchor", "balance", "quantization")
+if TYPE_CHECKING:
+    from nsh_core.config import Config
+    from nsh_core.model import Outputs
+
+TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
 
 
-class Objective:
-    """SortedNCE in both directions of the views, NT-Xent anchor, bit balance and quantisation, weighted.
+class NSH(DeepMethod):
+    """SortedNCE in both directions of the views, NT-Xent anchors on latents and on codes, bit balance, quantisation.
 
-    configs: of R runs that train together; they agree in which terms have a weight and in loss.stop_gradient. Runs
-    with the same sorter and the same selection of ranks are sorted in one call.
+    Its settings are the sections `loss` and `sorter` of a config. Runs that train together agree in which terms have a
+    weight and in loss.stop_gradient; those with the same sorter and selection of ranks are sorted in one call.
     """
+
+    paper = "Yu et al., Learning to Hash Naturally Sorts, IJCAI 2022"
+    uses_latents = True
 
     def __init__(self, configs: Sequence[Config]) -> None:
         self._losses = [config.loss for config in configs]
-        self.active = active_terms(configs[0])
-        self._settings: dict[str, Tensor] = {}
+        self._setting = PerRun(self._losses)
+        self._active = active_terms(configs[0])
         alike: dict[str, list[int]] = defaultdict(list)
         for run, config in enumerate(configs):
             selection = config.loss.model_dump(include={"num_positives", "gap", "negatives"})
@@ -38,29 +45,39 @@ class Objective:
             for runs in alike.values()
         ]
 
-    def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
-        """Each term [R] that has a weight, unweighted, by name, and their weighted sum [R] as "loss".
+    @classmethod
+    def shape(cls, config: Config) -> tuple[Any, ...]:
+        return config.loss.stop_gradient, active_terms(config)
 
-        first, second: outputs [R, n, ...] of two views of the same n items. generators: draw random negatives, on
-        the CPU.
-        """
+    @classmethod
+    def search_space(cls, config: Config) -> Mapping[str, Range]:
+        low, high = backend(config.sorter.name).search_range
+        most = max(2, min(32, config.train.batch_size // 4))
+        codes = {"loss.code_anchor_weight": Range(0.1, 2.0)} if config.loss.code_anchor_weight > 0 else {}
+        return codes | {
+            "train.learning_rate": LEARNING_RATE,
+            "sorter.temperature": Range(low, high),
+            "loss.nce_temperature": Range(0.1, 1.0),
+            "loss.anchor_temperature": Range(0.1, 1.0),
+            "loss.num_positives": Range(2, most, integer=True),
+        }
+
+    def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         relaxed = torch.cat([first.relaxed, second.relaxed], dim=1)
         calculations = {
             "sorted_nce": lambda: self._sorted_nce(first, second, generators),
             "anchor": lambda: nt_xent(first.latents, second.latents, self._setting("anchor_temperature", relaxed)),
+            "code_anchor": lambda: nt_xent(
+                normalize(first.codes, dim=-1),
+                normalize(second.codes, dim=-1),
+                self._setting("code_anchor_temperature", relaxed),
+            ),
             "balance": lambda: bit_balance(torch.cat([first.codes, second.codes], dim=1)),
             "quantization": lambda: quantization(relaxed),
         }
-        terms = {name: calculations[name]() for name in self.active}
+        terms = {name: calculations[name]() for name in self._active}
         weighted = (self._setting(f"{name}_weight", relaxed).view(-1) * term for name, term in terms.items())
         return terms | {"loss": sum(weighted, relaxed.sum(dim=(1, 2)) * 0)}
-
-    def _setting(self, name: str, like: Tensor) -> Tensor:
-        """A setting of all runs, [R, 1, 1], brought to the device once."""
-        if name not in self._settings:
-            values = [getattr(loss, name) for loss in self._losses]
-            self._settings[name] = torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1)
-        return self._settings[name]
 
     def _sorted_nce(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
         keys = agreeing_bits(first.codes, second.codes)
@@ -84,8 +101,3 @@ class Objective:
 def active_terms(config: Config) -> tuple[str, ...]:
     """The names of the terms that have a weight."""
     return tuple(name for name in TERMS if getattr(config.loss, f"{name}_weight") > 0)
-
-
-def agreeing_bits(first: Tensor, second: Tensor) -> Tensor:
-    """K - Hamming distance [..., n, n'] between codes [..., n, K] and [..., n', K] in -1/+1: K times S of the paper."""
-    return (first @ second.mT + first.shape[-1]) / 2

@@ -1,0 +1,41 @@
+"""What every backbone is."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Backbone(nn.Module):
+    """Images [n, 3, H, W] in [0, 1] to features [n, dim]. side: what images are scaled to first, none for as they are.
+
+    Inputs are normalised by ImageNet's channel means and deviations.
+    """
+
+    dim: ClassVar[int]
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, side: int | None) -> None:
+        super().__init__()
+        self.side = side
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [n, dim] in float32."""
+        if self.side is not None and images.shape[-1] != self.side:
+            size = (self.side, self.side)
+            images = interpolate(images, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+        return self.features((images - self.mean) / self.deviation).float()
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Features of normalised images."""

@@ -1,0 +1,32 @@
+"""A small convolutional network, to be trained from scratch."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from nsh_core.backbones.base import Backbone
+
+_WIDTHS = (32, 64, 128)
+
+
+class SmallCNN(Backbone):
+    """Three blocks of convolution, batch normalisation and ReLU, each halving the side, then the mean over places."""
+
+    dim = _WIDTHS[-1]
+
+    def __init__(self) -> None:
+        super().__init__(side=None)
+        layers: list[nn.Module] = []
+        before = 3
+        for width in _WIDTHS:
+            layers += [
+                nn.Conv2d(before, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+            before = width
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.layers(images)

@@ -1,0 +1,126 @@
+"""View recipes for images, batched on the device: SimCLR, CIBHash, MoCo v2.
+
+Images are float [b, 3, H, W] in [0, 1]. Every image gets parameters of its own, drawn on the CPU from one generator, so
+that views do not depend on the device's random numbers. Colours are jittered in a fixed order: brightness, contrast,
+saturation, hue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, conv2d, grid_sample, pad
+
+_GRAY = (0.299, 0.587, 0.114)
+_SMALL = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """crop: least share of the area, aspect ratios within 3/4 to 4/3. jitter: strengths of brightness, contrast,
+    saturation and hue, applied with chance jitter_chance. gray: chance of grey. blur: side of the Gaussian kernel in
+    pixels, or as a share of the image; sigma in [0.1, 2], chance 1/2. Flips have chance 1/2."""
+
+    crop: float
+    jitter: tuple[float, float, float, float]
+    jitter_chance: float
+    gray: float
+    blur: int | float
+
+
+RECIPES = {
+    # Chen et al., ICML 2020, appendix A
+    "simclr": Recipe(0.08, (0.8, 0.8, 0.8, 0.2), 0.8, 0.2, 0.1),
+    # Qiu et al., IJCAI 2021, the authors' code
+    "cibhash": Recipe(0.5, (0.4, 0.4, 0.4, 0.1), 0.7, 0.2, 3),
+    # Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, the authors' code
+    "moco": Recipe(0.2, (0.4, 0.4, 0.4, 0.1), 0.8, 0.2, 0.1),
+}
+# SimCLR on CIFAR-10 (appendix B.9): half the strength, no blur.
+SIMCLR_SMALL = Recipe(0.08, (0.4, 0.4, 0.4, 0.1), 0.8, 0.2, 0)
+
+
+def random_views(images: Tensor, recipe: str, side: int, generator: torch.Generator) -> Tensor:
+    """A view [b, 3, side, side] of each image by a recipe's name; of views below 64 pixels SimCLR's small variant."""
+    chosen = SIMCLR_SMALL if recipe == "simclr" and side < _SMALL else RECIPES[recipe]
+    count = len(images)
+    views = _crop_and_flip(images, chosen.crop, side, generator)
+    strengths = (torch.rand(4, count, generator=generator) * 2 - 1) * torch.tensor(chosen.jitter)[:, None]
+    views = _where(torch.rand(count, generator=generator) < chosen.jitter_chance, jittered(views, strengths), views)
+    views = _where(torch.rand(count, generator=generator) < chosen.gray, grayed(views), views)
+    if chosen.blur:
+        sigma = 0.1 + 1.9 * torch.rand(count, generator=generator)
+        kernel = chosen.blur if isinstance(chosen.blur, int) else 2 * round(chosen.blur * side / 2) + 1
+        views = _where(torch.rand(count, generator=generator) < 0.5, blurred(views, sigma, kernel), views)
+    return views
+
+
+def _where(chosen: Tensor, changed: Tensor, images: Tensor) -> Tensor:
+    return torch.where(chosen.to(images.device)[:, None, None, None], changed, images)
+
+
+def _crop_and_flip(images: Tensor, least: float, side: int, generator: torch.Generator) -> Tensor:
+    """A random crop of each image, resized bilinearly, flipped with chance 1/2."""
+    area, shape, across, down, flip = torch.rand(5, len(images), generator=generator)
+    scale = (least + (1 - least) * area).sqrt()
+    ratio = (torch.tensor(4 / 3).log() * (2 * shape - 1) / 2).exp()
+    width, height = (scale * ratio).clamp(max=1), (scale / ratio).clamp(max=1)
+    zero = torch.zeros(len(images))
+    left, top = (1 - width) * (2 * across - 1), (1 - height) * (2 * down - 1)
+    direction = torch.where(flip < 0.5, -1.0, 1.0)
+    rows = torch.stack([width * direction, zero, left]), torch.stack([zero, height, top])
+    matrix = torch.stack([row.T for row in rows], dim=1).to(images.device)
+    grid = affine_grid(matrix, [len(images), 3, side, side], align_corners=False)
+    return grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False).clamp(0, 1)
+
+
+def grayed(images: Tensor) -> Tensor:
+    """Luminance in all three channels."""
+    weights = torch.tensor(_GRAY, dtype=images.dtype, device=images.device)[None, :, None, None]
+    return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
+
+
+def jittered(images: Tensor, strengths: Tensor) -> Tensor:
+    """Brightness, contrast and saturation times 1 + strength, hue turned by strength; strengths [4, b]."""
+    brightness, contrast, saturation, hue = strengths.to(images.device)[:, :, None, None, None]
+    images = (images * (1 + brightness)).clamp(0, 1)
+    mean = grayed(images)[:, :1].mean(dim=(2, 3), keepdim=True)
+    images = (mean + (images - mean) * (1 + contrast)).clamp(0, 1)
+    gray = grayed(images)
+    images = (gray + (images - gray) * (1 + saturation)).clamp(0, 1)
+    return turned_hue(images, hue[:, 0])
+
+
+def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """Images with their hue (of HSV) turned by `turn` [b, 1, 1], in turns of the circle."""
+    red, green, blue = images.unbind(1)
+    value, low = images.amax(1), images.amin(1)
+    chroma = value - low
+    safe = torch.where(chroma > 0, chroma, 1.0)
+    hue = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    hue = (hue / 6 + turn) % 1
+    # Channel n of HSV to RGB: V - C max(0, min(k, 4 - k, 1)), k = (n + 6 H) mod 6, n = 5, 3, 1.
+    channels = []
+    for n in (5, 3, 1):
+        k = (n + 6 * hue) % 6
+        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels, dim=1)
+
+
+def blurred(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
+    """Images blurred by Gaussians with standard deviations sigma [b] in pixels, cut to `kernel` (odd) pixels."""
+    offsets = torch.arange(kernel, dtype=images.dtype, device=images.device) - kernel // 2
+    weights = (-0.5 * (offsets / sigma.to(images)[:, None]).square()).exp()
+    weights = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(3, dim=0)
+    count, _, height, width = images.shape
+    half = kernel // 2
+    planes = pad(images, (half, half, half, half), mode="reflect").view(1, 3 * count, height + 2 * half, -1)
+    planes = conv2d(planes, weights[:, None, None, :], groups=3 * count)
+    planes = conv2d(planes, weights[:, None, :, None], groups=3 * count)
+    return planes.view(count, 3, height, width)

@@ -1,0 +1,100 @@
+"""Data sets of images: folders by class, lists, CIFAR-10, NUS-WIDE, MS-COCO."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsh_core.data.augment import random_views
+from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, fingerprint_of, scaled
+from nsh_core.data.splits import Splits
+from nsh_core.metrics.relevance import Labels
+
+_SCALE = 1 / 255
+_CPU = torch.device("cpu")
+
+
+class Images(Dataset):
+    """Images uint8 [N, 3, S, S] with labels and splits.
+
+    content: fingerprint of all images, as they may be too many to be read each time. Views are made by a recipe (see
+    nsh_core.data.augment), on the device.
+    """
+
+    encoder = "identity"
+    steps_of_views = 1
+
+    def __init__(
+        self, name: str, images: Stored, content: str, labels: Labels, splits: Splits, map_at: int | None
+    ) -> None:
+        self._images, self._content, self._splits = images, content, splits
+        self._recipe, self._side = "simclr", images.shape[2]
+        self.default_map_at = map_at
+        parts = (
+            Split(images, labels[part], _SCALE, part) for part in (splits.database, splits.validation, splits.test)
+        )
+        super().__init__(name, *parts)
+
+    def viewed(self, recipe: str, side: int | None) -> Images:
+        """The same data with views of another recipe and side; none: the side of the images."""
+        other = copy.copy(self)
+        other._recipe, other._side = recipe, side or self._images.shape[2]
+        return other
+
+    @property
+    def dim(self) -> int:
+        return int(np.prod(self._images.shape[1:]))
+
+    @property
+    def num_train(self) -> int:
+        return len(self._splits.train)
+
+    @property
+    def train_in_database(self) -> npt.NDArray[np.int64] | None:
+        """Positions of the training images in the database; none if some are not in it."""
+        place = np.full(len(self._images), -1)
+        place[self._splits.database] = np.arange(len(self._splits.database))
+        found = place[self._splits.train]
+        return None if (found < 0).any() else found
+
+    def views(
+        self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        first, second = self.one_view(torch.cat([index, partners]), generator, device).chunk(2)
+        return first, second
+
+    def one_view(self, index: Tensor, generator: torch.Generator, device: torch.device = _CPU) -> Tensor:
+        """A random view [b, 3, side, side] of each of the training images `index` [b]."""
+        images = self.images(self._splits.train[index.numpy()], device)
+        return random_views(images, self._recipe, self._side, generator)
+
+    def images(self, index: npt.NDArray[np.int64], device: torch.device = _CPU) -> Tensor:
+        """Images [b, 3, S, S] in [0, 1] by their index in the source."""
+        return torch.from_numpy(np.ascontiguousarray(self._images[index])).to(device).float().mul_(_SCALE)
+
+    def training_values(self) -> Iterator[Tensor]:
+        size = batch_of_images(self._images.shape)
+        for start in range(0, self.num_train, size):
+            yield scaled(self._images[self._splits.train[start : start + size]], _SCALE)
+
+    def training_items(self) -> Iterator[Tensor]:
+        return self.training_values()
+
+    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
+        return self._splits.as_dict()
+
+    def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        return np.ascontiguousarray(split.rows(index).transpose(0, 2, 3, 1))
+
+    def fingerprint(self) -> str:
+        labels = [split.labels for split in (self.database, self.validation, self.test)]
+        content = np.frombuffer(self._content.encode(), np.uint8)
+        return fingerprint_of([content, *self._splits.as_dict().values(), *labels])
+
+    def _training_array(self) -> Stored:
+        return self._images[self._splits.train]

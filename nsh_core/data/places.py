@@ -1,0 +1,23 @@
+"""Where data lie: $NSH_DATA, or `data` in the working directory; what is derived from them: $NSH_CACHE."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """The folder of data sets."""
+    return Path(os.environ.get("NSH_DATA") or "data")
+
+
+def cache_folder() -> Path:
+    """The folder of decoded images and extracted features, which can be made again."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("NSH_CACHE") or Path(home) / "nsh-study")
+
+
+def locate(name: str) -> Path:
+    """A file or folder by its path, or by its path within the data folder."""
+    inside = data_folder() / name
+    return inside if not Path(name).exists() and inside.exists() else Path(name)

@@ -1,0 +1,96 @@
+"""Splits by a fixed seed: the protocols of the field.
+
+All return indices into the items of a source. The database is shuffled: in class order, ties would flatter mAP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nsh_core.errors import UserError
+from nsh_core.metrics.relevance import Labels
+
+SPLIT_SEED = 0
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Indices of training images, database, validation and test queries."""
+
+    train: Index
+    database: Index
+    validation: Index
+    test: Index
+
+    def as_dict(self) -> dict[str, Index]:
+        """The indices by name."""
+        return {"train": self.train, "database": self.database, "validation": self.validation, "test": self.test}
+
+
+def halves(count: int) -> tuple[Index, Index]:
+    """Positions of validation and test queries among `count` queries: halves drawn by a fixed seed, ascending."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(count)
+    validation, test = (np.sort(half) for half in np.array_split(order, 2))
+    return validation, test
+
+
+def with_halves(train: Index, database: Index, queries: Index) -> Splits:
+    """Splits with the queries halved and the database shuffled. Raises UserError for fewer than two queries."""
+    if len(queries) < 2 or len(train) < 4:
+        raise UserError(f"a split needs at least 4 training images and 2 queries, got {len(train)} and {len(queries)}")
+    validation, test = halves(len(queries))
+    shuffled = np.random.default_rng(SPLIT_SEED).permutation(database)
+    return Splits(train, shuffled, queries[validation], queries[test])
+
+
+def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator) -> Index:
+    """For each label `count` of the items that have it and were not drawn for an earlier one, at random.
+
+    labels: of all items, [N] or multi-hot [N, L]. Raises UserError if a label has too few.
+    """
+    known = np.unique(labels[items]) if labels.ndim == 1 else np.arange(labels.shape[1])
+    left = np.ones(len(labels), bool)
+    drawn = []
+    for label in known:
+        has = labels[items] == label if labels.ndim == 1 else labels[items, label] != 0
+        candidates = items[has & left[items]]
+        if len(candidates) < count:
+            raise UserError(
+                f"label {label} has {len(candidates)} images left, the protocol draws {count} of each label"
+            )
+        chosen = rng.choice(candidates, count, replace=False)
+        left[chosen] = False
+        drawn.append(chosen)
+    return np.concatenate(drawn)
+
+
+def cibhash(labels: Labels, train_images: int) -> Splits:
+    """CIFAR-10 as in CIBHash (Qiu et al. 2021): the first `train_images` are the database, 500 per class of them train,
+    the others are queries."""
+    database = np.arange(train_images)
+    train = per_label(labels, database, 500, np.random.default_rng(SPLIT_SEED))
+    return with_halves(train, database, np.arange(train_images, len(labels)))
+
+
+def one_against_rest(labels: Labels, queries_per_label: int, train_per_label: int) -> Splits:
+    """Queries per label, the rest is the database, training images per label of the database.
+
+    100 and 500 are CIFAR-10 (59k) and, with the 21 most frequent labels, NUS-WIDE.
+    """
+    rng = np.random.default_rng(SPLIT_SEED)
+    items = np.arange(len(labels))
+    queries = per_label(labels, items, queries_per_label, rng)
+    database = np.setdiff1d(items, queries)
+    return with_halves(per_label(labels, database, train_per_label, rng), database, queries)
+
+
+def at_random(count: int, queries: int, train: int) -> Splits:
+    """Queries at random, the rest is the database, training images at random of it (MS-COCO: 5,000 and 10,000)."""
+    if queries + train > count:
+        raise UserError(f"{count} images are too few for {queries} queries and {train} training images")
+    order = np.random.default_rng(SPLIT_SEED).permutation(count)
+    return with_halves(np.sort(order[queries : queries + train]), np.sort(order[queries:]), np.sort(order[:queries]))

@@ -1,0 +1,261 @@
+"""Features of images from a frozen backbone: extracted once, kept, and taken up again after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from nsh_core.backbones import build_backbone
+from nsh_core.cli import progress_bar
+from nsh_core.config import Config, ImageConfig
+from nsh_core.data import Dataset, Images, Split
+from nsh_core.data.dataset import fingerprint_of
+from nsh_core.data.features import FACTS, Features
+from nsh_core.data.places import cache_folder
+from nsh_core.data.splits import halves
+from nsh_core.errors import UserError
+from nsh_core.files import write_atomically
+
+Progress = Callable[..., None]
+
+_DONE = "done.json"
+_PACKED = "packed.npz"
+_SAVE_SECONDS = 5
+_WEIGHTS_SEED = 0
+_prepared: dict[str, Dataset] = {}
+
+
+class FrozenFeatures(Features):
+    """Features extracted from a data set of images, of which they keep the name, the splits and the pictures."""
+
+    def __init__(self, images: Images, path: Path) -> None:
+        super().__init__(images.name, path)
+        self.name, self._images = images.name, images
+        self.default_map_at = images.default_map_at
+
+    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
+        return self._images.splits()
+
+    def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        same = next(name for name in ("database", "validation", "test") if getattr(self, name) is split)
+        return self._images.pictures(getattr(self._images, same), index)
+
+
+def prepared(config: Config, dataset: Dataset) -> Dataset:
+    """What a run of `config` trains on: images get the views it asks for, or the features of its frozen backbone.
+
+    Features are extracted into the cache folder once, whoever comes first; other processes wait. Other data sets are
+    returned as they are.
+    """
+    if not isinstance(dataset, Images):
+        return dataset
+    image = config.image
+    if not image.frozen:
+        return dataset.viewed(image.views, None if image.backbone == "small_cnn" else image.size)
+    facts = _facts(dataset, image, image.stored_views, 64, np.float16)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    if key not in _prepared:
+        folder = cache_folder() / "features" / key
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                with progress_bar("features") as progress:
+                    task = progress.add_task("features", total=None)
+                    extract(dataset, image, folder, on_progress=partial(progress.update, task))
+        _prepared[key] = FrozenFeatures(dataset, folder)
+    return _prepared[key]
+
+
+def extract(
+    dataset: Images,
+    image: ImageConfig,
+    out: Path,
+    views: int | None = None,
+    batch: int = 64,
+    dtype: type[np.floating] = np.float16,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Writes features of a data set of images as a feature file: .npz, or else a folder that is mapped into memory.
+
+    views: of each training image, by image.views; none: image.stored_views. batch: images at a time. dtype: float16 or
+    float32. on_progress: called with completed= and total= images, views counted.
+    Work in progress lies in `out`.partial; the same call takes it up again, to the same bytes. On CUDA the backbone
+    runs in bfloat16. Returns the facts stored with the features. Raises UserError for work of another kind in
+    `out`.partial, features that are not finite, or a place that cannot be written.
+    """
+    facts = _facts(dataset, image, views or image.stored_views, batch, dtype)
+    working = partial_of(out)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_WEIGHTS_SEED)
+        backbone = build_backbone(image).to(device).eval()
+    try:
+        work = _Work(dataset, facts, working, backbone.dim)
+        work.run(lambda images: _features(backbone, images.to(device)), on_progress)
+        work.finish(out)
+    except OSError as error:
+        raise UserError(f"cannot write features to {out}: {error.strerror or error}") from None
+    return work.facts
+
+
+def partial_of(out: Path) -> Path:
+    """Where the work in progress on a feature file lies."""
+    return out.with_name(f"{out.name}.partial")
+
+
+def _facts(dataset: Images, image: ImageConfig, views: int, batch: int, dtype: type[np.floating]) -> dict[str, Any]:
+    """What features depend on."""
+    weights = "random" if image.backbone == "small_cnn" else image.weights
+    return {
+        "dataset": dataset.name,
+        "content": dataset.fingerprint(),
+        **image.model_dump(include={"backbone", "size", "views"}),
+        "weights": weights,
+        "train_views": views,
+        "batch": batch,
+        "dtype": np.dtype(dtype).name,
+    }
+
+
+@torch.inference_mode()
+def _features(backbone: torch.nn.Module, images: Tensor) -> npt.NDArray[np.float32]:
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
+        return backbone(images).float().cpu().numpy()
+
+
+class _Work:
+    """An extraction under way: arrays on disk and how many rows of each are done."""
+
+    def __init__(self, dataset: Images, facts: dict[str, Any], folder: Path, dim: int) -> None:
+        self.dataset, self.facts, self.folder = dataset, facts, folder
+        self.dtype = np.dtype(facts["dtype"])
+        self.side = dataset.database.items.shape[2] if facts["backbone"] == "small_cnn" else facts["size"]
+        shapes = {
+            "train_views": (dataset.num_train, facts["train_views"], dim),
+            "database": (len(dataset.database), dim),
+            "query": (len(dataset.validation) + len(dataset.test), dim),
+        }
+        if (folder / FACTS).exists():
+            known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            known.pop("fingerprint", None)
+            if known != facts:
+                differing = ", ".join(name for name in facts if known.get(name) != facts[name])
+                raise UserError(
+                    f"{folder} holds an extraction with another {differing}: remove it, or choose another file"
+                )
+            self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in shapes}
+            complete = {name: len(array) for name, array in self.arrays.items()}
+            finished = not (folder / _DONE).exists()
+            self.done = complete if finished else json.loads((folder / _DONE).read_text(encoding="utf-8"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.arrays = {
+                name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=self.dtype, shape=shape)
+                for name, shape in shapes.items()
+            }
+            self.done = dict.fromkeys(shapes, 0)
+            self._save()
+            # Last: with it the folder is one to go on from.
+            write_atomically(folder / FACTS, json.dumps(facts, indent=1))
+
+    def run(self, features: Callable[[Tensor], npt.NDArray[np.float32]], on_progress: Progress | None) -> None:
+        """Computes what is not done yet."""
+        views = self.facts["train_views"]
+        total = self.dataset.num_train * views + len(self.arrays["database"]) + len(self.arrays["query"])
+        saved = time.monotonic()
+        for name, array in self.arrays.items():
+            for start, images in self._batches(name, self.done[name]):
+                values = features(images)
+                if not np.isfinite(values).all():
+                    raise UserError(f"features of {name}, rows from {start}, hold NaN or infinite values")
+                rows = values.reshape(-1, *array.shape[1:]).astype(self.dtype)
+                array[start : start + len(rows)] = rows
+                self.done[name] = start + len(rows)
+                if time.monotonic() - saved > _SAVE_SECONDS:
+                    self._save()
+                    saved = time.monotonic()
+                if on_progress is not None:
+                    done = self.done["train_views"] * (views - 1) + sum(self.done.values())
+                    on_progress(completed=done, total=total)
+        self._save()
+
+    def finish(self, out: Path) -> None:
+        """Adds labels, fingerprint and index, and puts everything in its place in one step."""
+        labels = {"database_labels": self.dataset.database.labels, "query_labels": self._query_labels()}
+        place = self.dataset.train_in_database
+        extra = labels if place is None else labels | {"train_index": place}
+        arrays = [*self.arrays.values(), *extra.values()]
+        self.facts = self.facts | {"fingerprint": fingerprint_of(arrays)}
+        for name, array in extra.items():
+            np.save(self.folder / f"{name}.npy", array)
+        if out.suffix == ".npz":
+            self._pack(self.folder / _PACKED)
+            os.replace(self.folder / _PACKED, out)
+            shutil.rmtree(self.folder)
+            return
+        write_atomically(self.folder / FACTS, json.dumps(self.facts, indent=1))
+        (self.folder / _DONE).unlink()
+        os.replace(self.folder, out)
+
+    def _pack(self, packed: Path) -> None:
+        """Packs the arrays part by part and without times, so that the same features are the same bytes."""
+        with packed.open("wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for source in sorted(self.folder.glob("*.npy")):
+                    entry = zipfile.ZipInfo(source.name)
+                    with source.open("rb") as part, archive.open(entry, "w", force_zip64=True) as target:
+                        shutil.copyfileobj(part, target, 2**22)
+                archive.writestr(zipfile.ZipInfo(FACTS), json.dumps(self.facts, indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _query_labels(self) -> npt.NDArray:
+        return self._by_query(self.dataset.validation.labels, self.dataset.test.labels)
+
+    def _by_query(self, validation: npt.NDArray, test: npt.NDArray) -> npt.NDArray:
+        """Values of all queries in the order in which halves of them were drawn (see nsh_core.data.splits.halves)."""
+        values = np.empty((len(validation) + len(test), *validation.shape[1:]), validation.dtype)
+        places = halves(len(values))
+        values[places[0]], values[places[1]] = validation, test
+        return values
+
+    def _batches(self, name: str, start: int) -> Iterator[tuple[int, Tensor]]:
+        """Images of an array from row `start` on: of training images all views of each, one after another."""
+        size, dataset = self.facts["batch"], self.dataset
+        if name == "train_views":
+            size = max(1, size // self.facts["train_views"])
+            for first in range(start, dataset.num_train, size):
+                yield first, self._training_views(first, min(first + size, dataset.num_train))
+            return
+        if name == "database":
+            index = dataset.splits()["database"]
+        else:
+            index = self._by_query(dataset.splits()["validation"], dataset.splits()["test"])
+        for first in range(start, len(index), size):
+            yield first, dataset.images(index[first : first + size])
+
+    def _training_views(self, start: int, stop: int) -> Tensor:
+        """All views [(stop - start) V, 3, S, S] of some training images, from a generator of their own."""
+        viewed = self.dataset.viewed(self.facts["views"], self.side)
+        generator = torch.Generator().manual_seed(start)
+        index = torch.arange(start, stop).repeat_interleave(self.facts["train_views"])
+        return viewed.one_view(index, generator)
+
+    def _save(self) -> None:
+        for array in self.arrays.values():
+            array.flush()
+        write_atomically(self.folder / _DONE, json.dumps(self.done))

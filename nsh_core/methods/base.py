@@ -1,0 +1,105 @@
+"""What every hashing method offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from nsh_core.config import Config
+    from nsh_core.data import Dataset
+    from nsh_core.model import HashModel, Outputs
+
+
+class MethodOptions(BaseModel):
+    """The options of a method, each with its range."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a setting is searched: from `low` to `high` on a log scale; whole numbers if `integer`."""
+
+    low: float
+    high: float
+    integer: bool = False
+
+    def at(self, place: float) -> float | int:
+        """The value at a place in [0, 1)."""
+        value = self.low * (self.high / self.low) ** place
+        return round(value) if self.integer else float(f"{value:.4g}")
+
+
+LEARNING_RATE = Range(3e-4, 1e-2)
+
+
+class Method(ABC):
+    """A way to learn a hash function.
+
+    paper: its source. Options: what `method.options` of a config may hold. uses_latents: whether the model needs a
+    latent head. periodic: whether a bit is the sign of the cosine of the hash head, not of the head itself.
+    """
+
+    paper: ClassVar[str]
+    Options: ClassVar[type[MethodOptions]] = MethodOptions
+    uses_latents: ClassVar[bool] = False
+    periodic: ClassVar[bool] = False
+
+    @classmethod
+    def search_space(cls, config: Config) -> Mapping[str, Range]:
+        """Settings worth tuning, by dotted name; empty for a method without any."""
+        return {}
+
+
+class DeepMethod(Method):
+    """A method trained by gradient: the objective of one or several runs that train together."""
+
+    def __init__(self, configs: Sequence[Config]) -> None:
+        self._setting = PerRun([config.method.settings for config in configs])
+
+    @classmethod
+    def shape(cls, config: Config) -> tuple[Any, ...]:
+        """What else than the shapes of the model runs must share to train as one stack."""
+        return ()
+
+    @abstractmethod
+    def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
+        """Each term of the loss [R], unweighted, by name, and their weighted sum [R] as "loss".
+
+        first, second: outputs [R, n, ...] of two views of the same n items. generators: of each run, on the CPU.
+        """
+
+    @classmethod
+    def calibrate(cls, model: HashModel, dataset: Dataset) -> None:
+        """Adapts a model to all training values before it is evaluated."""
+
+
+class ShallowMethod(Method):
+    """A method in closed form: a linear hash head fitted to the moments of the training features."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
+        """Sets the hash head of a model whose encoder is the identity. Raises UserError for bits it cannot give."""
+
+
+class PerRun:
+    """Settings of R runs as tensors [R, 1, 1], each brought to the device once."""
+
+    def __init__(self, sections: Sequence[BaseModel]) -> None:
+        self._sections = sections
+        self._known: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, like: Tensor) -> Tensor:
+        """The setting `name` of all runs, with the type and on the device of `like`."""
+        if name not in self._known:
+            values = [getattr(section, name) for section in self._sections]
+            self._known[name] = torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1)
+        return self._known[name]

@@ -1,0 +1,44 @@
+"""ITQ, iterative quantisation (Gong & Lazebnik, CVPR 2011)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from nsh_core.methods.base import MethodOptions, ShallowMethod
+from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
+
+if TYPE_CHECKING:
+    from nsh_core.data import Dataset
+    from nsh_core.model import HashModel
+
+
+class ITQ(ShallowMethod):
+    """Principal components, rotated so that their signs are as near to them as can be; the first rotation is random."""
+
+    paper = "Gong & Lazebnik, Iterative Quantization: A Procrustean Approach to Learning Binary Codes, CVPR 2011"
+
+    class Options(MethodOptions):
+        iterations: int = Field(50, ge=0, le=10_000, description="alternations of codes and rotation")
+
+    @classmethod
+    def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
+        bits = model.config.code_length
+        mean, axes, components = principal_components(model, standardized_items(model, dataset), bits)
+        draw = torch.randn(bits, bits, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        start = torch.linalg.svd(draw)[0]
+        weight = (axes @ rotation(components, start, model.config.method.settings.iterations)).T
+        set_hash_head(model, weight, -weight @ mean)
+
+
+def rotation(components: Tensor, start: Tensor, iterations: int) -> Tensor:
+    """The rotation [K, K] of components [M, K] after alternating codes B = sign(V R) and R (orthogonal Procrustes)."""
+    turned = start
+    for _ in range(iterations):
+        codes = torch.where(components @ turned >= 0, 1.0, -1.0).to(components.dtype)
+        left, _, right = torch.linalg.svd(codes.T @ components)
+        turned = (left @ right).T
+    return turned

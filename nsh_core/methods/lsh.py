@@ -1,0 +1,27 @@
+"""LSH: random hyperplanes (Charikar, STOC 2002)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from nsh_core.methods.base import ShallowMethod
+from nsh_core.methods.linear import set_hash_head, standardized_items
+
+if TYPE_CHECKING:
+    from nsh_core.data import Dataset
+    from nsh_core.model import HashModel
+
+
+class LSH(ShallowMethod):
+    """A bit is the side of a random hyperplane through the mean of the training features."""
+
+    paper = "Charikar, Similarity Estimation Techniques from Rounding Algorithms, STOC 2002"
+
+    @classmethod
+    def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
+        mean = standardized_items(model, dataset).mean(dim=0)
+        shape = model.hash_head.weight.shape
+        normals = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        set_hash_head(model, normals, -normals @ mean)

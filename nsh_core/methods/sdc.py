@@ -1,0 +1,82 @@
+"""SDC, similarity distribution calibration (Ng et al., BMVC 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy import stats
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from nsh_core.losses import feature_cosines, paired_cosines
+from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
+
+if TYPE_CHECKING:
+    from nsh_core.config import Config
+    from nsh_core.data import Dataset
+    from nsh_core.model import HashModel, Outputs
+
+
+class SDC(DeepMethod):
+    """Cosines of batch-normalised outputs follow those of features by rank, but with a beta distribution.
+
+    The pair at the i-th place of n by feature cosine is given the cosine 2 F^-1((i - 1/2) / n) - 1, F of Beta(b, b),
+    but no less than 0: unlike pairs are to be orthogonal, not opposite.
+    """
+
+    paper = "Ng et al., Unsupervised Hashing with Similarity Distribution Calibration, BMVC 2023"
+
+    class Options(MethodOptions):
+        beta: float = Field(2.0, gt=0, le=1e3, description="b, both parameters of the beta distribution")
+        quantization_weight: float = Field(0.0, ge=0, le=1e3, description="of 1 - cosine between outputs and signs")
+
+    def __init__(self, configs: Sequence[Config]) -> None:
+        super().__init__(configs)
+        self._betas = [config.method.settings.beta for config in configs]
+        self._calibration: Tensor | None = None
+
+    @classmethod
+    def search_space(cls, config: Config) -> Mapping[str, Range]:
+        return {
+            "train.learning_rate": LEARNING_RATE,
+            "method.options.beta": Range(0.5, 30.0),
+            "method.options.quantization_weight": Range(1e-3, 1.0),
+        }
+
+    def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
+        outputs = batch_normalized(torch.cat([first.logits, second.logits], dim=-2))
+        cosines = paired_cosines(outputs.chunk(2, dim=-2))
+        if self._calibration is None:
+            targets = np.stack([calibrated_cosines(cosines.shape[-1], beta) for beta in self._betas])
+            self._calibration = torch.from_numpy(targets).to(cosines)
+        order = feature_cosines(first, second).argsort(dim=-1, stable=True)
+        calibration = (cosines.gather(-1, order) - self._calibration).abs().mean(dim=-1)
+        quantization = (1 - cosine_similarity(outputs, outputs.sign(), dim=-1)).mean(dim=-1)
+        loss = calibration + self._setting("quantization_weight", outputs).view(-1) * quantization
+        return {"calibration": calibration, "quantization": quantization, "loss": loss}
+
+    @classmethod
+    @torch.no_grad()
+    def calibrate(cls, model: HashModel, dataset: Dataset) -> None:
+        """Puts the mean output over all training values to 0, as batch normalisation does in a batch."""
+        total, count = torch.zeros(model.config.code_length, dtype=torch.float64), 0
+        for values in dataset.training_values():
+            logits = model.logits(values.to(model.mean.device))
+            total, count = total + logits.double().sum(dim=0).cpu(), count + len(logits)
+        model.hash_head.bias.sub_((total / count).to(model.hash_head.bias))
+
+
+def batch_normalized(values: Tensor) -> Tensor:
+    """Values [..., n, K] with mean 0 and variance 1 over the batch."""
+    centred = values - values.mean(dim=-2, keepdim=True)
+    return centred / (centred.square().mean(dim=-2, keepdim=True) + 1e-5).sqrt()
+
+
+def calibrated_cosines(count: int, beta: float) -> np.ndarray:
+    """The cosines [count] that pairs are given, ascending: quantiles of Beta(beta, beta) on [-1, 1], cut at 0."""
+    quantiles = stats.beta.ppf((np.arange(count) + 0.5) / count, beta, beta)
+    return np.maximum(2 * quantiles - 1, 0).astype(np.float32)

@@ -1,0 +1,36 @@
+"""SimCLR (Chen et al., ICML 2020) with the sign taken afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from nsh_core.losses import nt_xent
+from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
+
+if TYPE_CHECKING:
+    from nsh_core.config import Config
+    from nsh_core.model import Outputs
+
+
+class SimCLR(DeepMethod):
+    """NT-Xent on K continuous values; training knows no codes, which are their signs."""
+
+    paper = "Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020"
+
+    class Options(MethodOptions):
+        temperature: float = Field(0.3, ge=1e-3, le=100, description="of NT-Xent")
+
+    @classmethod
+    def search_space(cls, config: Config) -> Mapping[str, Range]:
+        return {"train.learning_rate": LEARNING_RATE, "method.options.temperature": Range(0.1, 1.0)}
+
+    def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
+        one, other = (normalize(view.logits, dim=-1) for view in (first, second))
+        contrast = nt_xent(one, other, self._setting("temperature", one))
+        return {"contrast": contrast, "loss": contrast}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Runs every shipped study on the digits and, where $NSH_DATA holds them, on CIFAR-10 features, and reports on them:
+# results/reference/ and reports/reference/. Run again, it goes on where it stopped. Usage: scripts/reference.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+py=.venv/bin/python
+export NSH_DATA=${NSH_DATA:-data}
+features=cifar10_mobilenetv2.npz
+
+study() { # name, then options of study/run.py that study/report.py knows too; SEEDS: --seeds N
+    $py study/run.py --study "$@" ${SEEDS:-} --results results/reference
+    $py study/report.py --study "$@" --results results/reference --reports reports/reference
+}
+on_digits() { study "$@"; }
+on_features() { study "$@" --dataset "features:$features"; }
+
+start=$SECONDS
+on_digits paper_table
+on_digits sorter_ablation
+on_digits loss_terms
+on_digits code_length
+on_digits selection
+SEEDS="--seeds 2" on_digits temperature
+on_digits label_free
+echo "digits: $((SECONDS - start)) s"
+
+if [ ! -f "$NSH_DATA/$features" ]; then
+    echo "no $features in $NSH_DATA (set NSH_DATA to its folder): CIFAR-10 is left out" >&2
+    exit 0
+fi
+start=$SECONDS
+on_features paper_table --set train.epochs=15 --set train.batch_size=128
+SEEDS="--seeds 5" on_features sorter_ablation --set train.epochs=5
+on_features loss_terms --set train.epochs=5
+SEEDS="--seeds 3" on_features code_length --set train.epochs=5
+SEEDS="--seeds 2" on_features selection --set train.epochs=5
+SEEDS="--seeds 1" on_features temperature --set train.epochs=5
+SEEDS="--seeds 1" on_features label_free --set train.epochs=5
+echo "CIFAR-10 features: $((SECONDS - start)) s"
