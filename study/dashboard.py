@@ -72,7 +72,7 @@ def training_figure(results: Results) -> go.Figure:
     table = results.tables.curves
     means = table[table.curve == "val_map"].groupby(["arm", "x"], sort=False).value.mean()
     figure = go.Figure()
-    for arm in results.arms:
+    for arm in means.index.unique("arm"):
         line = means.loc[arm].sort_index()
         figure.add_scatter(x=line.index, y=line, mode="lines+markers", name=arm)
     return figure.update_layout(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from nsh_core.files import write_atomically
 from study import figures
+from study.label_free import LABELS, rank_correlations
 from study.latex import latex_table
 from study.results import Results
 from study.verdict import Verdict, decide
@@ -31,10 +33,13 @@ def write_report(results: Results, folder: Path) -> str:
         "name": results.facts["key"],
         "question": results.spec.question,
         "verdict": verdict,
-        "reference": results.spec.reference_arm,
+        "reference": _reference(results),
+        "glance": _glance(results, verdict),
         "table": _table(results, verdict),
         "map_name": results.map_name,
-        "continuous": results.facts["continuous"]["test_map"],
+        "class_order": _class_order(results, verdict),
+        "tuned": _tuned(results),
+        "label_free": _label_free(results),
         "figures": [
             {"name": name, "caption": figures.CAPTIONS[name], "base64": base64.b64encode(image).decode()}
             for name, image in images.items()
@@ -74,6 +79,9 @@ def _table(results: Results, verdict: Verdict) -> dict[str, Any]:
                 f"{means['peak_memory_mb'][arm]:.0f}",
             ]
         )
+    continuous = results.facts["continuous"]
+    values = ["", f"{continuous['val_map']:.3f}", f"{continuous['test_map']:.3f}"]
+    rows.append(["continuous input, by cosine", *values, *[""] * (len(plain) - 1)])
     at = results.facts["precision_at"]
     name = results.map_name
     return {
@@ -82,8 +90,76 @@ def _table(results: Results, verdict: Verdict) -> dict[str, Any]:
             "train s", "MB",
         ],
         "rows": rows,
-        "best": results.arms.index(verdict.best) if verdict.best else None,
+        "best": [results.arms.index(arm) for arm in verdict.best],
     }  # fmt: skip
+
+
+def _reference(results: Results) -> str:
+    """The reference arm, under its name within the groups where there are several."""
+    reference = results.spec.reference_arm
+    return next(names[reference] for names in results.spec.groups().values() if reference in names)
+
+
+def _glance(results: Results, verdict: Verdict) -> dict[str, Any] | None:
+    """Test mAP with a row for each name within groups and a column for each group; none if there is one group."""
+    groups = results.spec.groups()
+    if len(groups) < 2:
+        return None
+    test = results.summary_of("test_map")
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for names in groups.values():
+        for arm, name in names.items():
+            cell = {"text": "", "best": arm in verdict.best}
+            if arm in test.index:
+                row = test.loc[arm]
+                interval = "" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
+                cell["text"] = f"{row['mean']:.3f}{interval}{' †' if arm in verdict.tied else ''}"
+            by_name.setdefault(name, []).append(cell)
+    continuous = {"text": f"{results.facts['continuous']['test_map']:.3f}", "best": False}
+    return {
+        "columns": ["", *groups],
+        "rows": [*by_name.items(), ("continuous input, by cosine", [continuous] * len(groups))],
+    }
+
+
+def _class_order(results: Results, verdict: Verdict) -> str | None:
+    """What ties would add to mAP if the database stood in class order, for the first of the best arms."""
+    best = [arm for arm in results.arms if arm in verdict.best]
+    if not best:
+        return None
+    ordered, shuffled = (results.summary_of(metric)["mean"][best[0]] for metric in ("test_map_class_order", "test_map"))
+    return (
+        f"The database is shuffled by a fixed seed. In class order, ties by index would make the test "
+        f"{results.map_name} of {best[0]} read {ordered:.4f} in place of {shuffled:.4f} ({ordered - shuffled:+.4f})."
+    )
+
+
+def _tuned(results: Results) -> list[tuple[str, str]]:
+    """The settings that tuning chose, by arm; empty for a study that tunes nothing."""
+    chosen = results.done.groupby("arm", sort=False).tuned.first()
+    if results.spec.tune is None:
+        return []
+    lines = []
+    for arm, text in chosen.items():
+        settings = ", ".join(f"{name} = {value}" for name, value in json.loads(text).items())
+        if (results.tables.trials[results.tables.trials.arm == arm].phase == "tuning").any():
+            lines.append((str(arm), settings or "the defaults"))
+    return lines
+
+
+def _label_free(results: Results) -> list[dict[str, str]]:
+    """Rows of the table of label-free quantities, where the spec asks for them."""
+    if "label_free" not in results.spec.figures or results.done.empty:
+        return []
+    return [
+        {
+            "quantity": LABELS[row["quantity"]],
+            "rho": f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]",
+            "test": f"{row['test_map']:.3f}",
+            "loses": f"{row['loses']:.3f}",
+        }
+        for row in rank_correlations(results.done).to_dict("records")
+    ]
 
 
 def _facts(results: Results) -> dict[str, str]:

@@ -46,10 +46,11 @@ class Execution:
     retry_failed: bool = False
 
 
-def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> None:
+def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> int:
     """Runs the unfinished trials of a plan; every state lives in the storage, so that it can stop at any moment.
 
-    Raises UserError if workers cannot run, KeyboardInterrupt after Ctrl-C, with its own running trials marked.
+    Returns how many trials there were to run. Raises UserError if workers cannot run, KeyboardInterrupt after Ctrl-C,
+    with its own running trials marked.
     """
     with storage_errors(storage_url):
         queue.recover()
@@ -58,12 +59,13 @@ def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> None:
         waiting = [key for key, trial in queue.latest().items() if trial.state == TrialState.WAITING]
         keys = left if execution.max_trials is not None else list(dict.fromkeys([*left, *waiting]))
         if not keys:
-            return
+            return 0
         workers = _Workers(queue, storage_url, execution, keys)
         try:
             workers.run()
         finally:
             workers.stop()
+        return len(keys)
 
 
 class _Workers:

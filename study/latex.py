@@ -43,13 +43,14 @@ def latex_table(results: Results, verdict: Verdict) -> str:
             digits = 1 if metric == "train_seconds" else 3
             spread = "" if row.n < 2 else f" \\pm {row.sd:.{digits}f}"
             number = f"{row['mean']:.{digits}f}{spread}"
-            bold = arm == verdict.best and metric == "test_map"
+            bold = arm in verdict.best and metric == "test_map"
             cells.append(f"$\\mathbf{{{number}}}$" if bold else f"${number}$")
         mark = "$^\\dagger$" if arm in verdict.tied else ""
         lines.append(f"{escape(arm)}{mark} & " + " & ".join(cells) + " \\\\")
     lines += [
         "\\bottomrule",
         "\\end{tabular}",
-        "% bold: best by validation mAP; dagger: 95% interval of its paired test difference from the best holds 0",
+        "% bold: best by validation mAP among arms compared with one another",
+        "% dagger: the 95% interval of its paired test difference from that best holds 0",
     ]
     return "\n".join(lines) + "\n"

@@ -14,6 +14,8 @@ import nsh_core
 from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
 from study.memory import peak_mb, reset_peak
 
+FINAL_LOSSES = ("loss", "sorted_nce", "anchor")
+
 
 def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
     """Runs claimed trials of one stack to their ends: COMPLETE with their metrics, or FAIL with their reasons."""
@@ -27,6 +29,7 @@ def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dat
             dataset,
             on_evaluation=[_reporter(trial) for trial in trials],
             evaluation_threads=evaluation_threads,
+            test=trials[0].user_attrs["phase"] == "final",
         )
     except (UserError, MemoryError, RuntimeError) as error:
         if len(trials) > 1:
@@ -51,7 +54,10 @@ def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dat
             "peak_cuda_mb": cuda_memory,
             "history": json.dumps(result.history),
             "curves": json.dumps(result.curves),
+            "nearest": json.dumps(result.nearest),
         }
+        last = result.history[-1] if result.history else {}
+        facts |= {f"final_{name}": last[name] for name in FINAL_LOSSES if name in last}
         for name, value in facts.items():
             trial.set_user_attr(name, value)
         study.tell(trial, result.metrics["val_map"])

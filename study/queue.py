@@ -6,6 +6,7 @@ failed run (a result like another) or an interrupted one (to be run again).
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterable
 
@@ -51,12 +52,16 @@ class TrialQueue:
 
     def __init__(self, storage: BaseStorage, plan: Plan, fingerprint: str) -> None:
         self.storage = storage
-        self.plan = plan
         self.fingerprint = fingerprint
         self.study = optuna.create_study(
             study_name=plan.key, storage=storage, direction="maximize", load_if_exists=True
         )
-        self._planned = {trial_key(trial, fingerprint): trial for trial in plan.trials}
+        self.replan(plan)
+
+    def replan(self, plan: Plan) -> None:
+        """Takes another plan of the same study, e.g. one with the final trials of tuned arms."""
+        self.plan = plan
+        self._planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
 
     def latest(self) -> dict[str, FrozenTrial]:
         """For each planned key that has trials, the one that counts: complete, else the last."""
@@ -99,6 +104,8 @@ class TrialQueue:
                 "key": key,
                 "arm": planned.arm,
                 "seed": planned.seed,
+                "phase": planned.phase,
+                "tuned": json.dumps(planned.tuned),
                 "dataset": self.plan.dataset,
                 "fingerprint": self.fingerprint,
                 "bits": planned.config.code_length,
@@ -147,7 +154,8 @@ def claim(
         if waiting.user_attrs.get("key") not in keys:
             continue
         config = Config.model_validate_json(waiting.user_attrs["config"])
-        if claimed and stack_kind(config) != kind:
+        own_kind = waiting.user_attrs["phase"] + stack_kind(config)
+        if claimed and own_kind != kind:
             continue
         try:
             # Before the state, and as its owner after it: a process that ends in between leaves its name.
@@ -159,7 +167,7 @@ def claim(
             storage.set_trial_user_attr(waiting._trial_id, "owner", this_process())
             claimed.append(optuna.Trial(study, waiting._trial_id))
             if len(claimed) == 1:
-                kind, limit = stack_kind(config), most(config)
+                kind, limit = own_kind, most(config)
             if len(claimed) >= limit:
                 break
     return claimed

@@ -10,29 +10,32 @@ from typing import Any
 import pandas as pd
 
 from nsh_core.errors import UserError
+from study.gallery import Gallery, read_gallery
 from study.spec import StudySpec
-from study.tables import Tables
+from study.tables import Tables, complete
 
 RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
 class Results:
-    """Tables of a study and the facts of its run (see study.session)."""
+    """Tables of a study, the facts of its run (see study.session), and pictures where the data have any."""
 
     spec: StudySpec
     tables: Tables
     facts: dict[str, Any]
+    gallery: Gallery | None = None
 
     @property
     def done(self) -> pd.DataFrame:
-        """The complete trials."""
-        return self.tables.trials[self.tables.trials.state == "complete"]
+        """The complete final trials."""
+        return complete(self.tables.trials)
 
     @property
     def arms(self) -> list[str]:
-        """Arms with complete trials, in the spec's order."""
-        return list(self.done.arm.unique())
+        """Arms with complete trials, group by group in the spec's order."""
+        done = set(self.done.arm)
+        return [arm for group in self.spec.groups().values() for arm in group if arm in done]
 
     @property
     def map_name(self) -> str:
@@ -56,6 +59,6 @@ def read_results(folder: Path) -> Results:
             pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
             pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
         )
-        return Results(StudySpec.model_validate(facts["spec"]), tables, facts)
+        return Results(StudySpec.model_validate(facts["spec"]), tables, facts, read_gallery(folder))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None

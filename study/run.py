@@ -18,6 +18,7 @@ try:
     from rich.table import Table
 
     from nsh_core import cli
+    from nsh_core.data import DATASETS
     from nsh_core.errors import UserError
     from study.execute import Execution
     from study.session import open_session
@@ -43,7 +44,7 @@ SOME_FAILED = 1
 @app.command()
 def study(
     study: Annotated[str | None, typer.Option(help="name of a shipped study, or path of a .yaml file")] = None,
-    dataset: Annotated[str | None, typer.Option(help="digits, or features:PATH.npz; default: the study's")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASETS}; default: the study's")] = None,
     seeds: Annotated[int | None, typer.Option(help="seeds of each arm")] = None,
     jobs: Annotated[int | None, typer.Option(help="worker processes; default: a core each")] = None,
     assignments: Annotated[
@@ -120,8 +121,10 @@ def _print_summary(console: Console, plan: Plan, tables: Tables) -> None:
                 f"{row['mean', 'train_seconds']:.1f}",
             )
     console.print(table)
-    for _, trial in tables.trials[tables.trials.state != "complete"].iterrows():
-        console.print(f"{trial.arm}, seed {trial.seed}: {trial.state} {trial.failure}", markup=False)
+    left = tables.trials[tables.trials.state != "complete"]
+    for (arm, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
+        seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
+        console.print(f"{arm}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip(), markup=False)
 
 
 def main() -> None:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from nsh_core import Dataset, UserError, load_dataset
 from nsh_core.evaluation import continuous_map
+from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
 from study.execute import Execution, execute
+from study.gallery import make_gallery, write_gallery
 from study.provenance import provenance
 from study.queue import TrialQueue
 from study.results import RUN_FILE, Results
-from study.spec import Plan
+from study.spec import Plan, with_tuned
 from study.storage import open_storage, shown, storage_errors
-from study.tables import build_tables, write_tables
+from study.tables import build_tables, complete, write_tables
+from study.tuning import best_of_tuning
 
 JOURNAL = "optuna.journal"
+SPLITS = "splits.npz"
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,37 @@ class Session:
         return self.queue.plan
 
     def run(self, execution: Execution) -> None:
-        """Runs what is left of the plan."""
-        execute(self.queue, self.url, execution)
+        """Runs what is left of the plan; of a tuned study first the tuning, then the best of each arm.
+
+        Features of frozen backbones are extracted before, once for all workers.
+        """
+        for config in {trial.config.image: trial.config for trial in self.plan.trials}.values():
+            prepared(config, self.dataset)
+        done = execute(self.queue, self.url, execution)
+        if self.plan.spec.tune is not None:
+            with storage_errors(self.url):
+                self.queue.replan(with_tuned(self.plan, best_of_tuning(self.queue)))
+            left = None if execution.max_trials is None else execution.max_trials - done
+            if left is None or left > 0:
+                execute(self.queue, self.url, replace(execution, max_trials=left))
 
     def write_results(self) -> Results:
         """Builds the tables from the storage and writes them, with the facts of the run."""
         with storage_errors(self.url):
             tables = build_tables(self.queue)
-        results = Results(self.plan.spec, tables, self._facts())
+        gallery = make_gallery(complete(tables.trials), self.dataset)
+        results = Results(self.plan.spec, tables, self._facts(), gallery)
         write_tables(tables, self.folder)
+        if gallery is not None:
+            write_gallery(gallery, self.folder)
+        self._write_splits()
         write_atomically(self.folder / RUN_FILE, json.dumps(results.facts, indent=1))
         return results
+
+    def _write_splits(self) -> None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **cast(dict[str, Any], self.dataset.splits()))
+        write_atomically(self.folder / SPLITS, buffer.getvalue())
 
     def _facts(self) -> dict[str, Any]:
         plan = self.plan
@@ -83,7 +110,8 @@ class Session:
                 return known["continuous"]
         except (OSError, ValueError, KeyError):
             pass
-        return continuous_map(self.dataset, map_at)
+        reference = next(t.config for t in self.plan.trials if t.arm == self.plan.spec.reference_arm)
+        return continuous_map(prepared(reference, self.dataset), map_at)
 
 
 def _command(url: str) -> str:
@@ -105,4 +133,5 @@ def open_session(plan: Plan, results: Path, storage: str | None) -> Session:
     opened = open_storage(url)
     with storage_errors(url):
         queue = TrialQueue(opened, plan, dataset.fingerprint())
+        queue.replan(with_tuned(plan, best_of_tuning(queue)))
     return Session(queue, dataset, folder, url)

@@ -6,11 +6,14 @@ import hashlib
 import itertools
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from scipy.stats import qmc
 
 from nsh_core.config import (
     Config,
@@ -21,12 +24,22 @@ from nsh_core.config import (
     with_overrides,
 )
 from nsh_core.errors import UserError
+from nsh_core.methods import method
 
 SPECS = Path(__file__).parent / "specs"
 
-FigureName = Literal["arms", "heatmap", "bits", "curves", "pr", "health", "cost"]
+FigureName = Literal["arms", "heatmap", "bits", "tuning", "label_free", "curves", "pr", "health", "cost", "gallery"]
 Level = str | int | float | bool
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
+
+
+class Tuning(BaseModel):
+    """The tuning budget of every arm whose method can be tuned: the same number of trials, on validation queries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: int = Field(ge=1, le=10_000, description="configurations tried for each arm, the default one first")
+    seed: int = Field(1_000_000, ge=0, lt=2**31, description="of every tuning run; no seed of the final runs")
 
 
 class StudySpec(BaseModel):
@@ -44,9 +57,17 @@ class StudySpec(BaseModel):
     base: dict[str, Any] = Field(default_factory=dict, description="settings of every run")
     factors: dict[str, list[Level] | dict[str, dict[str, Any]]] = Field(min_length=1)
     reference: dict[str, Level] = Field(description="factor to level: the arm that the others are compared with")
+    within: list[str] = Field(
+        default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
+    )
+    tune: Tuning | None = Field(
+        None, description="tune every arm first, then run its best configuration with the seeds"
+    )
     seeds: int = Field(5, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
     metric: Literal["val_map"] = Field("val_map", description="what Optuna maximises; test is only reported")
-    figures: list[FigureName] = Field(["arms", "curves", "pr", "health", "cost"], description="drawn in the report")
+    figures: list[FigureName] = Field(
+        ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
+    )
 
     @field_validator("factors")
     @classmethod
@@ -67,6 +88,11 @@ class StudySpec(BaseModel):
             labels = [str(known) for known in self.factors[factor]]
             if str(level) not in labels:
                 raise ValueError(f"reference level {level!r} of {factor!r} is none of {', '.join(labels)}")
+        unknown = [factor for factor in self.within if factor not in self.factors]
+        if unknown or len(set(self.within)) == len(self.factors):
+            raise ValueError(f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}")
+        if self.tune is not None and self.tune.seed < self.seeds:
+            raise ValueError(f"tune.seed = {self.tune.seed} is one of the {self.seeds} seeds of the final runs")
         return self
 
     def labels(self, factor: str) -> list[str]:
@@ -75,7 +101,32 @@ class StudySpec(BaseModel):
 
     @property
     def reference_arm(self) -> str:
+        """The reference arm, or one of them if arms are compared within levels."""
         return arm_name({factor: str(self.reference[factor]) for factor in self.factors})
+
+    def references(self) -> dict[str, str]:
+        """For each arm the arm that it is compared with; a reference arm is its own."""
+        return {
+            arm_name(arm): arm_name(
+                {
+                    factor: label if factor in self.within else str(self.reference[factor])
+                    for factor, label in arm.items()
+                }
+            )
+            for arm in self.arms()
+        }
+
+    def groups(self) -> dict[str, dict[str, str]]:
+        """Arms that are compared with one another, by the label of their group: arm to its name within the group.
+
+        A study that compares all arms with one reference has one group, with an empty label.
+        """
+        groups: dict[str, dict[str, str]] = {}
+        for arm in self.arms():
+            own = {factor: label for factor, label in arm.items() if factor not in self.within}
+            label = ", ".join(f"{_short(factor)}={arm[factor]}" for factor in self.within)
+            groups.setdefault(label, {})[arm_name(arm)] = arm_name(own)
+        return groups
 
     def arms(self) -> list[dict[str, str]]:
         """Every arm as factor to level label, in grid order."""
@@ -98,21 +149,30 @@ def arm_name(arm: dict[str, str]) -> str:
     """An arm's name: the level alone if there is one factor, else factor=level for each (sorter.name is "sorter")."""
     if len(arm) == 1:
         return next(iter(arm.values()))
-    short = {factor: factor.removesuffix(".name").rpartition(".")[2] for factor in arm}
-    return ", ".join(f"{short[factor]}={label}" for factor, label in arm.items())
+    return ", ".join(f"{_short(factor)}={label}" for factor, label in arm.items())
+
+
+def _short(factor: str) -> str:
+    return factor.removesuffix(".name").rpartition(".")[2]
 
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """One run of a study: an arm with a seed."""
+    """One run of a study: an arm with a seed. tuned: what tuning changed, or tries; tuning: whether it is a try."""
 
     arm: str
     levels: dict[str, str]
     config: Config
+    tuned: dict[str, Any] = field(default_factory=dict)
+    tuning: bool = False
 
     @property
     def seed(self) -> int:
         return self.config.seed
+
+    @property
+    def phase(self) -> Literal["tuning", "final"]:
+        return "tuning" if self.tuning else "final"
 
 
 @dataclass(frozen=True)
@@ -166,17 +226,63 @@ def load_spec(name: str) -> StudySpec:
 def make_plan(
     spec: StudySpec, dataset: str | None = None, assignments: tuple[str, ...] = (), seeds: int | None = None
 ) -> Plan:
-    """Every trial of a study, validated. An arm's own settings win over `assignments`, those over the base."""
+    """Every trial of a study, validated. An arm's own settings win over `assignments`, those over the base.
+
+    Of a tuned study these are the tuning trials, and the final trials of arms that there is nothing to tune of; see
+    with_tuned for the others.
+    """
     count = spec.seeds if seeds is None else seeds
-    given = dict(parse_assignment(text) for text in assignments)
-    base = with_overrides(with_overrides({}, spec.base), given)
-    trials = []
+    if spec.tune is not None and spec.tune.seed < count:
+        raise UserError(
+            f"study {spec.name}: tune.seed = {spec.tune.seed} is one of the {count} seeds of the final runs"
+        )
+    plan = Plan(spec, dataset or spec.dataset, assignments, count, ())
+    trials: list[PlannedTrial] = []
     for arm in spec.arms():
-        for seed in range(count):
-            settings = with_overrides(base, spec.overrides(arm) | {"seed": seed})
-            try:
-                config = make_config(settings)
-            except UserError as error:
-                raise UserError(f"study {spec.name}, arm {arm_name(arm)!r}: {error}") from None
-            trials.append(PlannedTrial(arm_name(arm), arm, config))
-    return Plan(spec, dataset or spec.dataset, assignments, count, tuple(trials))
+        tries = [] if spec.tune is None else _tuning_trials(plan, arm, spec.tune)
+        trials += tries or _final_trials(plan, arm, {})
+    return replace(plan, trials=tuple(trials))
+
+
+def with_tuned(plan: Plan, best: Mapping[str, dict[str, Any]]) -> Plan:
+    """The plan with the final trials of arms whose tuning is over; best: what it found, by arm."""
+    done = {trial.arm for trial in plan.trials if not trial.tuning}
+    arms = [arm for arm in plan.spec.arms() if arm_name(arm) in best and arm_name(arm) not in done]
+    finals = [trial for arm in arms for trial in _final_trials(plan, arm, best[arm_name(arm)])]
+    return replace(plan, trials=(*plan.trials, *finals))
+
+
+def _final_trials(plan: Plan, arm: dict[str, str], tuned: dict[str, Any]) -> list[PlannedTrial]:
+    return [
+        PlannedTrial(arm_name(arm), arm, _config(plan, arm, tuned | {"seed": seed}), tuned)
+        for seed in range(plan.seeds)
+    ]
+
+
+def _tuning_trials(plan: Plan, arm: dict[str, str], tune: Tuning) -> list[PlannedTrial]:
+    """The defaults and points of a scrambled Halton sequence over what the arm's method can be tuned in."""
+    fixed = {*plan.spec.overrides(arm), *(parse_assignment(text)[0] for text in plan.assignments)}
+    default = _config(plan, arm, {"seed": tune.seed})
+    space = method(default.method.name).search_space(default)
+    free = {name: span for name, span in space.items() if name not in fixed}
+    if not free:
+        return []
+    text = f"{plan.spec.name} {arm_name(arm)}"
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+    points = qmc.Halton(len(free), rng=rng).random(tune.trials - 1)
+    samples: list[dict[str, Any]] = [{}]
+    samples += [{name: span.at(x) for (name, span), x in zip(free.items(), point, strict=True)} for point in points]
+    return [
+        PlannedTrial(arm_name(arm), arm, _config(plan, arm, sample | {"seed": tune.seed}), sample, tuning=True)
+        for sample in samples
+    ]
+
+
+def _config(plan: Plan, arm: dict[str, str], settings: dict[str, Any]) -> Config:
+    """The configuration of an arm, with further settings by dotted name."""
+    given = dict(parse_assignment(text) for text in plan.assignments)
+    base = with_overrides(with_overrides({}, plan.spec.base), given)
+    try:
+        return make_config(with_overrides(with_overrides(base, plan.spec.overrides(arm)), settings))
+    except UserError as error:
+        raise UserError(f"study {plan.spec.name}, arm {arm_name(arm)!r}: {error}") from None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 
 from nsh_core import Config, Dataset, UserError, stack_key, step_seconds
+from nsh_core.methods import DeepMethod, method
 
 CUDA_STACK = 16
 CPU_STACK = 10
 
 
 def stack_kind(config: Config) -> str:
-    """What runs of a stack share: their shapes and, so that an arm's seconds are its own, the sorter."""
-    return stack_key(config) + config.sorter.model_dump_json()
+    """What runs of a stack share: their shapes and, so that an arm's seconds are its own, the kind of sorter."""
+    return stack_key(config) + config.sorter.model_dump_json(include={"name", "options"})
 
 
 class StackSize:
@@ -32,6 +33,8 @@ class StackSize:
             return self._wanted
         if config.train.device != "cpu" and torch.cuda.is_available():
             return min(CUDA_STACK, self._share)
+        if not issubclass(method(config.method.name), DeepMethod):
+            return 1
         kind = stack_kind(config)
         if kind not in self._known:
             self._known[kind] = self._fastest(config)

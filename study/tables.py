@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ MEASUREMENTS = (
     *("val_map_all", "test_map_all", "val_map_all_expected", "test_map_all_expected"),
     *("val_precision", "test_precision", "val_recall", "test_recall"),
     *("val_precision_radius_2", "test_precision_radius_2"),
+    "test_map_class_order",
+    *("final_loss", "final_sorted_nce", "final_anchor"),
     *("bit_balance", "bit_correlation", "bit_entropy", "effective_codes", "dead_bits", "sorter_fidelity"),
     *("train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb"),
 )
@@ -30,7 +33,10 @@ MEASUREMENTS = (
 
 @dataclass(frozen=True)
 class Tables:
-    """trials: a row a planned trial. curves: long, arm, seed, curve, x, value. summary and comparisons: see below."""
+    """trials: a row a planned trial. curves: long, arm, seed, curve, x, value. summary and comparisons: see below.
+
+    Tuning trials are rows of `trials` alone.
+    """
 
     trials: pd.DataFrame
     curves: pd.DataFrame
@@ -43,16 +49,24 @@ def build_tables(queue: TrialQueue) -> Tables:
     latest = queue.latest()
     pairs = [(trial, latest.get(trial_key(trial, queue.fingerprint))) for trial in queue.plan.trials]
     trials = pd.DataFrame([_row(queue.plan, planned, trial) for planned, trial in pairs])
-    done = trials[trials.state == "complete"]
+    done = complete(trials)
+    points = [
+        point
+        for planned, trial in pairs
+        if trial is not None and not planned.tuning
+        for point in _curve_points(planned, trial)
+    ]
     return Tables(
         trials,
-        pd.DataFrame(
-            [point for planned, trial in pairs if trial is not None for point in _curve_points(planned, trial)],
-            columns=["arm", "seed", "curve", "x", "value"],
-        ),
+        pd.DataFrame(points, columns=["arm", "seed", "curve", "x", "value"]),
         summarize(done),
-        compare(done, queue.plan.spec.reference_arm),
+        compare(done, queue.plan.spec.references()),
     )
+
+
+def complete(trials: pd.DataFrame) -> pd.DataFrame:
+    """The final trials that are complete."""
+    return trials[(trials.state == "complete") & (trials.phase == "final")]
 
 
 def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[str, Any]:
@@ -61,6 +75,7 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[s
         "study": plan.key,
         "arm": planned.arm,
         "seed": planned.seed,
+        "phase": planned.phase,
         "state": "missing" if trial is None else trial.state.name.lower().replace("fail", "failed"),
         "failure": attributes.get("failure", ""),
         "dataset": plan.dataset,
@@ -69,7 +84,9 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[s
     row |= {f"factor_{factor}": label for factor, label in planned.levels.items()}
     row |= {name: attributes.get(name) for name in MEASUREMENTS}
     row |= {name: attributes.get(name) for name in ("stacked", "sorter_form")}
+    row["nearest"] = attributes.get("nearest")
     row["trial"] = None if trial is None else trial.number
+    row["tuned"] = json.dumps(planned.tuned)
     row["config_hash"] = planned.config.digest()
     row["config"] = planned.config.model_dump_json()
     return row
@@ -99,29 +116,31 @@ def summarize(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"])
 
 
-def compare(trials: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Each arm against the reference arm on the seeds they share; Holm over the arms, for each metric alone."""
+def compare(trials: pd.DataFrame, references: Mapping[str, str]) -> pd.DataFrame:
+    """Each arm against its reference arm on the seeds they share; references: by arm.
+
+    Holm's adjustment is over the arms that share a reference, for each metric alone.
+    """
     columns = [
         "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
     ]  # fmt: skip
-    frames = []
+    rows = []
     for metric in COMPARED:
         table = trials.pivot(index="seed", columns="arm", values=metric)
-        if reference not in table:
-            continue
-        rows = []
-        for arm in [name for name in trials.arm.unique() if name != reference]:
+        for arm in trials.arm.unique():
+            reference = references[arm]
+            if arm == reference or reference not in table:
+                continue
             both = table[[arm, reference]].dropna()
             if both.empty:
                 continue
             result = compare_paired(both[arm].to_numpy(float), both[reference].to_numpy(float))
             estimates = (result.difference, result.low, result.high, result.p)
             rows.append((arm, reference, metric, len(both), *estimates, np.nan, result.effect_size))
-        frame = pd.DataFrame(rows, columns=columns)
-        frame["p_holm"] = holm(frame["p"].to_numpy(float))
-        frames.append(frame)
-    frames = [frame for frame in frames if not frame.empty]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    for _, family in frame.groupby(["metric", "reference"]):
+        frame.loc[family.index, "p_holm"] = holm(family["p"].to_numpy(float))
+    return frame
 
 
 def write_tables(tables: Tables, folder: Path) -> None:

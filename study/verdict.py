@@ -21,17 +21,22 @@ Finding = Literal["clear", "likely", "open"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """headline: the answer in a sentence or two. sentences: one a comparison, largest first. cautions: what limits it.
+    """headlines: the answer in a sentence or two, one a group of arms. sentences: one a comparison, largest first.
 
-    best: the arm with the highest mean validation mAP, none if no trial is complete. tied: arms whose paired test
-    difference from it has an interval that holds 0.
+    cautions: what limits it. best: of each group the arm with the highest mean validation mAP. tied: arms whose paired
+    test difference from the best of their group has an interval that holds 0.
     """
 
-    headline: str
+    headlines: list[str]
     sentences: list[str]
     cautions: list[str]
-    best: str | None
+    best: set[str]
     tied: set[str]
+
+    @property
+    def headline(self) -> str:
+        """All headlines in one line."""
+        return " ".join(self.headlines)
 
 
 def decide(results: Results) -> Verdict:
@@ -39,30 +44,73 @@ def decide(results: Results) -> Verdict:
     validation = results.summary_of("val_map")["mean"]
     failures = _failures(results)
     if validation.empty:
-        return Verdict("No trial is complete, so there is no answer yet.", [], failures, None, set())
-    best = str(validation.idxmax())
-    reference = results.spec.reference_arm
-    comparisons = results.tables.comparisons
-    against = comparisons[comparisons.metric == METRIC].sort_values("difference", ascending=False)
-    sentences = [_sentence(row) for row in against.itertuples()]
-    from_best = compare(results.done, best)
-    from_best = from_best[from_best.metric == METRIC]
-    tied = set(from_best[(from_best.ci_low <= 0) & (from_best.ci_high >= 0)].arm)
+        return Verdict(["No trial is complete, so there is no answer yet."], [], failures, set(), set())
+    references = results.spec.references()
+    headlines, sentences, most_tests = [], [], 0
+    best: set[str] = set()
+    tied: set[str] = set()
+    for label, names in results.spec.groups().items():
+        arms = [arm for arm in results.arms if arm in names]
+        if not arms:
+            continue
+        group = _Group(results, names, references[arms[0]], str(validation[arms].idxmax()))
+        start = f"{label}: " if label else ""
+        headlines.append(start + group.headline())
+        sentences += [start + group.sentence(row) for row in group.against.itertuples()]
+        best.add(group.best)
+        tied |= group.tied
+        most_tests = max(most_tests, len(group.against))
+    return Verdict(headlines, sentences, [*failures, *_cautions(results, most_tests)], best, tied)
 
-    headline = f"{best} is best on the validation queries: test {results.map_name} {_estimate(results, best)}."
-    if best != reference:
-        row = against[against.arm == best]
-        headline += f" {_sentence(next(row.itertuples()))}" if len(row) else ""
-    elif len(against):
-        headline += f" It is the reference; the closest other arm: {_sentence(next(against.itertuples()))}"
-    clear = [str(row.arm) for row in against.itertuples() if _is_clear_loss(row) and row.arm != best]
-    if clear:
-        headline += f" Clearly below {reference}: {', '.join(clear)}."
-    if tied:
-        named = [arm for arm in results.arms if arm in tied]
-        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-        headline += f" Not told apart from {best}: {', '.join(named[:_MOST_NAMED])}{more}."
-    return Verdict(headline, sentences, [*failures, *_cautions(results, len(against))], best, tied)
+
+class _Group:
+    """Arms that are compared with one another, under their names within the group."""
+
+    def __init__(self, results: Results, names: dict[str, str], reference: str, best: str) -> None:
+        self.results, self.names, self.reference, self.best = results, names, reference, best
+        table = results.tables.comparisons
+        rows = table[(table.metric == METRIC) & (table.reference == reference)]
+        self.against = rows.sort_values("difference", ascending=False)
+        done = results.done[results.done.arm.isin(names)]
+        from_best = compare(done, dict.fromkeys(names, best))
+        from_best = from_best[from_best.metric == METRIC]
+        self.tied = set(from_best[(from_best.ci_low <= 0) & (from_best.ci_high >= 0)].arm)
+
+    def headline(self) -> str:
+        """The answer in a sentence or two."""
+        map_name, reference = self.results.map_name, self.names[self.reference]
+        best = self.names[self.best]
+        headline = f"{best} is best on the validation queries: test {map_name} {_estimate(self.results, self.best)}."
+        if self.best != self.reference:
+            row = self.against[self.against.arm == self.best]
+            headline += f" {self.sentence(next(row.itertuples()))}" if len(row) else ""
+        elif len(self.against):
+            headline += f" It is the reference; the closest other arm: {self.sentence(next(self.against.itertuples()))}"
+        clear = [str(row.arm) for row in self.against.itertuples() if _is_clear_loss(row) and row.arm != self.best]
+        if clear:
+            headline += f" Clearly below {reference}: {', '.join(self.names[arm] for arm in clear)}."
+        if self.tied:
+            named = [name for arm, name in self.names.items() if arm in self.tied]
+            more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+            headline += f" Not told apart from {best}: {', '.join(named[:_MOST_NAMED])}{more}."
+        return headline
+
+    def sentence(self, row: Any) -> str:
+        """One comparison, a row of the comparisons table, in words."""
+        arm, reference = self.names[row.arm], self.names[row.reference]
+        if pd.isna(row.ci_low):
+            return f"{arm} against {reference}: {row.difference:+.3f}, one seed, no interval."
+        interval = f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
+        kind = finding(row.ci_low, row.ci_high, row.p_holm, row.n)
+        if kind == "open":
+            return f"{arm} and {reference} are not told apart: {row.difference:+.3f} {interval}, {_p(row.p_holm)}."
+        way = "beats" if row.difference > 0 else "loses to"
+        if kind == "clear":
+            return f"{arm} {way} {reference} by {abs(row.difference):.3f} {interval}, {_p(row.p_holm)}."
+        return (
+            f"{arm} seems to differ from {reference} by {row.difference:+.3f} {interval}, but not significantly "
+            f"among all comparisons, {_p(row.p_holm)}."
+        )
 
 
 def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
@@ -74,23 +122,6 @@ def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
     if seeds < _FEWEST_SEEDS or low <= 0 <= high:
         return "open"
     return "clear" if p_holm < ALPHA else "likely"
-
-
-def _sentence(row: Any) -> str:
-    """One comparison, a row of the comparisons table, in words."""
-    if pd.isna(row.ci_low):
-        return f"{row.arm} against {row.reference}: {row.difference:+.3f}, one seed, no interval."
-    interval = f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
-    kind = finding(row.ci_low, row.ci_high, row.p_holm, row.n)
-    if kind == "open":
-        return f"{row.arm} and {row.reference} are not told apart: {row.difference:+.3f} {interval}, {_p(row.p_holm)}."
-    way = "beats" if row.difference > 0 else "loses to"
-    if kind == "clear":
-        return f"{row.arm} {way} {row.reference} by {abs(row.difference):.3f} {interval}, {_p(row.p_holm)}."
-    return (
-        f"{row.arm} seems to differ from {row.reference} by {row.difference:+.3f} {interval}, but not significantly "
-        f"among all comparisons, {_p(row.p_holm)}."
-    )
 
 
 def _is_clear_loss(row: Any) -> bool:

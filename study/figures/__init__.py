@@ -19,29 +19,39 @@ from study.figures.arms import arms
 from study.figures.bits import bits
 from study.figures.cost import cost
 from study.figures.curves import curves
+from study.figures.gallery import gallery
 from study.figures.health import health
 from study.figures.heatmap import heatmap
+from study.figures.label_free import label_free
 from study.figures.pr import pr
+from study.figures.tuning import tuning
 from study.results import Results
 
 FIGURES: dict[str, Callable[[Results], Figure | None]] = {
     "arms": arms,
     "heatmap": heatmap,
     "bits": bits,
+    "tuning": tuning,
+    "label_free": label_free,
     "curves": curves,
     "pr": pr,
     "health": health,
     "cost": cost,
+    "gallery": gallery,
 }
 
 CAPTIONS = {
     "arms": "Test mAP of each arm: a point a seed, the mean and its 95% bootstrap interval.",
     "heatmap": "Mean test mAP over seeds; the frame marks the arm that is best on validation queries.",
     "bits": "Test mAP against code length, a point a seed, band: 95% bootstrap interval; dashed: continuous input.",
+    "tuning": "Tuning: validation mAP of every configuration tried.",
+    "label_free": "Selecting without labels: rank correlation of each quantity with test mAP over the arms, signed so "
+    "that 1 selects perfectly; 95% bootstrap interval over arms.",
     "curves": "Training: validation mAP and loss by epoch, mean over seeds and 95% bootstrap interval.",
     "pr": "Precision against recall on test queries, by growing Hamming radius, mean over seeds.",
     "health": "Health of the database codes and fidelity of the sorter, a point a seed.",
     "cost": "Test mAP against training time, a point a seed; the cross is the mean.",
+    "gallery": "Test queries and their ten nearest database items, first seed of each arm; wrong ones are crossed out.",
 }
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from study.results import Results
 
 _FACTOR = "code_length"
+_MOST_COLORS = 10
 
 
 def bits(results: Results) -> Figure | None:
@@ -18,21 +19,23 @@ def bits(results: Results) -> Figure | None:
         return None
     others = [f"factor_{factor}" for factor in results.spec.factors if factor != _FACTOR]
     hue = done[others].agg(", ".join, axis=1).rename("") if others else None
-    figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(6.5 if others else 5.5, 3.8), layout="constrained")
+    lines = 0 if hue is None else hue.nunique()
+    many = sns.husl_palette(lines, l=0.55) if lines > _MOST_COLORS else "colorblind"
     shared = {
         "data": done,
         "x": "bits",
         "y": "test_map",
         "hue": hue,
         "ax": axis,
-        "palette": "colorblind" if others else None,
+        "palette": many if lines else None,
     }
-    sns.lineplot(**shared, errorbar=("ci", 95), seed=0, marker="o")
-    sns.scatterplot(**shared, s=12, alpha=0.5, legend=False)
+    sns.lineplot(**shared, style=hue, dashes=False, markers=True, errorbar=("ci", 95), seed=0)
+    sns.scatterplot(**shared, s=10, alpha=0.4, legend=False)
     axis.axhline(results.facts["continuous"]["test_map"], ls="--", color="0.4", lw=1, label="continuous input, cosine")
     axis.set_xscale("log", base=2)
     ticks = sorted(done.bits.unique())
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set(xlabel="bits (code length K)", ylabel=f"test {results.map_name}")
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -15,7 +15,7 @@ factors:
   sorter.name: [softsort, argsort]
 reference: {sorter.name: softsort}
 seeds: 2
-figures: [arms, curves, pr, health, cost]
+figures: [arms, curves, pr, health, cost, gallery]
 """
 
 COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked"]

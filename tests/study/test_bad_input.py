@@ -62,7 +62,7 @@ CASES = {
     "batch-trials not a number": ([*RUN, "--batch-trials", "0"], None, "--batch-trials must be auto or a number"),
     "jobs not a number": ([*RUN, "--jobs", "many"], None, "'--jobs': Input should be a valid integer"),
     "unknown option": ([*RUN, "--sedes", "3"], None, "No such option: --sedes"),
-    "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known kinds: digits, features"),
+    "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known: digits, features"),
     "feature file missing": ([*RUN, "--dataset", "features:no.npz"], None, "cannot read no.npz: No such file"),
     "feature file torn": ([*RUN, "--dataset", "features:f.npz"], lambda: Path("f.npz").write_bytes(b"PK\3\4"), "f.npz is not a readable"),
     "missing array": ([*RUN, "--dataset", "features:f.npz"], features_with(query=None), "f.npz: missing array query"),

@@ -89,9 +89,11 @@ def test_the_report_opens_in_a_browser_without_a_network(finished, browser):
     page.goto((finished / "p" / "tiny" / "report.html").as_uri())
     assert page.title() == "tiny"
     assert "is best on the validation queries" in page.locator(".answer").inner_text()
-    assert page.locator("tbody tr").count() == 2
+    assert page.locator("tbody tr").count() == 3
     widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
-    assert len(widths) == 5
+    assert len(widths) == 6
     assert min(widths) > 300
+    assert "wrong ones are crossed out" in page.locator("figcaption").last.inner_text()
+    page.screenshot(path=finished / "report.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert problems == []

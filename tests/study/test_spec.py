@@ -1,13 +1,18 @@
 import pytest
 
-from nsh_core import UserError
+from nsh_core import UserError, methods
 from study.spec import available, load_spec, make_plan
 from tests.study.commands import SPEC
 
 
 def test_the_shipped_studies():
     specs = {spec.name: spec for spec in available()}
-    assert set(specs) == {"sorter_ablation", "temperature", "code_length", "selection", "loss_terms"}
+    assert set(specs) == {
+        "sorter_ablation", "temperature", "code_length", "selection", "loss_terms", "paper_table", "label_free",
+    }  # fmt: skip
+    table = make_plan(specs["paper_table"])
+    assert {trial.config.method.name for trial in table.trials} == set(methods.names())
+    assert {trial.config.code_length for trial in table.trials} == {16, 32, 64}
     ablation = make_plan(specs["sorter_ablation"])
     assert {trial.config.sorter.name for trial in ablation.trials} == {
         "softsort", "neuralsort", "torchsort", "diffsort_odd_even", "diffsort_bitonic", "sinkhorn", "argsort",

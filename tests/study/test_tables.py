@@ -25,7 +25,7 @@ def test_the_summary_is_of_each_arm(trials):
 
 
 def test_comparisons_are_paired_by_seed_and_adjusted_per_metric(trials):
-    comparisons = compare(trials.sample(frac=1, random_state=1), "a")
+    comparisons = compare(trials.sample(frac=1, random_state=1), dict.fromkeys("abc", "a"))
     table = comparisons[comparisons.metric == "test_map"].set_index("arm")
     assert set(table.index) == {"b", "c"}
     assert (table.reference == "a").all()
@@ -39,5 +39,11 @@ def test_comparisons_are_paired_by_seed_and_adjusted_per_metric(trials):
 
 
 def test_no_reference_no_comparison(trials):
-    assert compare(trials, "absent").empty
+    assert compare(trials, dict.fromkeys("abc", "absent")).empty
     assert summarize(trials.iloc[:0]).empty
+
+
+def test_arms_are_compared_and_adjusted_within_their_groups(trials):
+    comparisons = compare(trials, {"b": "a", "a": "a", "c": "c"})
+    assert set(comparisons.arm) == {"b"}
+    np.testing.assert_array_equal(comparisons.p_holm, comparisons.p)

@@ -1,0 +1,72 @@
+"""Pictures of what each arm retrieves for a few test queries."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nsh_core import Dataset
+from nsh_core.evaluation import gallery_queries
+from nsh_core.files import write_atomically
+from nsh_core.metrics.relevance import Relevance
+
+GALLERY_FILE = "gallery.npz"
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """arms [A]; nearest [A, Q, 10]: database items by arm and query, best first, as places in `pictures`.
+
+    query_pictures [Q, H, W(, 3)] and pictures [U, H, W(, 3)]: uint8. relevant [Q, U]: right or wrong.
+    """
+
+    arms: npt.NDArray[np.str_]
+    nearest: npt.NDArray[np.int64]
+    query_pictures: npt.NDArray[np.uint8]
+    pictures: npt.NDArray[np.uint8]
+    relevant: npt.NDArray[np.bool_]
+
+
+def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
+    """The gallery of the first complete seed of each arm, none without any or where the data have no pictures.
+
+    trials: complete final trials.
+    """
+    first = trials.groupby("arm", sort=False).nearest.first().dropna()
+    queries = gallery_queries(dataset)
+    query_pictures = dataset.pictures(dataset.test, queries)
+    if first.empty or query_pictures is None:
+        return None
+    found = np.stack([np.array(json.loads(lists)) for lists in first])
+    items, places = np.unique(found, return_inverse=True)
+    pictures = dataset.pictures(dataset.database, items)
+    assert pictures is not None
+    relevance = Relevance(dataset.test.labels[queries], dataset.database.labels[items])
+    return Gallery(
+        np.array(list(first.index)),
+        places.reshape(found.shape),
+        query_pictures,
+        pictures,
+        relevance.rows(slice(None)),
+    )
+
+
+def write_gallery(gallery: Gallery, folder: Path) -> None:
+    """Writes gallery.npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{field.name: getattr(gallery, field.name) for field in fields(gallery)})
+    write_atomically(folder / GALLERY_FILE, buffer.getvalue())
+
+
+def read_gallery(folder: Path) -> Gallery | None:
+    """Reads gallery.npz, none if there is none. Raises ValueError or KeyError if it is damaged."""
+    if not (folder / GALLERY_FILE).exists():
+        return None
+    with np.load(folder / GALLERY_FILE, allow_pickle=False) as file:
+        return Gallery(*(file[field.name] for field in fields(Gallery)))

@@ -1,0 +1,59 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from study.label_free import DIRECTIONS, rank_correlations
+
+
+def made(arms: int = 30, seeds: int = 2) -> pd.DataFrame:
+    """Arms whose loss falls with quality, whose balance is noise, and whose other quantities are constant or absent."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for arm in range(arms):
+        quality = rng.random()
+        for seed in range(seeds):
+            row = dict.fromkeys(DIRECTIONS, 0.5) | {"arm": f"a{arm}", "seed": seed, "sorter_fidelity": np.nan}
+            row |= {"test_map": quality + rng.normal(0, 0.01), "val_map": quality + rng.normal(0, 0.02)}
+            row |= {"final_loss": 3 - quality**3, "bit_balance": rng.random()}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def test_correlations_are_spearmans_over_arm_means_with_their_sign():
+    trials = made()
+    table = rank_correlations(trials).set_index("quantity")
+    assert set(table.index) == {"val_map", "final_loss", "bit_balance"}
+    means = trials.groupby("arm")[["final_loss", "test_map"]].mean()
+    expected = stats.spearmanr(-means.final_loss, means.test_map).statistic
+    assert table.rho["final_loss"] == pytest.approx(expected)
+    assert table.rho["final_loss"] > 0.95
+    assert table.ci_low["bit_balance"] < 0 < table.ci_high["bit_balance"]
+    assert (table.ci_low <= table.rho).all()
+    assert (table.rho <= table.ci_high).all()
+
+
+def test_what_a_choice_loses_is_against_the_best_arm():
+    trials = made()
+    table = rank_correlations(trials).set_index("quantity")
+    means = trials.groupby("arm", sort=False)[["final_loss", "test_map"]].mean()
+    assert table.chosen["final_loss"] == means.final_loss.idxmin()
+    assert table.loses["final_loss"] == pytest.approx(means.test_map.max() - means.test_map[means.final_loss.idxmin()])
+
+
+def test_intervals_cover_a_known_correlation():
+    rng = np.random.default_rng(1)
+    covered = 0
+    truth = 6 / np.pi * np.arcsin(0.6 / 2)  # Spearman's rho of a normal pair with correlation 0.6
+    for _ in range(60):
+        x, y = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 60).T
+        trials = pd.DataFrame(
+            dict.fromkeys(DIRECTIONS, 0.0) | {"val_map": x, "test_map": y, "arm": range(60)}, index=range(60)
+        )
+        row = rank_correlations(trials).iloc[0]
+        covered += row.ci_low <= truth <= row.ci_high
+    assert 50 <= covered <= 60
+
+
+def test_few_arms_give_nothing():
+    assert rank_correlations(made(arms=2)).empty

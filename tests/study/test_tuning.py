@@ -1,0 +1,163 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nsh_core import UserError, load_dataset, make_config
+from nsh_core.methods import method
+from study.gallery import make_gallery
+from study.results import read_results
+from study.spec import StudySpec, load_spec, make_plan, with_tuned
+from tests.study.commands import outcome, report, run
+
+SPEC = """\
+question: Which method is best when tuned?
+base: {train.epochs: 2, train.evaluate_every: 10}
+factors:
+  method: {nsh: {}, cibhash: {method.name: cibhash}, lsh: {method.name: lsh}}
+  code_length: [8, 12]
+reference: {method: cibhash, code_length: 8}
+within: [code_length]
+tune: {trials: 3, seed: 77}
+seeds: 2
+figures: [bits, arms, tuning, label_free, health, gallery]
+"""
+
+
+@pytest.fixture
+def spec(tmp_path) -> StudySpec:
+    (tmp_path / "tuned.yaml").write_text(SPEC)
+    return load_spec(str(tmp_path / "tuned.yaml"))
+
+
+def test_every_arm_that_can_be_tuned_gets_the_same_number_of_trials(spec):
+    plan = make_plan(spec)
+    tuning = [trial for trial in plan.trials if trial.tuning]
+    counts = pd.Series([trial.arm for trial in tuning]).value_counts()
+    assert counts.to_dict() == dict.fromkeys(
+        [f"method={name}, code_length={bits}" for name in ("nsh", "cibhash") for bits in (8, 12)], 3
+    )
+    finals = [trial for trial in plan.trials if not trial.tuning]
+    assert [(trial.config.method.name, trial.seed) for trial in finals] == [("lsh", 0), ("lsh", 1)] * 2
+    assert {trial.seed for trial in tuning} == {77}
+    assert make_plan(spec) == plan
+
+
+def test_the_first_try_is_the_default_and_the_others_lie_in_the_search_space(spec):
+    plan = make_plan(spec)
+    for name in ("nsh", "cibhash"):
+        tries = [trial for trial in plan.trials if trial.tuning and trial.config.method.name == name]
+        space = method(name).search_space(make_config({"method": {"name": name}}))
+        assert tries[0].tuned == {}
+        assert len({json.dumps(trial.tuned) for trial in tries[:3]}) == 3
+        for trial in [*tries[1:3], *tries[4:]]:
+            assert set(trial.tuned) == set(space)
+            assert all(space[setting].low <= value <= space[setting].high for setting, value in trial.tuned.items())
+            settings = trial.config.model_dump()
+            for dotted, value in trial.tuned.items():
+                node = settings
+                for part in dotted.split("."):
+                    node = node[part]
+                assert node == value
+
+
+def test_what_an_arm_or_a_user_sets_is_not_tuned(spec):
+    plan = make_plan(spec, assignments=("train.learning_rate=0.002",))
+    assert all(trial.config.train.learning_rate == 0.002 for trial in plan.trials)
+    assert not any("train.learning_rate" in trial.tuned for trial in plan.trials)
+    fixed = spec.model_copy(update={"factors": {"sorter.temperature": [1.0, 2.0]}, "within": []})
+    assert all("sorter.temperature" not in trial.tuned for trial in make_plan(fixed).trials)
+
+
+def test_final_trials_carry_the_best_settings_and_fresh_seeds(spec):
+    plan = make_plan(spec)
+    best = {"method=nsh, code_length=8": {"loss.num_positives": 7}}
+    finals = [trial for trial in with_tuned(plan, best).trials if trial not in plan.trials]
+    assert [(trial.arm, trial.seed) for trial in finals] == [("method=nsh, code_length=8", seed) for seed in (0, 1)]
+    assert all(trial.config.loss.num_positives == 7 for trial in finals)
+    again = with_tuned(with_tuned(plan, best), best)
+    assert again == with_tuned(plan, best)
+
+
+def test_the_tuning_seed_is_none_of_the_final_ones(spec, tmp_path):
+    with pytest.raises(UserError, match=r"tune\.seed = 77 is one of the 100 seeds"):
+        make_plan(spec, seeds=100)
+    (tmp_path / "tuned.yaml").write_text(SPEC.replace("seed: 77", "seed: 1"))
+    with pytest.raises(UserError, match=r"tune\.seed = 1 is one of the 2 seeds"):
+        load_spec(str(tmp_path / "tuned.yaml"))
+    (tmp_path / "tuned.yaml").write_text(SPEC.replace("[code_length]", "[bits]"))
+    with pytest.raises(
+        UserError, match=r"within must name some of the factors \(method, code_length\), got \['bits'\]"
+    ):
+        load_spec(str(tmp_path / "tuned.yaml"))
+
+
+def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
+    (tmp_path / "tuned.yaml").write_text(SPEC)
+    options = ("--study", tmp_path / "tuned.yaml")
+    whole = run(*options, "--results", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    trials = pd.read_parquet(tmp_path / "whole" / "tuned" / "trials.parquet")
+    assert trials.phase.value_counts().to_dict() == {"tuning": 12, "final": 12}
+    assert (trials.state == "complete").all()
+    tuning, final = trials[trials.phase == "tuning"], trials[trials.phase == "final"]
+    # Test queries are no part of tuning.
+    assert tuning.test_map.isna().all()
+    assert final.test_map.notna().all()
+    for arm, tries in tuning.groupby("arm"):
+        best = tries.loc[tries.val_map.idxmax(), "tuned"]
+        assert set(final[final.arm == arm].tuned) == {best}
+    comparisons = pd.read_csv(tmp_path / "whole" / "tuned" / "comparisons.csv")
+    assert set(comparisons.reference) == {"method=cibhash, code_length=8", "method=cibhash, code_length=12"}
+    for row in comparisons.itertuples():
+        assert row.arm.partition("code_length")[2] == row.reference.partition("code_length")[2]
+    index = np.load(tmp_path / "whole" / "tuned" / "splits.npz")
+    assert [len(index[name]) for name in ("train", "database", "validation", "test")] == [1197, 1197, 300, 300]
+
+    part = run(*options, "--results", tmp_path / "part", "--trials", 9)
+    assert part.returncode == 1
+    assert "tuning trials missing" in part.stdout
+    assert run(*options, "--results", tmp_path / "part", "--jobs", 1).returncode == 0
+    pd.testing.assert_frame_equal(outcome(tmp_path / "part" / "tuned"), outcome(tmp_path / "whole" / "tuned"))
+
+    made = report("--study", "tuned", "--results", tmp_path / "whole", "--reports", tmp_path / "p")
+    assert made.returncode == 0, made.stderr
+    names = {path.name for path in (tmp_path / "p" / "tuned").glob("*.png")}
+    assert names == {"bits.png", "arms.png", "tuning.png", "label_free.png", "health.png", "gallery.png"}
+    page = (tmp_path / "p" / "tuned" / "report.html").read_text()
+    for part in (
+        "What tuning chose",
+        "Selecting without labels",
+        "continuous input, by cosine",
+        "In class order, ties",
+    ):
+        assert part in page
+    assert made.stdout.count("is best on the validation queries") == 2
+    results = read_results(tmp_path / "whole" / "tuned")
+    assert results.gallery is not None
+    assert results.gallery.nearest.shape == (6, 8, 10)
+
+
+def test_a_gallery_marks_what_is_relevant(digits):
+    lists = [[query * 10 + rank for rank in range(10)] for query in range(8)]
+    trials = pd.DataFrame(
+        {"arm": ["a", "a", "b"], "seed": [0, 1, 0], "nearest": [json.dumps(lists), None, json.dumps(lists)]}
+    )
+    gallery = make_gallery(trials, digits)
+    assert list(gallery.arms) == ["a", "b"]
+    queries = np.linspace(0, 299, 8).astype(int)
+    for query in range(8):
+        for rank in range(10):
+            item = lists[query][rank]
+            place = gallery.nearest[1, query, rank]
+            ink = (255 * (1 - digits.database.items[item].reshape(8, 8))).round()
+            np.testing.assert_array_equal(gallery.pictures[place], ink)
+            same = digits.test.labels[queries[query]] == digits.database.labels[item]
+            assert gallery.relevant[query, place] == same
+    assert make_gallery(trials.assign(nearest=None), digits) is None
+
+
+def test_data_without_pictures_have_no_gallery(feature_file):
+    trials = pd.DataFrame({"arm": ["a"], "seed": [0], "nearest": ["[[0]]"]})
+    assert make_gallery(trials, load_dataset(f"features:{feature_file}")) is None
