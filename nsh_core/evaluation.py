@@ -11,6 +11,7 @@ import torch
 
 from nsh_core.codes import PackedCodes, unpack
 from nsh_core.data import Dataset, Split
+from nsh_core.data.images import flat_pixels
 from nsh_core.hasher import Hasher
 from nsh_core.losses import agreeing_bits
 from nsh_core.metrics import (
@@ -27,7 +28,6 @@ from nsh_core.sorters import build
 
 GALLERY_QUERIES = 8
 GALLERY_RANKS = 10
-_PIXELS = 32
 
 
 def map_limit(hasher: Hasher, dataset: Dataset) -> int | None:
@@ -128,7 +128,7 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
     from raw pixels can pass it. Of images it is that of their pixels, at a side of at most 32.
     """
     total, count = torch.zeros(()), 0
-    for batch in map(_flat, dataset.training_values()):
+    for batch in map(flat_pixels, dataset.training_values()):
         total, count = total + batch.double().sum(dim=0), count + len(batch)
     mean = (total / count).float()
     database = _centred(dataset.database, mean)
@@ -139,11 +139,4 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
 
 
 def _centred(split: Split, mean: torch.Tensor) -> npt.NDArray[np.float32]:
-    return torch.cat([_flat(batch) - mean for batch in split.batches()]).numpy()
-
-
-def _flat(batch: torch.Tensor) -> torch.Tensor:
-    """Items [b, D], of images their pixels at a side of at most 32."""
-    if batch.ndim == 4 and batch.shape[-1] > _PIXELS:
-        batch = torch.nn.functional.interpolate(batch, (_PIXELS, _PIXELS), mode="area")
-    return batch.flatten(1)
+    return torch.cat([flat_pixels(batch) - mean for batch in split.batches()]).numpy()

@@ -33,9 +33,7 @@ def note(results: Results) -> str:
     lines += [f"| arm | seeds | val {results.map_name} | test {results.map_name} |", "|---|---|---|---|"]
     validation, test = results.summary_of("val_map"), results.summary_of("test_map")
     for arm in validation["mean"].sort_values(ascending=False).index:
-        row = test.loc[arm]
-        interval = "" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
-        lines.append(f"| {arm} | {row.n:.0f} | {validation['mean'][arm]:.3f} | {row['mean']:.3f}{interval} |")
+        lines.append(f"| {arm} | {test.n[arm]:.0f} | {validation['mean'][arm]:.3f} | {results.estimate(arm)} |")
     lines += [
         "",
         f"Data: {results.facts['dataset']}. Report: `python study/report.py --study {results.facts['key']}`",

@@ -37,7 +37,7 @@ def write_report(results: Results, folder: Path) -> str:
         "glance": _glance(results, verdict),
         "table": _table(results, verdict),
         "map_name": results.map_name,
-        "class_order": _class_order(results, verdict),
+        "class_order": _class_order(results),
         "tuned": _tuned(results),
         "label_free": _label_free(results),
         "figures": [
@@ -66,14 +66,12 @@ def _table(results: Results, verdict: Verdict) -> dict[str, Any]:
     means = {metric: results.summary_of(metric)["mean"] for metric in plain}
     rows = []
     for arm in results.arms:
-        row = test.loc[arm]
-        interval = "" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
         rows.append(
             [
                 f"{arm}{' †' if arm in verdict.tied else ''}",
-                f"{row.n:.0f}",
+                f"{test.n[arm]:.0f}",
                 f"{means['val_map'][arm]:.3f}",
-                f"{row['mean']:.3f}{interval}",
+                results.estimate(arm),
                 *(f"{means[metric][arm]:.3f}" for metric in plain[1:4]),
                 f"{means['train_seconds'][arm]:.1f}",
                 f"{means['peak_memory_mb'][arm]:.0f}",
@@ -105,15 +103,13 @@ def _glance(results: Results, verdict: Verdict) -> dict[str, Any] | None:
     groups = results.spec.groups()
     if len(groups) < 2:
         return None
-    test = results.summary_of("test_map")
+    known = set(results.arms)
     by_name: dict[str, list[dict[str, Any]]] = {}
     for names in groups.values():
         for arm, name in names.items():
             cell = {"text": "", "best": arm in verdict.best}
-            if arm in test.index:
-                row = test.loc[arm]
-                interval = "" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
-                cell["text"] = f"{row['mean']:.3f}{interval}{' †' if arm in verdict.tied else ''}"
+            if arm in known:
+                cell["text"] = f"{results.estimate(arm)}{' †' if arm in verdict.tied else ''}"
             by_name.setdefault(name, []).append(cell)
     continuous = {"text": f"{results.facts['continuous']['test_map']:.3f}", "best": False}
     return {
@@ -122,15 +118,17 @@ def _glance(results: Results, verdict: Verdict) -> dict[str, Any] | None:
     }
 
 
-def _class_order(results: Results, verdict: Verdict) -> str | None:
-    """What ties would add to mAP if the database stood in class order, for the first of the best arms."""
-    best = [arm for arm in results.arms if arm in verdict.best]
-    if not best:
+def _class_order(results: Results) -> str | None:
+    """How far mAP would move by ties if the database stood in class order: the arms with the least and the most."""
+    if results.done.empty:
         return None
-    ordered, shuffled = (results.summary_of(metric)["mean"][best[0]] for metric in ("test_map_class_order", "test_map"))
+    ordered, shuffled = (results.summary_of(metric)["mean"] for metric in ("test_map_class_order", "test_map"))
+    moves = (ordered - shuffled)[results.arms]
+    least, most = str(moves.idxmin()), str(moves.idxmax())
+    span = f"{moves[least]:+.4f} ({least})" + (f" to {moves[most]:+.4f} ({most})" if least != most else "")
     return (
-        f"The database is shuffled by a fixed seed. In class order, ties by index would make the test "
-        f"{results.map_name} of {best[0]} read {ordered:.4f} in place of {shuffled:.4f} ({ordered - shuffled:+.4f})."
+        "The database is shuffled by a fixed seed. In class order, ties by index would move the test "
+        f"{results.map_name} by {span}."
     )
 
 

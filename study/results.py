@@ -42,6 +42,11 @@ class Results:
         """mAP@k as it is written in figures."""
         return f"mAP@{self.facts['map_at'] or 'all'}"
 
+    def estimate(self, arm: str) -> str:
+        """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval."""
+        row = self.summary_of("test_map").loc[arm]
+        return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]")
+
     def summary_of(self, metric: str) -> pd.DataFrame:
         """Summary rows of one metric, by arm."""
         return self.tables.summary[self.tables.summary.metric == metric].set_index("arm")

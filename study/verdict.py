@@ -133,10 +133,8 @@ def _p(p_holm: float) -> str:
 
 
 def _estimate(results: Results, arm: str) -> str:
-    row = results.summary_of(METRIC).loc[arm]
-    if row.n < 2:
-        return f"{row['mean']:.3f} (one seed)"
-    return f"{row['mean']:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}], {row.n:.0f} seeds"
+    seeds = int(results.summary_of(METRIC).n[arm])
+    return f"{results.estimate(arm)} (one seed)" if seeds < 2 else f"{results.estimate(arm)}, {seeds} seeds"
 
 
 def _failures(results: Results) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from nsh_core.data.augment import random_views
 from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, fingerprint_of, scaled
@@ -16,7 +17,15 @@ from nsh_core.data.splits import Splits
 from nsh_core.metrics.relevance import Labels
 
 _SCALE = 1 / 255
+_SMALL = 32
 _CPU = torch.device("cpu")
+
+
+def flat_pixels(batch: Tensor) -> Tensor:
+    """Items [b, D] as they are; of images [b, 3, H, W] their pixels, at a side of at most 32."""
+    if batch.ndim == 4 and batch.shape[-1] > _SMALL:
+        batch = interpolate(batch, (_SMALL, _SMALL), mode="area")
+    return batch.flatten(1)
 
 
 class Images(Dataset):
@@ -83,7 +92,7 @@ class Images(Dataset):
             yield scaled(self._images[self._splits.train[start : start + size]], _SCALE)
 
     def training_items(self) -> Iterator[Tensor]:
-        return self.training_values()
+        return map(flat_pixels, self.training_values())
 
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits.as_dict()

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from study.figures.style import ranked_arms
+from study.figures.style import labelled_width, ranked_arms
 from study.results import Results
 
 _MOST = 60
@@ -18,7 +18,7 @@ def arms(results: Results) -> Figure | None:
     if not order:
         return None
     summary = results.summary_of("test_map").loc[order]
-    figure, axis = plt.subplots(figsize=(6.5, 1.0 + 0.28 * len(order)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(labelled_width(order, 5.0), 1.0 + 0.28 * len(order)), layout="constrained")
     trials = results.done[results.done.arm.isin(order)]
     sns.stripplot(trials, x="test_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
     places = range(len(order))

@@ -15,13 +15,21 @@ _THUMBNAIL = 0.46
 
 
 def gallery(results: Results) -> Figure | None:
-    """Test queries with their nearest database items by each arm, best first; wrong ones are crossed out."""
+    """Test queries with their nearest database items by each arm, best first; wrong ones are crossed out.
+
+    Of the gallery's queries those on which the arms differ most, then those that are hardest.
+    """
     pictures = results.gallery
     if pictures is None:
         return None
     known = list(pictures.arms)
     arms = [arm for arm in line_arms(results) if arm in known]
-    queries = range(min(len(pictures.query_pictures), max(1, _MOST_ROWS // len(arms))))
+    right = [
+        [pictures.relevant[query, pictures.nearest[known.index(arm), query]].sum() for arm in arms]
+        for query in range(len(pictures.query_pictures))
+    ]
+    telling = sorted(range(len(right)), key=lambda query: (min(right[query]) - max(right[query]), sum(right[query])))
+    queries = telling[: max(1, _MOST_ROWS // len(arms))]
     ranks = pictures.nearest.shape[2]
     rows = len(queries) * len(arms)
     height = _THUMBNAIL * (rows + 0.6 * len(queries))

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from study.figures.style import ranked_arms
+from study.figures.style import labelled_width, ranked_arms
 from study.results import Results
 
 _PANELS = {
@@ -26,7 +26,9 @@ def health(results: Results) -> Figure | None:
     if not order:
         return None
     trials = results.done[results.done.arm.isin(order)]
-    figure, axes = plt.subplots(2, 3, figsize=(9, 1.4 + 0.44 * len(order)), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        2, 3, figsize=(labelled_width(order, 8.0), 1.4 + 0.44 * len(order)), sharey=True, layout="constrained"
+    )
     for axis, (metric, label) in zip(axes.flat, _PANELS.items(), strict=True):
         sns.stripplot(trials, x=metric, y="arm", order=order, ax=axis, size=4, alpha=0.6, color="0.3", jitter=0.1)
         axis.set(xlabel=label, ylabel="")

@@ -31,6 +31,11 @@ def legend_below(figure: Figure, axis: Axes) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncol=max(1, min(4, columns)), frameon=False)
 
 
+def labelled_width(labels: list[str], plot: float) -> float:
+    """Width of a figure, in inches, whose plot of width `plot` has the labels at its left."""
+    return plot + 0.085 * max(map(len, labels))
+
+
 def line_arms(results: Results) -> list[str]:
     """Arms to draw as lines, in the spec's order: all, or the best few and the reference where they are many."""
     ranked = ranked_arms(results)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from study.figures.style import labelled_width
 from study.results import Results
 
 
@@ -16,7 +17,7 @@ def tuning(results: Results) -> Figure | None:
     if tried.empty:
         return None
     order = list(tried.arm.unique())
-    figure, axis = plt.subplots(figsize=(6.5, 1.0 + 0.28 * len(order)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(labelled_width(order, 4.5), 1.0 + 0.28 * len(order)), layout="constrained")
     sns.stripplot(tried, x="val_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
     palette = sns.color_palette("colorblind")
     default = tried[tried.tuned == "{}"].set_index("arm").val_map.reindex(order)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from nsh_core import Hasher, UserError, fit, load_dataset, make_config
 from nsh_core.codes import unpack
-from nsh_core.data import splits
+from nsh_core.data import Images, splits
 from nsh_core.data.decode import decoded
 from nsh_core.data.lists import read_list
 from nsh_core.evaluation import continuous_map
@@ -37,6 +37,11 @@ def brute_force_map(query: np.ndarray, query_labels: np.ndarray, database: np.nd
     return float(np.mean(values))
 
 
+def index_labels(dataset: Images) -> np.ndarray:
+    """Labels of the training images, which training never sees."""
+    return dataset.database.labels[dataset.train_in_database]
+
+
 def test_a_folder_by_class_trains_end_to_end(tmp_path):
     make_folder(tmp_path / "mine")
     dataset = load_dataset(f"imagefolder:{tmp_path / 'mine'}")
@@ -46,6 +51,8 @@ def test_a_folder_by_class_trains_end_to_end(tmp_path):
     hasher = fit(make_config({"code_length": 8, "train": {"epochs": 25, "batch_size": 16}}), dataset)
     assert hasher.metrics["test_map"] > 0.8
     assert continuous_map(dataset, None)["test_map"] > 0.8
+    neighbours = torch.from_numpy(index_labels(dataset))[dataset.training_neighbors(3)]
+    assert (neighbours == torch.from_numpy(index_labels(dataset))[:, None]).float().mean() > 0.9
     hasher.save(tmp_path / "saved")
     loaded = Hasher.load(tmp_path / "saved")
     np.testing.assert_array_equal(loaded.encode(dataset.test), hasher.encode(dataset.test))

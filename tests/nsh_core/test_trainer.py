@@ -122,7 +122,7 @@ def test_checkpoints_of_another_run_are_refused(digits, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_has_a_name(digits, monkeypatch):
-    monkeypatch.setattr("nsh_core.losses.objective.nt_xent", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    monkeypatch.setattr("nsh_core.methods.nsh.nt_xent", lambda *_: torch.tensor(float("nan"), requires_grad=True))
     with pytest.raises(NotFinite, match=r"anchor became nan in epoch 1"):
         fit(fast(), digits)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import feature_arrays
+from tests.nsh_core.images import make_folder
 from tests.study.commands import ROOT, SPEC
 
 RUN = ["study/run.py", "--study", "tiny.yaml", "--results", "r"]
@@ -63,6 +64,11 @@ CASES = {
     "jobs not a number": ([*RUN, "--jobs", "many"], None, "'--jobs': Input should be a valid integer"),
     "unknown option": ([*RUN, "--sedes", "3"], None, "No such option: --sedes"),
     "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known: digits, features"),
+    "unknown method": ([*RUN, "--set", "method.name=dpsh"], None, "unknown method 'dpsh', known: nsh, cibhash"),
+    "option of another method": ([*RUN, "--set", "method={name: sdc, options: {gamma: 1}}"], None, "options of sdc: beta, quantization_weight"),
+    "images that are not there": ([*RUN, "--dataset", "cifar10"], None, "dataset cifar10 is not in data/cifar10"),
+    "shallow method on images": ([*TRAIN, "--dataset", "imagefolder:i", "--set", "method.name=lsh"], lambda: make_folder(Path("i")), "method lsh needs the features of a frozen backbone"),
+    "features of no images": (["-m", "nsh_core", "features", "--dataset", "digits", "--out", "f.npz"], None, "digits holds no images"),
     "feature file missing": ([*RUN, "--dataset", "features:no.npz"], None, "cannot read no.npz: No such file"),
     "feature file torn": ([*RUN, "--dataset", "features:f.npz"], lambda: Path("f.npz").write_bytes(b"PK\3\4"), "f.npz is not a readable"),
     "missing array": ([*RUN, "--dataset", "features:f.npz"], features_with(query=None), "f.npz: missing array query"),
@@ -86,6 +92,7 @@ CASES = {
 
 
 def execute(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment = {"NSH_CACHE": str(folder / "cache"), "NSH_DATA": "data"} | environment
     script = [str(ROOT / part) if part.startswith("study/") else part for part in command]
     return subprocess.run(
         [sys.executable, *script], cwd=folder, capture_output=True, text=True, env=os.environ | environment
