@@ -12,7 +12,7 @@ import pandas as pd
 from nsh_core.errors import UserError
 from study.gallery import Gallery, read_gallery
 from study.spec import StudySpec
-from study.tables import Tables, complete
+from study.tables import MEASUREMENTS, Tables, complete
 
 RUN_FILE = "run.json"
 
@@ -64,6 +64,9 @@ def read_results(folder: Path) -> Results:
             pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
             pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
         )
+        missing = {"phase", "tuned", *MEASUREMENTS} - set(tables.trials)
+        if missing:
+            raise ValueError(f"written by another version, without {', '.join(sorted(missing))}")
         return Results(StudySpec.model_validate(facts["spec"]), tables, facts, read_gallery(folder))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None

@@ -47,7 +47,7 @@ def damaged_results() -> None:
 
 CASES = {
     "no study": (["study/run.py"], None, "--study is missing"),
-    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: code_length, loss_terms"),
+    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: code_length, label_free, loss_terms"),
     "spec file missing": (["study/run.py", "--study", "nope.yaml"], None, "cannot read nope.yaml: No such file"),
     "spec not yaml": (RUN, lambda: Path("tiny.yaml").write_text("a: [b"), "tiny.yaml is not valid YAML"),
     "spec not a mapping": (RUN, lambda: Path("tiny.yaml").write_text("[1, 2]"), "must hold a mapping"),
@@ -67,7 +67,7 @@ CASES = {
     "unknown method": ([*RUN, "--set", "method.name=dpsh"], None, "unknown method 'dpsh', known: nsh, cibhash"),
     "option of another method": ([*RUN, "--set", "method={name: sdc, options: {gamma: 1}}"], None, "options of sdc: beta, quantization_weight"),
     "images that are not there": ([*RUN, "--dataset", "cifar10"], None, "dataset cifar10 is not in data/cifar10"),
-    "shallow method on images": ([*TRAIN, "--dataset", "imagefolder:i", "--set", "method.name=lsh"], lambda: make_folder(Path("i")), "method lsh needs the features of a frozen backbone"),
+    "shallow method on images": ([*TRAIN, "--dataset", "imagefolder:i", "--set", "method.name=lsh", "--set", "train.batch_size=8"], lambda: make_folder(Path("i")), "method lsh needs the features of a frozen backbone"),
     "features of no images": (["-m", "nsh_core", "features", "--dataset", "digits", "--out", "f.npz"], None, "digits holds no images"),
     "feature file missing": ([*RUN, "--dataset", "features:no.npz"], None, "cannot read no.npz: No such file"),
     "feature file torn": ([*RUN, "--dataset", "features:f.npz"], lambda: Path("f.npz").write_bytes(b"PK\3\4"), "f.npz is not a readable"),

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nsh_core import UserError
 from study import figures
 from study.document import write_report
 from study.latex import escape, latex_table
@@ -15,13 +16,20 @@ from study.verdict import decide
 from tests.study.commands import report, run
 
 
-def synthetic(means: dict[str, float], seeds: int = 8, spread: float = 0.01, factors: dict | None = None) -> Results:
+def synthetic(
+    means: dict[str, float],
+    seeds: int = 8,
+    spread: float = 0.01,
+    factors: dict | None = None,
+    within: list[str] | None = None,
+) -> Results:
     """Results with chosen mean mAPs; the first arm is the reference."""
     rng = np.random.default_rng(0)
     factors = factors or {"sorter": {arm: {} for arm in means}}
     first = {factor: next(iter(levels)) for factor, levels in factors.items()}
     spec = StudySpec.model_validate(
         {"name": "made", "question": "Which <arm> & why_?", "factors": factors, "reference": first}
+        | {"within": within or []}
         | {"figures": ["arms", "heatmap", "bits", "tuning", "curves", "pr", "health", "cost", "gallery"]}
     )
     noise = rng.normal(0, spread, seeds)
@@ -151,6 +159,35 @@ def test_results_are_read_back_as_written(tmp_path):
     again = read_results(tmp_path)
     pd.testing.assert_frame_equal(again.tables.summary, results.tables.summary)
     assert decide(again) == decide(results)
+
+
+def test_results_of_another_version_are_named(tmp_path):
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
+    results.tables.trials.drop(columns="phase", inplace=True)
+    write_tables(results.tables, tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(results.facts))
+    with pytest.raises(UserError, match="run the study again: written by another version, without phase"):
+        read_results(tmp_path)
+
+
+def test_arms_are_compared_within_their_groups_and_named_so(tmp_path):
+    factors = {"method": {"nsh": {}, "itq": {}}, "code_length": [16, 32]}
+    means = {"method=nsh, code_length=16": 0.4, "method=nsh, code_length=32": 0.6}
+    means |= {"method=itq, code_length=16": 0.5, "method=itq, code_length=32": 0.5}
+    results = synthetic(means, factors=factors, within=["code_length"])
+    verdict = decide(results)
+    assert verdict.best == {"method=itq, code_length=16", "method=nsh, code_length=32"}
+    first, second = verdict.headlines
+    assert first.startswith("code_length=16: itq is best on the validation queries: test mAP@1000 0.50")
+    assert "itq beats nsh by 0.1" in first
+    assert second.startswith("code_length=32: nsh is best")
+    assert "It is the reference; the closest other arm: itq loses to nsh by 0." in second
+    assert results.arms[:2] == ["method=nsh, code_length=16", "method=itq, code_length=16"]
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "At a glance" in page
+    assert re.search(r"<tr><td>itq</td><td><b>0\.5\d\d \[.*?\]</b></td><td>0\.", page)
+    assert "At a glance" in (tmp_path / "report.md").read_text()
 
 
 def test_the_command_reports_on_a_real_run(spec_file, tmp_path):
