@@ -28,7 +28,7 @@ from nsh_core.data.features import FACTS, Features
 from nsh_core.data.places import cache_folder
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
-from nsh_core.files import write_atomically
+from nsh_core.files import new_array, write_atomically
 
 Progress = Callable[..., None]
 
@@ -163,10 +163,7 @@ class _Work:
             self.done = complete if finished else json.loads((folder / _DONE).read_text(encoding="utf-8"))
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            self.arrays = {
-                name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=self.dtype, shape=shape)
-                for name, shape in shapes.items()
-            }
+            self.arrays = {name: new_array(folder / f"{name}.npy", self.dtype, shape) for name, shape in shapes.items()}
             self.done = dict.fromkeys(shapes, 0)
             self._save()
             # Last: with it the folder is one to go on from.

@@ -1,10 +1,13 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files: in one step, so that a reader never sees half of one, or into arrays that are mapped."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from nsh_core.errors import UserError
 
@@ -29,3 +32,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             raise
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def new_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    """A new .npy file mapped into memory, with its room reserved: a full disk is an OSError here, no crash later."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array

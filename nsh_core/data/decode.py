@@ -21,6 +21,7 @@ from rich.progress import track
 from nsh_core.data.dataset import fingerprint_of
 from nsh_core.data.places import cache_folder
 from nsh_core.errors import UserError
+from nsh_core.files import new_array
 
 _LARGEST = 256
 
@@ -61,9 +62,7 @@ def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
     side = min(_LARGEST, *_open(paths[0]).size)
     working = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        array = np.lib.format.open_memmap(
-            working / "images.npy", mode="w+", dtype=np.uint8, shape=(len(paths), 3, side, side)
-        )
+        array = new_array(working / "images.npy", np.uint8, (len(paths), 3, side, side))
 
         def decode(place: int) -> None:
             array[place] = _square(_open(paths[place]), side)

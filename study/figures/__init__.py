@@ -68,7 +68,7 @@ def draw(results: Results, folder: Path) -> dict[str, bytes]:
                 buffer = io.BytesIO()
                 # Without a date the same results give the same bytes.
                 metadata = {"CreationDate": None} if kind == "pdf" else {}
-                figure.savefig(buffer, format=kind, dpi=200, bbox_inches="tight", metadata=metadata)
+                figure.savefig(buffer, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
                 write_atomically(folder / f"{name}.{kind}", buffer.getvalue())
                 if kind == "png":
                     images[name] = buffer.getvalue()

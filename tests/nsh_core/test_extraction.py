@@ -188,7 +188,8 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     monkeypatch.setattr(extraction, "build_backbone", lambda image: _Colours())
     calls = []
     monkeypatch.setattr(extraction, "extract", lambda *a, **k: calls.append(a) or extract(*a, **k))
-    base = {"code_length": 8, "image": {"backbone": "vgg16"}, "train": {"epochs": 3, "batch_size": 16}}
+    image = {"backbone": "vgg16", "size": 32, "stored_views": 2}
+    base = {"code_length": 8, "image": image, "train": {"epochs": 3, "batch_size": 16}}
     first, second = (fit(make_config(base, [f"method.name={name}"]), dataset) for name in ("nsh", "itq"))
     assert len(calls) == 1
     assert first.dim == second.dim == 24
