@@ -66,11 +66,9 @@ def evaluate(
     """Evaluate a trained hasher on a data set."""
     hasher = Hasher.load(model)
     data = prepared(hasher.config, load_dataset(dataset))
-    if isinstance(data, Images) != (hasher.model.backbone is not None) or (
-        not isinstance(data, Images) and data.dim != hasher.dim
-    ):
-        takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
-        has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
+    takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
+    has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
+    if has != takes:
         raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
     _print_metrics(evaluate_hasher(hasher, data).metrics)
 

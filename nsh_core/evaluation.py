@@ -127,10 +127,7 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
     Returns val_map and test_map. For frozen features it is what codes of them could keep; an encoder that learns
     from raw pixels can pass it. Of images it is that of their pixels, at a side of at most 32.
     """
-    total, count = torch.zeros(()), 0
-    for batch in map(flat_pixels, dataset.training_values()):
-        total, count = total + batch.double().sum(dim=0), count + len(batch)
-    mean = (total / count).float()
+    mean = dataset.training_moments[0].float()
     database = _centred(dataset.database, mean)
     return {
         f"{prefix}_map": cosine_map(_centred(queries, mean), queries.labels, database, dataset.database.labels, k)

@@ -62,7 +62,6 @@ class HashModel(nn.Module):
         self.uses_latents = method.uses_latents
         has_head = method.uses_latents and config.model.latent == "head"
         self.latent_head = nn.Linear(width, config.model.latent_dim) if has_head else None
-        # Last, so that its weights take no random numbers from the heads.
         self.backbone = backbone
 
     def fit_standardization(self, mean: Tensor, variance: Tensor) -> None:

@@ -11,17 +11,16 @@ study() { # name, then options of study/run.py that study/report.py knows too; S
     $py study/run.py --study "$@" ${SEEDS:-} --results results/reference
     $py study/report.py --study "$@" --results results/reference --reports reports/reference
 }
-on_digits() { study "$@"; }
 on_features() { study "$@" --dataset "features:$features"; }
 
 start=$SECONDS
-on_digits paper_table
-on_digits sorter_ablation
-on_digits loss_terms
-on_digits code_length
-on_digits selection
-SEEDS="--seeds 2" on_digits temperature
-on_digits label_free
+study paper_table
+study sorter_ablation
+study loss_terms
+study code_length
+study selection
+SEEDS="--seeds 2" study temperature
+study label_free
 echo "digits: $((SECONDS - start)) s"
 
 if [ ! -f "$NSH_DATA/$features" ]; then

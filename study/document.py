@@ -134,13 +134,12 @@ def _class_order(results: Results) -> str | None:
 
 def _tuned(results: Results) -> list[tuple[str, str]]:
     """The settings that tuning chose, by arm; empty for a study that tunes nothing."""
-    chosen = results.done.groupby("arm", sort=False).tuned.first()
-    if results.spec.tune is None:
-        return []
+    trials = results.tables.trials
+    tuned = set(trials[trials.phase == "tuning"].arm)
     lines = []
-    for arm, text in chosen.items():
-        settings = ", ".join(f"{name} = {value}" for name, value in json.loads(text).items())
-        if (results.tables.trials[results.tables.trials.arm == arm].phase == "tuning").any():
+    for arm, text in results.done.groupby("arm", sort=False).tuned.first().items():
+        if arm in tuned:
+            settings = ", ".join(f"{name} = {value}" for name, value in json.loads(text).items())
             lines.append((str(arm), settings or "the defaults"))
     return lines
 

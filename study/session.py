@@ -22,10 +22,10 @@ from study.gallery import make_gallery, write_gallery
 from study.provenance import provenance
 from study.queue import TrialQueue
 from study.results import RUN_FILE, Results
-from study.spec import Plan, with_tuned
+from study.spec import Plan
 from study.storage import open_storage, shown, storage_errors
 from study.tables import build_tables, complete, write_tables
-from study.tuning import best_of_tuning
+from study.tuning import plan_finals
 
 JOURNAL = "optuna.journal"
 SPLITS = "splits.npz"
@@ -54,7 +54,7 @@ class Session:
         done = execute(self.queue, self.url, execution)
         if self.plan.spec.tune is not None:
             with storage_errors(self.url):
-                self.queue.replan(with_tuned(self.plan, best_of_tuning(self.queue)))
+                plan_finals(self.queue)
             left = None if execution.max_trials is None else execution.max_trials - done
             if left is None or left > 0:
                 execute(self.queue, self.url, replace(execution, max_trials=left))
@@ -133,5 +133,5 @@ def open_session(plan: Plan, results: Path, storage: str | None) -> Session:
     opened = open_storage(url)
     with storage_errors(url):
         queue = TrialQueue(opened, plan, dataset.fingerprint())
-        queue.replan(with_tuned(plan, best_of_tuning(queue)))
+        plan_finals(queue)
     return Session(queue, dataset, folder, url)

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from scipy.stats import qmc
 
 from nsh_core.config import (
     Config,
@@ -267,6 +266,9 @@ def _tuning_trials(plan: Plan, arm: dict[str, str], tune: Tuning) -> list[Planne
     free = {name: span for name, span in space.items() if name not in fixed}
     if not free:
         return []
+    # As in nsh_core.methods.sdc: workers and studies without tuning need not spend the import.
+    from scipy.stats import qmc
+
     text = f"{plan.spec.name} {arm_name(arm)}"
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
     points = qmc.Halton(len(free), rng=rng).random(tune.trials - 1)

@@ -7,6 +7,13 @@ from typing import Any
 from optuna.trial import TrialState
 
 from study.queue import TrialQueue, is_open, trial_key
+from study.spec import with_tuned
+
+
+def plan_finals(queue: TrialQueue) -> None:
+    """Adds to the plan of a tuned study the final trials of arms whose tuning is over."""
+    if queue.plan.spec.tune is not None:
+        queue.replan(with_tuned(queue.plan, best_of_tuning(queue)))
 
 
 def best_of_tuning(queue: TrialQueue) -> dict[str, dict[str, Any]]:

@@ -144,8 +144,8 @@ class Dataset(ABC):
         if count not in self._neighbors:
             if count >= self.num_train:
                 raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
-            rows = torch.cat(list(self.training_items()))
-            items = rows.view(self.num_train, -1, rows.shape[1]).mean(dim=1)
+            values = torch.cat(list(self.training_items()))
+            items = values.view(self.num_train, -1, values.shape[1]).mean(dim=1)
             units = torch.nn.functional.normalize(items - items.mean(dim=0), dim=1)
             found = []
             for start in range(0, len(units), _ROWS):

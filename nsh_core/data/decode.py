@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
+from nsh_core.cli import progress_bar
 from nsh_core.data.dataset import fingerprint_of
 from nsh_core.data.places import cache_folder
 from nsh_core.errors import UserError
@@ -67,10 +66,8 @@ def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
         def decode(place: int) -> None:
             array[place] = _square(_open(paths[place]), side)
 
-        console = Console(stderr=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            done = pool.map(decode, range(len(paths)))
-            for _ in track(done, "decoding", len(paths), console=console, disable=not console.is_terminal):
+        with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar("decoding") as progress:
+            for _ in progress.track(pool.map(decode, range(len(paths))), total=len(paths)):
                 pass
         array.flush()
         (working / "facts.json").write_text(json.dumps({"fingerprint": fingerprint_of([array])}))

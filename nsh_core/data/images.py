@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nsh_core.data.augment import random_views
-from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, fingerprint_of, scaled
+from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, fingerprint_of, moments, scaled
 from nsh_core.data.splits import Splits
 from nsh_core.metrics.relevance import Labels
 
@@ -93,6 +94,11 @@ class Images(Dataset):
 
     def training_items(self) -> Iterator[Tensor]:
         return map(flat_pixels, self.training_values())
+
+    @cached_property
+    def training_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance [D] of the training images' pixels, at a side of at most 32."""
+        return moments(self.training_items())
 
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits.as_dict()

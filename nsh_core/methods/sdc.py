@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from pydantic import Field
-from scipy import stats
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -78,5 +77,8 @@ def batch_normalized(values: Tensor) -> Tensor:
 
 def calibrated_cosines(count: int, beta: float) -> np.ndarray:
     """The cosines [count] that pairs are given, ascending: quantiles of Beta(beta, beta) on [-1, 1], cut at 0."""
+    # scipy.stats takes most of a second to import, which runs of other methods need not spend.
+    from scipy import stats
+
     quantiles = stats.beta.ppf((np.arange(count) + 0.5) / count, beta, beta)
     return np.maximum(2 * quantiles - 1, 0).astype(np.float32)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -59,6 +62,6 @@ def gallery(results: Results) -> Figure | None:
     return figure
 
 
-def _picture(axis: plt.Axes, picture, x: float, y: float) -> None:  # type: ignore[no-untyped-def]
+def _picture(axis: Axes, picture: npt.NDArray[np.uint8], x: float, y: float) -> None:
     cmap = "gray" if picture.ndim == 2 else None
     axis.imshow(picture, extent=(x + 0.08, x + 0.92, y + 0.92, y + 0.08), cmap=cmap, vmin=0, vmax=255, zorder=1)
