@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def summarize(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"])
 
 
-def compare(trials: pd.DataFrame, references: Mapping[str, str]) -> pd.DataFrame:
+def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequence[str] = COMPARED) -> pd.DataFrame:
     """Each arm against its reference arm on the seeds they share; references: by arm.
 
     Holm's adjustment is over the arms that share a reference, for each metric alone.
@@ -125,7 +125,7 @@ def compare(trials: pd.DataFrame, references: Mapping[str, str]) -> pd.DataFrame
         "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
     ]  # fmt: skip
     rows = []
-    for metric in COMPARED:
+    for metric in metrics:
         table = trials.pivot(index="seed", columns="arm", values=metric)
         for arm in trials.arm.unique():
             reference = references[arm]

@@ -72,8 +72,7 @@ class _Group:
         rows = table[(table.metric == METRIC) & (table.reference == reference)]
         self.against = rows.sort_values("difference", ascending=False)
         done = results.done[results.done.arm.isin(names)]
-        from_best = compare(done, dict.fromkeys(names, best))
-        from_best = from_best[from_best.metric == METRIC]
+        from_best = compare(done, dict.fromkeys(names, best), [METRIC])
         self.tied = set(from_best[(from_best.ci_low <= 0) & (from_best.ci_high >= 0)].arm)
 
     def headline(self) -> str:

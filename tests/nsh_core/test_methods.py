@@ -266,7 +266,7 @@ def test_spectral_hashing_takes_the_smoothest_eigenfunctions(digits):
 @pytest.mark.parametrize("name", methods.names())
 def test_every_method_hashes_digits_repeats_and_says_where_it_is_from(digits, name):
     assert any(year in methods.method(name).paper for year in map(str, range(2002, 2024)))
-    config = make_config({"method": {"name": name}, "train": {"epochs": 8}})
+    config = make_config({"method": {"name": name}, "train": {"epochs": 4}})
     hasher, again = fit(config, digits), fit(config, digits)
     chance = 0.1
     assert hasher.metrics["test_map"] > chance + 0.15
