@@ -28,7 +28,7 @@ class Hasher:
 
     config: what it was trained with. metrics: its evaluation, name to value. history: one mapping an evaluation
     (epoch, loss terms, val_map). curves: lists by name, e.g. precision by Hamming radius. nearest: what a gallery
-    shows, see nsh_core.evaluation. seconds: spent training.
+    shows, see nsh_core.evaluation. seconds: spent training. codes_sha256: of the packed codes of the database.
     """
 
     def __init__(self, config: Config, model: HashModel, encoder: str) -> None:
@@ -40,6 +40,7 @@ class Hasher:
         self.curves: dict[str, list[float | None]] = {}
         self.nearest: list[list[int]] = []
         self.seconds = 0.0
+        self.codes_sha256 = ""
 
     @property
     def sorter_form(self) -> str:
@@ -87,6 +88,7 @@ class Hasher:
             "curves": self.curves,
             "nearest": self.nearest,
             "seconds": self.seconds,
+            "codes_sha256": self.codes_sha256,
         }
         save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
 
@@ -104,7 +106,7 @@ class Hasher:
             hasher = cls(config, model, facts["encoder"])
             hasher.metrics, hasher.history = facts["metrics"], facts["history"]
             hasher.curves, hasher.seconds = facts["curves"], facts["seconds"]
-            hasher.nearest = facts["nearest"]
+            hasher.nearest, hasher.codes_sha256 = facts["nearest"], facts["codes_sha256"]
         except ValidationError as error:
             raise UserError(f"{folder} holds a config that does not fit: {validation_line(error)}") from None
         except (KeyError, RuntimeError, TypeError) as error:

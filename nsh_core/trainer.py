@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import statistics
@@ -348,6 +349,7 @@ class _Run:
         return codes
 
     def _evaluate_fully(self, database: PackedCodes) -> None:
+        self.hasher.codes_sha256 = hashlib.sha256(database.tobytes()).hexdigest()
         if self.ending.test:
             evaluation = evaluate(self.hasher, self.dataset, self.ending.threads, database)
             self.hasher.metrics, self.hasher.curves = evaluation.metrics, evaluation.curves

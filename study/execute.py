@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,11 +27,14 @@ from rich.progress import (
 
 from nsh_core.cli import BAD_INPUT
 from nsh_core.errors import UserError
-from study.queue import TrialQueue, is_open
-from study.storage import storage_errors
+from study.queue import TrialQueue, has_result, is_open
+from study.storage import is_shared, storage_errors
+from study.tuning import grow
 
 _POLL_SECONDS = 0.5
+_RECOVER_SECONDS = 5
 _LINE_SECONDS = 30
+_REFRESH_SECONDS = 30
 _TRIES = 3
 
 
@@ -36,7 +42,8 @@ _TRIES = 3
 class Execution:
     """How to run: worker processes, CPU threads of each one's evaluations, and at most how many trials.
 
-    batch_trials: runs that train as one stacked model, none: what is fastest.
+    batch_trials: runs that train as one stacked model, none: what is fastest. refresh: called now and then while trials
+    end, for a dashboard.
     """
 
     jobs: int
@@ -44,122 +51,223 @@ class Execution:
     batch_trials: int | None = None
     max_trials: int | None = None
     retry_failed: bool = False
+    refresh: Callable[[], None] | None = None
 
 
-def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> int:
+class Engine(Protocol):
+    """What trains queued trials: worker processes here, or tasks on a cluster."""
+
+    def offer(self, keys: Sequence[str], waiting: int) -> None:
+        """Tells of keys that were queued, and how many trials wait altogether."""
+
+    def tend(self, waiting: int) -> bool:
+        """Looks after what runs; whether something ended by itself. Raises UserError if nothing can run."""
+
+    def why(self) -> str:
+        """What the last process that died died of."""
+
+    def stop(self) -> None:
+        """Ends what runs."""
+
+
+def execute(queue: TrialQueue, storage_url: str, execution: Execution, engine: Engine | None = None) -> None:
     """Runs the unfinished trials of a plan; every state lives in the storage, so that it can stop at any moment.
 
-    Returns how many trials there were to run. Raises UserError if workers cannot run, KeyboardInterrupt after Ctrl-C,
-    with its own running trials marked.
+    Trials that others run are waited for, and taken over when their process is over. Raises UserError if workers cannot
+    run, KeyboardInterrupt after Ctrl-C, with its own running trials marked.
     """
     with storage_errors(storage_url):
-        queue.recover()
-        left = queue.unfinished(execution.retry_failed)[: execution.max_trials]
-        queue.enqueue(left)
-        waiting = [key for key, trial in queue.latest().items() if trial.state == TrialState.WAITING]
-        keys = left if execution.max_trials is not None else list(dict.fromkeys([*left, *waiting]))
-        if not keys:
-            return 0
-        workers = _Workers(queue, storage_url, execution, keys)
+        run = _Run(queue, storage_url, execution)
+        if not run.keys:
+            return
+        run.engine = engine or Workers(queue, storage_url, execution)
         try:
-            workers.run()
+            run.engine.offer(run.keys, len(run.keys))
+            run.go_on()
         finally:
-            workers.stop()
-        return len(keys)
+            run.engine.stop()
+            queue.recover("the run was stopped")
 
 
-class _Workers:
-    """The worker processes of one run."""
+class _Run:
+    """The trials of one run: those left at its start, and those that follow from results."""
 
-    def __init__(self, queue: TrialQueue, storage_url: str, execution: Execution, keys: list[str]) -> None:
-        self.queue, self.execution, self.keys = queue, execution, keys
-        self.orders = json.dumps(
-            {
-                "storage": storage_url,
-                "study": queue.plan.key,
-                "dataset": queue.plan.dataset,
-                "keys": keys,
-                "evaluation_threads": execution.evaluation_threads,
-                "batch_trials": execution.batch_trials,
-                "share": -(-len(keys) // execution.jobs),
-            }
-        )
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in stop
-        self.processes = [self._start() for _ in range(min(execution.jobs, len(keys)))]
+    engine: Engine
+
+    def __init__(self, queue: TrialQueue, storage_url: str, execution: Execution) -> None:
+        self.queue, self.execution = queue, execution
+        self.shared = is_shared(storage_url)
         self.tries: Counter[str] = Counter()
-        self.crashes = 0
+        self.keys: list[str] = []
+        queue.recover()
+        grow(queue)
+        self._add(queue.unfinished(execution.retry_failed))
+        if execution.max_trials is None:
+            self.keys += [key for key, trial in queue.latest().items() if not trial.state.is_finished()]
+            self.keys = list(dict.fromkeys(self.keys))
 
-    def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "study.worker"]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stderr=self.errors, text=True, start_new_session=True
-        )
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(self.orders + "\n")
-            process.stdin.close()
-        return process
+    def _add(self, keys: Sequence[str]) -> list[str]:
+        """Queues keys, as many as this run may still take."""
+        most = self.execution.max_trials
+        room = len(keys) if most is None else most - len(self.keys)
+        added = list(keys[:room])
+        self.queue.enqueue(added, self.shared)
+        self.keys += added
+        return added
 
-    def run(self) -> None:
-        """Waits for the end of all trials, replacing workers that die."""
-        columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        last = (
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[note]}"),
-        )
-        console = Console(stderr=True)
-        with Progress(*columns, *last, console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("trials", total=len(self.keys), note="")
-            said = time.monotonic()
+    def go_on(self) -> None:
+        """Waits for the end of all trials."""
+        looked = refreshed = time.monotonic()
+        finished = -1
+        with _progress(len(self.keys)) as show:
             while True:
                 latest = self.queue.latest()
-                mine = [latest[key] for key in self.keys]
-                states = Counter(trial.state for trial in mine)
-                over = states[TrialState.COMPLETE] + states[TrialState.FAIL]
-                best = max((t.value for t in mine if t.value is not None), default=None)
-                note = "" if best is None else f"best val_map {best:.4f}"
-                if states[TrialState.FAIL]:
-                    note += f", failed {states[TrialState.FAIL]}"
-                progress.update(task, completed=over, note=note)
-                if not console.is_terminal and time.monotonic() - said > _LINE_SECONDS:
-                    console.print(f"{over} of {len(self.keys)} trials, {note}")
-                    said = time.monotonic()
-                if over == len(self.keys) or not self._tend(states[TrialState.WAITING]):
+                mine = [latest[key] for key in self.keys if key in latest]
+                over = sum(has_result(trial) for trial in mine)
+                now = time.monotonic()
+                if over != finished:
+                    grow(self.queue)
+                    known = set(self.keys)
+                    if added := self._add([key for key in self.queue.unfinished() if key not in known]):
+                        self.engine.offer(added, len(added) + _count(mine, TrialState.WAITING))
+                    if self.execution.refresh is not None and now - refreshed > _REFRESH_SECONDS:
+                        self.execution.refresh()
+                        refreshed = now
+                    finished = over
+                show(over, len(self.keys), mine)
+                ended = self.engine.tend(_count(mine, TrialState.WAITING))
+                if ended or now - looked > _RECOVER_SECONDS:
+                    self.queue.recover(self.engine.why())
+                    looked = now
+                    self._again()
+                if self._is_over():
                     return
                 time.sleep(_POLL_SECONDS)
 
-    def _tend(self, waiting: int) -> bool:
-        """Replaces workers that died, queues their trials again; False if nothing of this run goes on."""
+    def _again(self) -> None:
+        """Queues again what was interrupted, a few times."""
+        latest = self.queue.latest()
+        again = [key for key in self.keys if key in latest and is_open(latest[key]) and self.tries[key] < _TRIES - 1]
+        self.tries.update(again)
+        self.queue.enqueue(again, self.shared)
+        if again:
+            self.engine.offer(again, len(again) + _count(latest.values(), TrialState.WAITING))
+
+    def _is_over(self) -> bool:
+        latest = self.queue.latest()
+        trials = [latest[key] for key in self.keys]
+        given_up = [
+            is_open(trial) and self.tries[key] >= _TRIES - 1 for key, trial in zip(self.keys, trials, strict=True)
+        ]
+        return all(has_result(trial) or lost for trial, lost in zip(trials, given_up, strict=True))
+
+
+def _count(trials: Iterable[FrozenTrial], state: TrialState) -> int:
+    return sum(trial.state == state for trial in trials)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[int, int, Sequence[FrozenTrial]], None]]:
+    """A bar on a terminal, a line now and then elsewhere."""
+    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    last = (TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True), TextColumn("{task.fields[note]}"))
+    console = Console(stderr=True)
+    said = time.monotonic()
+    with Progress(*columns, *last, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("trials", total=total, note="")
+
+        def show(over: int, total: int, trials: Sequence[FrozenTrial]) -> None:
+            nonlocal said
+            best = max((t.value for t in trials if t.value is not None), default=None)
+            note = "" if best is None else f"best val_map {best:.4f}"
+            for name, state in (("pruned", TrialState.PRUNED), ("failed", TrialState.FAIL)):
+                if count := _count(trials, state):
+                    note += f", {name} {count}"
+            progress.update(task, completed=over, total=total, note=note)
+            if not console.is_terminal and time.monotonic() - said > _LINE_SECONDS:
+                console.print(f"{over} of {total} trials, {note}")
+                said = time.monotonic()
+
+        yield show
+
+
+class Workers:
+    """Worker processes on this machine."""
+
+    def __init__(self, queue: TrialQueue, storage_url: str, execution: Execution) -> None:
+        self.jobs = execution.jobs
+        self.orders = {
+            "storage": storage_url,
+            "study": queue.plan.key,
+            "dataset": queue.plan.dataset,
+            "evaluation_threads": execution.evaluation_threads,
+            "batch_trials": execution.batch_trials,
+        }
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in stop
+        self.processes: list[subprocess.Popen[str]] = []
+        self.keys: dict[str, None] = {}
+        self.share = 1
+        self.crashes = 0
+        self.last_end = "its process ended"
+
+    def offer(self, keys: Sequence[str], waiting: int) -> None:
+        """Tells all workers of keys, and starts workers that there are too few of."""
+        self.keys |= dict.fromkeys(keys)
+        self.share = -(-waiting // self.jobs)
+        for process in self.processes:
+            _send(process, {"keys": list(keys), "share": self.share})
+        self._start(waiting)
+
+    def _start(self, waiting: int) -> None:
+        while len(self.processes) < min(self.jobs, waiting):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "study.worker"],
+                stdin=subprocess.PIPE,
+                stderr=self.errors,
+                text=True,
+                start_new_session=True,
+            )
+            self.processes.append(process)
+            _send(process, self.orders)
+            _send(process, {"keys": list(self.keys), "share": self.share})
+
+    def tend(self, waiting: int) -> bool:
+        """Replaces workers that died."""
         ended = [process for process in self.processes if process.poll() is not None]
         for process in ended:
             self.processes.remove(process)
             self.crashes += process.returncode == 1
-            if process.returncode == BAD_INPUT or self.crashes >= _TRIES * self.execution.jobs:
+            if process.returncode == BAD_INPUT or self.crashes >= _TRIES * self.jobs:
                 self.errors.seek(0)
                 lines = self.errors.read().strip().splitlines() or ["no message"]
                 raise UserError(f"a worker process ended: {lines[-1].removeprefix('error: ')}")
-        if not ended:
-            return True
-        self.queue.recover()
-        again = [
-            key
-            for key, trial in self.queue.latest().items()
-            if key in self.keys and is_open(trial) and self.tries[key] < _TRIES - 1
-        ]
-        self.tries.update(again)
-        self.queue.enqueue(again)
-        queued = waiting + len(again)
-        while len(self.processes) < min(self.execution.jobs, len(self.processes) + queued):
-            self.processes.append(self._start())
-            queued -= 1
-        return bool(self.processes)
+            self.last_end = _cause(process.returncode)
+        self._start(waiting)
+        return bool(ended)
+
+    def why(self) -> str:
+        return self.last_end
 
     def stop(self) -> None:
-        """Ends the workers and marks what they were running."""
         for process in self.processes:
             process.kill()
         for process in self.processes:
             process.wait()
         self.errors.close()
-        self.queue.recover("the run was stopped")
+
+
+def _cause(code: int) -> str:
+    """Why a worker process ended, by its exit code."""
+    if code == -signal.SIGKILL:
+        return "its process was killed (SIGKILL: by hand, or by the system when memory ran out)"
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended with exit code {code}"
+
+
+def _send(process: subprocess.Popen[str], message: dict) -> None:
+    """A line to a worker; one that is gone is found by tend."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()

@@ -1,25 +1,113 @@
-"""Trials: trains their configs, reports to Optuna, records everything measured."""
+"""Trials: trains their configs and records in storage everything measured."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+import torch
+from optuna.trial import FrozenTrial, TrialState
 
 import nsh_core
 from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
 from study.memory import peak_mb, reset_peak
+from study.provenance import provenance
 
 FINAL_LOSSES = ("loss", "sorted_nce", "anchor")
+SHOWN = ("val_map", "test_map", "train_seconds", "failure")
+BEAT_SECONDS = 15
+
+Report = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. facts: everything measured, by name; steps: validation mAP by epoch."""
+
+    state: TrialState
+    facts: dict[str, Any]
+    steps: dict[int, float] = field(default_factory=dict)
 
 
 def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
-    """Runs claimed trials of one stack to their ends: COMPLETE with their metrics, or FAIL with their reasons."""
-    configs = [Config.model_validate_json(trial.user_attrs["config"]) for trial in trials]
+    """Runs claimed trials of one stack to their ends: COMPLETE with their metrics, PRUNED, or FAIL with their reasons."""
+    frozen = [study._storage.get_trial(trial._trial_id) for trial in trials]
+
+    def report(run: int, epoch: int, value: float) -> None:
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            trials[run].report(value, epoch)
+
+    with _alive(study, trials[0]._trial_id):
+        outcomes = train(
+            [Config.model_validate_json(trial.user_attrs["config"]) for trial in frozen],
+            dataset,
+            evaluation_threads,
+            test=frozen[0].user_attrs["phase"] == "final",
+            below=[thresholds(trial) for trial in frozen],
+            report=report,
+        )
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        record(study, trial, outcome)
+
+
+def thresholds(trial: FrozenTrial) -> dict[int, float]:
+    """Epoch to the validation mAP below which a trial is not worth going on with."""
+    return {int(epoch): value for epoch, value in trial.user_attrs.get("prune_below", {}).items()}
+
+
+def facts_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Everything that storage knows of a trial, by name."""
+    return trial.user_attrs | json.loads(trial.user_attrs.get("facts", "{}"))
+
+
+def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
+    """Writes an outcome, unless the trial was given up meanwhile: then somebody else runs it."""
+    try:
+        # One attribute for most facts: each is a transaction of its own.
+        shown = {name: fact for name, fact in outcome.facts.items() if name in SHOWN}
+        rest = {name: fact for name, fact in outcome.facts.items() if name not in SHOWN}
+        for name, fact in [*shown.items(), ("facts", json.dumps(rest))]:
+            trial.set_user_attr(name, fact)
+        if outcome.state == TrialState.COMPLETE:
+            study._storage.set_trial_state_values(trial._trial_id, outcome.state, [outcome.facts["val_map"]])
+        else:
+            study._storage.set_trial_state_values(trial._trial_id, outcome.state)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        pass
+
+
+def train(
+    configs: Sequence[Config],
+    dataset: Dataset,
+    evaluation_threads: int,
+    test: bool,
+    below: Sequence[Mapping[int, float]],
+    report: Report | None = None,
+) -> list[Outcome]:
+    """Trains runs of one stack; knows no storage, so that it can happen anywhere.
+
+    below: of each run, epoch to the validation mAP that it must reach there, or it is pruned.
+    report: called with the place of a run, an epoch and its validation mAP, as they come.
+    """
+    steps: list[dict[int, float]] = [{} for _ in configs]
+
+    def watch(run: int) -> Callable[[dict[str, float]], None]:
+        def on_evaluation(record: dict[str, float]) -> None:
+            epoch, value = int(record["epoch"]), record["val_map"]
+            steps[run][epoch] = value
+            if report is not None:
+                report(run, epoch, value)
+            if value < below[run].get(epoch, -1.0):
+                raise optuna.TrialPruned
+
+        return on_evaluation
+
     reset_peak()
     start = time.perf_counter()
     results: list[Hasher | Exception]
@@ -27,44 +115,73 @@ def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dat
         results = nsh_core.fit_together(
             configs,
             dataset,
-            on_evaluation=[_reporter(trial) for trial in trials],
+            on_evaluation=[watch(run) for run in range(len(configs))],
             evaluation_threads=evaluation_threads,
-            test=trials[0].user_attrs["phase"] == "final",
+            test=test,
         )
     except (UserError, MemoryError, RuntimeError) as error:
-        if len(trials) > 1:
+        if len(configs) > 1:
             # What stops a stack may be one run's, or the size of the stack: each gets a chance alone.
-            for trial in trials:
-                run_trials(study, [trial], dataset, evaluation_threads)
-            return
+            alone = [
+                train([config], dataset, evaluation_threads, test, [limits], _of_run(report, run))
+                for run, (config, limits) in enumerate(zip(configs, below, strict=True))
+            ]
+            return [outcome for outcomes in alone for outcome in outcomes]
         results = [error]
-    seconds = (time.perf_counter() - start) / len(trials)
-    memory, cuda_memory = peak_mb()
-    for trial, result in zip(trials, results, strict=True):
-        if isinstance(result, Exception):
-            trial.set_user_attr("failure", _reason(result))
-            study.tell(trial, state=TrialState.FAIL)
-            continue
-        facts: dict[str, Any] = result.metrics | {
-            "train_seconds": result.seconds,
-            "total_seconds": seconds,
-            "stacked": len(trials),
-            "sorter_form": result.sorter_form,
-            "peak_memory_mb": memory,
-            "peak_cuda_mb": cuda_memory,
-            "history": json.dumps(result.history),
-            "curves": json.dumps(result.curves),
-            "nearest": json.dumps(result.nearest),
-        }
-        last = result.history[-1] if result.history else {}
-        facts |= {f"final_{name}": last[name] for name in FINAL_LOSSES if name in last}
-        for name, value in facts.items():
-            trial.set_user_attr(name, value)
-        study.tell(trial, result.metrics["val_map"])
+    cost: dict[str, Any] = {
+        "total_seconds": (time.perf_counter() - start) / len(configs),
+        "stacked": len(configs),
+        "provenance": json.dumps(provenance()),
+    }
+    cost["peak_memory_mb"], cost["peak_cuda_mb"] = peak_mb()
+    return [_outcome(result, cost, own) for result, own in zip(results, steps, strict=True)]
 
 
-def _reporter(trial: optuna.Trial) -> Callable[[dict[str, float]], None]:
-    return lambda record: trial.report(record["val_map"], int(record["epoch"]))
+def _of_run(report: Report | None, run: int) -> Report | None:
+    return None if report is None else lambda _, epoch, value: report(run, epoch, value)
+
+
+def _outcome(result: Hasher | Exception, cost: dict[str, Any], steps: dict[int, float]) -> Outcome:
+    if isinstance(result, optuna.TrialPruned):
+        return Outcome(TrialState.PRUNED, cost | {"val_map": steps[max(steps)]}, steps)
+    if isinstance(result, Exception):
+        return Outcome(TrialState.FAIL, {"failure": _reason(result), "provenance": cost["provenance"]}, steps)
+    facts: dict[str, Any] = result.metrics | cost
+    facts |= {
+        "train_seconds": result.seconds,
+        "sorter_form": result.sorter_form,
+        "codes_sha256": result.codes_sha256,
+        "history": json.dumps(result.history),
+        "curves": json.dumps(result.curves),
+        "nearest": json.dumps(result.nearest),
+    }
+    last = result.history[-1] if result.history else {}
+    facts |= {f"final_{name}": last[name] for name in FINAL_LOSSES if name in last}
+    return Outcome(TrialState.COMPLETE, facts, steps)
+
+
+@contextlib.contextmanager
+def _alive(study: optuna.Study, trial_id: int) -> Iterator[None]:
+    """Counts on a trial while it runs, for observers on other hosts; see study.queue."""
+    over = threading.Event()
+
+    def beat() -> None:
+        count = 0
+        while not over.wait(BEAT_SECONDS):
+            count += 1
+            try:
+                study._storage.set_trial_user_attr(trial_id, "beat", count)
+            except Exception:
+                # The trial was given up, or storage is away: both show where the result is recorded.
+                return
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _reason(error: Exception) -> str:
@@ -74,7 +191,7 @@ def _reason(error: Exception) -> str:
         return f"{error.name}: {error}"
     if isinstance(error, UserError):
         return f"unusable: {error}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in line:
         return f"out_of_memory: {line}"
     if isinstance(error, RuntimeError):
         return f"error: {line}"

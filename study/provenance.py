@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -22,12 +23,14 @@ _PACKAGES = (
 )
 
 
+@cache
 def provenance() -> dict[str, str]:
-    """Facts about this checkout and machine, by name."""
+    """Facts about this checkout and machine, by name; read once by each process."""
     return {
         "commit": _commit(),
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
+        "host": platform.node(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",

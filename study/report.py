@@ -15,8 +15,9 @@ try:
 
     from nsh_core import cli
     from study.document import write_report
+    from study.plan import study_key
     from study.results import read_results
-    from study.spec import load_spec, study_key
+    from study.spec import load_spec, with_mode
 except ModuleNotFoundError as error:
     package = (error.name or "?").partition(".")[0]
     print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
@@ -30,13 +31,14 @@ def report(
     study: Annotated[str, typer.Option(help="study as given to run.py, or the name of its results folder")],
     dataset: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     assignments: Annotated[list[str], typer.Option("--set", help="as given to run.py")] = [],  # noqa: B006
+    mode: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     results: Annotated[Path, typer.Option(help="folder of tables")] = Path("results"),
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
     key = study
-    if dataset is not None or assignments or not (results / study).is_dir():
-        spec = load_spec(study)
+    if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
+        spec = with_mode(load_spec(study), mode, None)
         key = study_key(spec, dataset or spec.dataset, tuple(assignments))
     headline = write_report(read_results(results / key), reports / key)
     print(headline)

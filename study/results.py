@@ -34,7 +34,9 @@ class Results:
     @property
     def arms(self) -> list[str]:
         """Arms with complete trials, group by group in the spec's order."""
-        done = set(self.done.arm)
+        done = dict.fromkeys(self.done.arm)
+        if self.spec.mode == "pareto":
+            return list(done)
         return [arm for group in self.spec.groups().values() for arm in group if arm in done]
 
     @property

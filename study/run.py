@@ -21,8 +21,9 @@ try:
     from nsh_core.data import DATASETS
     from nsh_core.errors import UserError
     from study.execute import Execution
+    from study.plan import Plan, make_plan
     from study.session import open_session
-    from study.spec import Plan, available, load_spec, make_plan
+    from study.spec import available, load_spec, with_mode
     from study.tables import Tables
 
     for name in ("optuna_dashboard", "plotly"):
@@ -39,6 +40,7 @@ except ModuleNotFoundError as error:
 app = typer.Typer(add_completion=False)
 
 SOME_FAILED = 1
+OVER = ("complete", "pruned")
 
 
 @app.command()
@@ -53,7 +55,11 @@ def study(
     storage: Annotated[
         str | None, typer.Option(help="Optuna storage: a journal file, sqlite:///FILE or postgresql://...")
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="run at most so many trials now")] = None,
+    mode: Annotated[str | None, typer.Option(help="grid, tuned, one_factor or pareto; default: the study's")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="tries of each arm in a mode that tunes; in mode grid the same as --limit")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="run at most so many trials now")] = None,
     batch_trials: Annotated[
         str, typer.Option(help="runs trained as one stacked model: auto (what is fastest) or a number")
     ] = "auto",
@@ -66,7 +72,7 @@ def study(
 
     Exit codes: 0 all trials complete, 1 some failed or are left, 2 bad input, 130 interrupted.
     """
-    for option, value in (("--seeds", seeds), ("--jobs", jobs), ("--trials", trials)):
+    for option, value in (("--seeds", seeds), ("--jobs", jobs), ("--trials", trials), ("--limit", limit)):
         if value is not None and value < 1:
             raise UserError(f"{option} must be at least 1, got {value}")
     if batch_trials != "auto" and not (batch_trials.isdecimal() and int(batch_trials) > 0):
@@ -80,7 +86,10 @@ def study(
         return 0
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
-    plan = make_plan(load_spec(study), dataset, tuple(assignments), seeds)
+    spec = load_spec(study)
+    if (mode or spec.mode) == "grid":
+        limit, trials = limit or trials, None
+    plan = make_plan(with_mode(spec, mode, trials), dataset, tuple(assignments), seeds)
     if dry_run:
         table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
         for number, trial in enumerate(plan.trials):
@@ -90,7 +99,7 @@ def study(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or cores
     stack = None if batch_trials == "auto" else int(batch_trials)
-    execution = Execution(jobs, max(1, cores // jobs), stack, trials, retry_failed)
+    execution = Execution(jobs, max(1, cores // jobs), stack, limit, retry_failed)
     session = open_session(plan, results, storage)
     try:
         session.run(execution)
@@ -102,7 +111,7 @@ def study(
         publish(session, outcome)
     tables = outcome.tables
     _print_summary(console, plan, tables)
-    return 0 if (tables.trials.state == "complete").all() else SOME_FAILED
+    return 0 if tables.trials.state.isin(OVER).all() else SOME_FAILED
 
 
 def _print_summary(console: Console, plan: Plan, tables: Tables) -> None:
@@ -121,7 +130,7 @@ def _print_summary(console: Console, plan: Plan, tables: Tables) -> None:
                 f"{row['mean', 'train_seconds']:.1f}",
             )
     console.print(table)
-    left = tables.trials[tables.trials.state != "complete"]
+    left = tables.trials[~tables.trials.state.isin(OVER)]
     for (arm, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
         seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
         console.print(f"{arm}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip(), markup=False)

@@ -6,7 +6,7 @@ import io
 import json
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -22,10 +22,10 @@ from study.gallery import make_gallery, write_gallery
 from study.provenance import provenance
 from study.queue import TrialQueue
 from study.results import RUN_FILE, Results
-from study.spec import Plan
+from study.plan import Plan
 from study.storage import open_storage, shown, storage_errors
 from study.tables import build_tables, complete, write_tables
-from study.tuning import plan_finals
+from study.tuning import grow
 
 JOURNAL = "optuna.journal"
 SPLITS = "splits.npz"
@@ -45,19 +45,13 @@ class Session:
         return self.queue.plan
 
     def run(self, execution: Execution) -> None:
-        """Runs what is left of the plan; of a tuned study first the tuning, then the best of each arm.
+        """Runs what is left of the plan, and what follows from its results.
 
         Features of frozen backbones are extracted before, once for all workers.
         """
         for config in {trial.config.image: trial.config for trial in self.plan.trials}.values():
             prepared(config, self.dataset)
-        done = execute(self.queue, self.url, execution)
-        if self.plan.spec.tune is not None:
-            with storage_errors(self.url):
-                plan_finals(self.queue)
-            left = None if execution.max_trials is None else execution.max_trials - done
-            if left is None or left > 0:
-                execute(self.queue, self.url, replace(execution, max_trials=left))
+        execute(self.queue, self.url, execution)
 
     def write_results(self) -> Results:
         """Builds the tables from the storage and writes them, with the facts of the run."""
@@ -110,7 +104,8 @@ class Session:
                 return known["continuous"]
         except (OSError, ValueError, KeyError):
             pass
-        reference = next(t.config for t in self.plan.trials if t.arm == self.plan.spec.reference_arm)
+        levels = self.plan.spec.reference_levels
+        reference = next(trial.config for trial in self.plan.trials if trial.levels == levels)
         return continuous_map(prepared(reference, self.dataset), map_at)
 
 
@@ -133,5 +128,5 @@ def open_session(plan: Plan, results: Path, storage: str | None) -> Session:
     opened = open_storage(url)
     with storage_errors(url):
         queue = TrialQueue(opened, plan, dataset.fingerprint())
-        plan_finals(queue)
+        grow(queue)
     return Session(queue, dataset, folder, url)

@@ -17,31 +17,33 @@ def stack_kind(config: Config) -> str:
 
 
 class StackSize:
-    """Chooses the size of a stack: `wanted` if given, else what is fastest here, at most `share` runs.
+    """Chooses the size of a stack: `wanted` if given, else what is fastest here, at most `share` runs (a fair part of
+    what is queued).
 
     On CUDA that is 16: the step of one run leaves a device idle most of the time. On the CPU a few steps of one run are
     timed beside those of ten, once for each sorter and shape, and stacks win or lose by that. The choice changes no
     result: stacked runs give the codes of runs alone.
     """
 
-    def __init__(self, wanted: int | None, dataset: Dataset, share: int) -> None:
-        self._wanted, self._dataset, self._share = wanted, dataset, share
-        self._known: dict[str, int] = {}
+    def __init__(self, wanted: int | None, dataset: Dataset) -> None:
+        self._wanted, self._dataset = wanted, dataset
+        self.share = 1
+        self._known: dict[tuple[str, int], int] = {}
 
     def __call__(self, config: Config) -> int:
         if self._wanted is not None:
             return self._wanted
         if config.train.device != "cpu" and torch.cuda.is_available():
-            return min(CUDA_STACK, self._share)
+            return min(CUDA_STACK, self.share)
         if not issubclass(method(config.method.name), DeepMethod):
             return 1
-        kind = stack_kind(config)
+        size = min(CPU_STACK, self.share)
+        kind = stack_kind(config), size
         if kind not in self._known:
-            self._known[kind] = self._fastest(config)
+            self._known[kind] = self._fastest(config, size)
         return self._known[kind]
 
-    def _fastest(self, config: Config) -> int:
-        size = min(CPU_STACK, self._share)
+    def _fastest(self, config: Config, size: int) -> int:
         if size == 1:
             return 1
         try:

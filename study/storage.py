@@ -33,6 +33,11 @@ def shown(url: str) -> str:
         return f"{url.partition('://')[0]}://..."
 
 
+def is_shared(url: str) -> bool:
+    """Whether a storage is a server, in front of which many processes may stand."""
+    return url.startswith(("postgresql", "grpc"))
+
+
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
     """Turns what storage can raise into a UserError of one line, without passwords."""

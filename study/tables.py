@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core.files import write_atomically
+from study.objective import facts_of
+from study.plan import Plan, PlannedTrial
 from study.queue import TrialQueue, trial_key
-from study.spec import Plan, PlannedTrial
 from study.stats import bootstrap_interval, compare_paired, holm
 
 COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
@@ -70,14 +71,16 @@ def complete(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[str, Any]:
-    attributes = {} if trial is None else trial.user_attrs
+    attributes = {} if trial is None else facts_of(trial)
+    provenance = json.loads(attributes.get("provenance", "{}"))
+    failed = trial is not None and trial.state == TrialState.FAIL
     row: dict[str, Any] = {
         "study": plan.key,
         "arm": planned.arm,
         "seed": planned.seed,
         "phase": planned.phase,
         "state": "missing" if trial is None else trial.state.name.lower().replace("fail", "failed"),
-        "failure": attributes.get("failure", ""),
+        "failure": attributes.get("failure", "") if failed else "",
         "dataset": plan.dataset,
         "bits": planned.config.code_length,
     }
@@ -88,17 +91,20 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[s
     row["trial"] = None if trial is None else trial.number
     row["tuned"] = json.dumps(planned.tuned)
     row["config_hash"] = planned.config.digest()
+    row["codes_sha256"] = attributes.get("codes_sha256")
+    row["commit"] = provenance.get("commit")
     row["config"] = planned.config.model_dump_json()
     return row
 
 
 def _curve_points(planned: PlannedTrial, trial: FrozenTrial) -> list[dict[str, Any]]:
     points = []
-    for record in json.loads(trial.user_attrs.get("history", "[]")):
+    facts = facts_of(trial)
+    for record in json.loads(facts.get("history", "[]")):
         for name, value in record.items():
             if name != "epoch":
                 points.append({"curve": name, "x": record["epoch"], "value": value})
-    for name, values in json.loads(trial.user_attrs.get("curves", "{}")).items():
+    for name, values in json.loads(facts.get("curves", "{}")).items():
         points += [{"curve": name, "x": float(radius), "value": value} for radius, value in enumerate(values)]
     return [{"arm": planned.arm, "seed": planned.seed} | point for point in points]
 
@@ -128,7 +134,7 @@ def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequen
     for metric in metrics:
         table = trials.pivot(index="seed", columns="arm", values=metric)
         for arm in trials.arm.unique():
-            reference = references[arm]
+            reference = references.get(arm, arm)
             if arm == reference or reference not in table:
                 continue
             both = table[[arm, reference]].dropna()

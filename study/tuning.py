@@ -1,37 +1,48 @@
-"""What tuning found."""
+"""What tuning found so far, and what follows from it."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Literal
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from study.queue import TrialQueue, is_open, trial_key
-from study.spec import with_tuned
+from study.plan import extended
+from study.queue import TrialQueue, has_result, trial_key
+from study.search import Tried
+
+_STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
 
 
-def plan_finals(queue: TrialQueue) -> None:
-    """Adds to the plan of a tuned study the final trials of arms whose tuning is over."""
-    if queue.plan.spec.tune is not None:
-        queue.replan(with_tuned(queue.plan, best_of_tuning(queue)))
-
-
-def best_of_tuning(queue: TrialQueue) -> dict[str, dict[str, Any]]:
-    """For each arm whose tuning is over, the settings with the highest validation mAP, the earliest among equals.
-
-    A tuning trial that failed is over too; an arm of which all failed has no best settings.
-    """
+def grow(queue: TrialQueue) -> None:
+    """Adds to the plan of a study all that its results call for: further rounds of tuning, then the final trials."""
+    if queue.plan.spec.tune is None:
+        return
     latest = queue.latest()
-    best: dict[str, tuple[float, dict[str, Any]]] = {}
-    unfinished = set()
-    for planned in queue.plan.trials:
-        if not planned.tuning:
-            continue
-        trial = latest.get(trial_key(planned, queue.fingerprint))
-        if trial is None or is_open(trial) or not trial.state.is_finished():
-            unfinished.add(planned.arm)
-        elif trial.state == TrialState.COMPLETE:
-            value = trial.user_attrs["val_map"]
-            if value > best.get(planned.arm, (-1.0, {}))[0]:
-                best[planned.arm] = (value, planned.tuned)
-    return {arm: settings for arm, (_, settings) in best.items() if arm not in unfinished}
+    while True:
+        over = {
+            planned.config.digest(): _tried(trial)
+            for planned in queue.plan.trials
+            if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and has_result(trial)
+        }
+        plan = extended(queue.plan, over)
+        if len(plan.trials) == len(queue.plan.trials):
+            return
+        queue.replan(plan)
+        latest = queue.latest()
+
+
+def _tried(trial: FrozenTrial) -> Tried:
+    steps = trial.intermediate_values
+    value = trial.value if trial.value is not None else steps[max(steps)] if steps else float("nan")
+    return Tried(
+        json.loads(trial.user_attrs["tuned"]),
+        _STATES[trial.state],
+        value,
+        trial.user_attrs.get("train_seconds", float("nan")),
+        steps,
+    )

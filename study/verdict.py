@@ -139,7 +139,7 @@ def _estimate(results: Results, arm: str) -> str:
 def _failures(results: Results) -> list[str]:
     trials = results.tables.trials
     notes = []
-    for arm, group in trials[trials.state != "complete"].groupby("arm", sort=False):
+    for arm, group in trials[~trials.state.isin(["complete", "pruned"])].groupby("arm", sort=False):
         reasons = sorted({reason or str(state) for reason, state in zip(group.failure, group.state, strict=True)})
         notes.append(f"{arm}: {len(group)} of its trials have no result ({'; '.join(reasons)}).")
     return notes

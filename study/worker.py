@@ -1,7 +1,8 @@
-"""A worker process: takes queued trials of one study until none is left.
+"""A worker process: takes queued trials of one study as long as it is told of any.
 
-Reads its orders as one JSON line from standard input (a storage URL may hold a password, which a command line would
-show to everybody). Ends at once when the process that started it ends.
+Reads its orders as JSON lines from standard input (a storage URL may hold a password, which a command line would show
+to everybody): first storage, study, data and threads, then the keys that it may run, whenever there are more. Ends at
+once when the process that started it ends.
 """
 
 from __future__ import annotations
@@ -37,10 +38,14 @@ def _work(orders: dict) -> None:
     dataset = load_dataset(orders["dataset"])
     storage = open_storage(orders["storage"])
     study = optuna.load_study(study_name=orders["study"], storage=storage)
-    keys = set(orders["keys"])
-    stack = StackSize(orders["batch_trials"], dataset, orders["share"])
-    while trials := claim(study, storage, keys, stack):
-        run_trials(study, trials, dataset, orders["evaluation_threads"])
+    keys: set[str] = set()
+    stack = StackSize(orders["batch_trials"], dataset)
+    for line in sys.stdin:
+        more = json.loads(line)
+        keys.update(more["keys"])
+        stack.share = more["share"]
+        while trials := claim(study, storage, keys, stack):
+            run_trials(study, trials, dataset, orders["evaluation_threads"])
 
 
 def _end_with(parent: int) -> None:

@@ -25,16 +25,21 @@ class MethodOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Range:
-    """Where a setting is searched: from `low` to `high` on a log scale; whole numbers if `integer`."""
+    """Where a setting is searched: from `low` to `high` on a log scale, in whole multiples of `step` if there is one."""
 
     low: float
     high: float
-    integer: bool = False
+    step: int | None = None
 
     def at(self, place: float) -> float | int:
         """The value at a place in [0, 1)."""
-        value = self.low * (self.high / self.low) ** place
-        return round(value) if self.integer else float(f"{value:.4g}")
+        return self.near(self.low * (self.high / self.low) ** place)
+
+    def near(self, value: float) -> float | int:
+        """The allowed value next to `value`, to four digits where there is no step."""
+        if self.step is not None:
+            return round(value / self.step) * self.step
+        return min(max(float(f"{value:.4g}"), self.low), self.high)
 
 
 LEARNING_RATE = Range(3e-4, 1e-2)

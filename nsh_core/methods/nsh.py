@@ -54,12 +54,13 @@ class NSH(DeepMethod):
         low, high = backend(config.sorter.name).search_range
         most = max(2, min(32, config.train.batch_size // 4))
         codes = {"loss.code_anchor_weight": Range(0.1, 2.0)} if config.loss.code_anchor_weight > 0 else {}
+        soft = {"sorter.temperature": Range(low, high)} if low < high else {}
         return codes | {
             "train.learning_rate": LEARNING_RATE,
-            "sorter.temperature": Range(low, high),
+            **soft,
             "loss.nce_temperature": Range(0.1, 1.0),
             "loss.anchor_temperature": Range(0.1, 1.0),
-            "loss.num_positives": Range(2, most, integer=True),
+            "loss.num_positives": Range(2, most, step=1),
         }
 
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:

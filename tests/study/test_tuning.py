@@ -8,7 +8,8 @@ from nsh_core import UserError, load_dataset, make_config
 from nsh_core.methods import method
 from study.gallery import make_gallery
 from study.results import read_results
-from study.spec import StudySpec, load_spec, make_plan, with_tuned
+from study.plan import make_plan
+from study.spec import StudySpec, load_spec
 from tests.study.commands import outcome, report, run
 
 SPEC = """\
