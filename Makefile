@@ -25,4 +25,4 @@ test: dev
 
 dashboard: env
 	@test -f $(STORAGE) || { echo "error: no $(STORAGE) yet: run a study first, e.g. make study" >&2; exit 2; }
-	.venv/bin/optuna-dashboard $(STORAGE)
+	.venv/bin/optuna-dashboard $(STORAGE) --artifact-dir results/artifacts

@@ -15,6 +15,7 @@ from rich.progress import TextColumn
 from nsh_core import cli
 from nsh_core.config import make_config, read_mapping
 from nsh_core.data import DATASETS, Images, load_dataset
+from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
 from nsh_core.extraction import extract, partial_of, prepared
@@ -39,12 +40,12 @@ def train(
         Path | None, typer.Option(help="folder for checkpoints; a stopped run goes on from there")
     ] = None,
 ) -> None:
-    """Train one hasher; its metrics come last, a `name: value` a line."""
+    """Train one hasher; its metrics come last, a `name: value` a line. Under torchrun several GPUs share each batch."""
     settings = read_mapping(config) if config is not None else {}
     seeds = [] if seed is None else [f"seed={seed}"]
     final = make_config(settings, [*assignments, *seeds])
     data = load_dataset(dataset)
-    with cli.progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
+    with processes(), cli.progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
         task = progress.add_task("train", total=final.train.epochs, note="")
 
         def show(record: dict[str, float]) -> None:
@@ -52,6 +53,8 @@ def train(
             progress.update(task, completed=int(record["epoch"]), note=note)
 
         hasher = fit(final, data, on_evaluation=show, checkpoints=checkpoints)
+        if rank() > 0:
+            return
     if out is not None:
         hasher.save(out)
     print(f"config: {final.digest()}")

@@ -21,6 +21,7 @@ from nsh_core.model import HashModel
 from nsh_core.sorters import backend
 
 _ROWS = 4096
+_MEASURED = ("metrics", "history", "curves", "nearest", "seconds", "codes_sha256")
 
 
 class Hasher:
@@ -76,6 +77,15 @@ class Hasher:
     def _encode_batch(self, batch: torch.Tensor) -> PackedCodes:
         return pack(self.model.codes(batch.to(self.model.mean.device)))
 
+    def measured(self) -> dict[str, Any]:
+        """What training and evaluation found out, by name."""
+        return {name: getattr(self, name) for name in _MEASURED}
+
+    def take(self, measured: dict[str, Any]) -> None:
+        """Takes over what `measured` gave. Raises KeyError if something is missing."""
+        for name in _MEASURED:
+            setattr(self, name, measured[name])
+
     def save(self, folder: str | Path) -> None:
         """Writes hasher.json and its safetensors file into a folder."""
         facts: dict[str, Any] = {
@@ -83,13 +93,7 @@ class Hasher:
             "encoder": self._encoder,
             "dim": self.dim,
             "images": self.model.backbone is not None,
-            "metrics": self.metrics,
-            "history": self.history,
-            "curves": self.curves,
-            "nearest": self.nearest,
-            "seconds": self.seconds,
-            "codes_sha256": self.codes_sha256,
-        }
+        } | self.measured()
         save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
 
     @classmethod
@@ -104,9 +108,7 @@ class Hasher:
             model = HashModel(config, facts["dim"], facts["encoder"], backbone)
             model.load_state_dict(tensors)
             hasher = cls(config, model, facts["encoder"])
-            hasher.metrics, hasher.history = facts["metrics"], facts["history"]
-            hasher.curves, hasher.seconds = facts["curves"], facts["seconds"]
-            hasher.nearest, hasher.codes_sha256 = facts["nearest"], facts["codes_sha256"]
+            hasher.take(facts)
         except ValidationError as error:
             raise UserError(f"{folder} holds a config that does not fit: {validation_line(error)}") from None
         except (KeyError, RuntimeError, TypeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import statistics
 import time
 from collections import defaultdict
@@ -23,6 +24,7 @@ from nsh_core.checkpoint import load_tensors, optimizer_tensors, restore_optimiz
 from nsh_core.codes import PackedCodes
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images
+from nsh_core.distributed import from_first, gathered, own_part, rank, share_statistics, size, sum_gradients
 from nsh_core.errors import CodeCollapse, NotFinite, UserError
 from nsh_core.evaluation import evaluate, label_free_metrics, validation_map
 from nsh_core.extraction import prepared
@@ -149,15 +151,16 @@ def _train_epoch(runs: list[_Run], dataset: Dataset, most_steps: int | None = No
             part = slice(step * size, min(step + ahead, steps) * size)
             views = [run.views(order[part]) for run, order in zip(runs, orders, strict=True)]
         here = slice(step % ahead * size, (step % ahead + 1) * size)
-        items = torch.stack([torch.cat([view[here] for view in pair]) for pair in views])
+        items = torch.stack([torch.cat([own_part(view[here]) for view in pair]) for pair in views])
         with torch.autocast(items.device.type, torch.bfloat16, enabled=runs[0].bf16):
-            first, second = forward_together(models, items).halves()
+            first, second = (gathered(half) for half in forward_together(models, items).halves())
         terms = objective(first, second, [run.generator for run in runs])
         for run in runs:
             run.optimizer.zero_grad(set_to_none=True)
         # A run's loss does not depend on another's parameters, so the sum gives each its own gradient.
         terms["loss"].sum().backward()
         for run in runs:
+            sum_gradients(run.model.parameters())
             run.optimizer_step(run.epoch + step / steps, 1 / steps)
         for name, value in terms.items():
             sums[name] += value.detach()
@@ -172,7 +175,9 @@ def _device(config: Config) -> torch.device:
     wanted = config.train.device
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("train.device = cuda, but torch sees no CUDA device: allowed here are auto and cpu")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if size() > 1 else torch.device("cuda")
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,8 @@ class _Run:
         encoder = dataset.encoder if config.model.encoder == "auto" else config.model.encoder
         if issubclass(self.method, ShallowMethod):
             encoder = "identity"
+            if size() > 1:
+                raise UserError(f"method {config.method.name} has nothing to train over {size()} processes: use one")
             if isinstance(dataset, Images):
                 raise UserError(
                     f"method {config.method.name} needs the features of a frozen backbone, e.g. image.backbone = vgg16"
@@ -220,6 +227,7 @@ class _Run:
             # Frozen backbones are gone by now: their data set is one of features.
             backbone = trained_backbone(config.image) if isinstance(dataset, Images) else None
             self.model = HashModel(config, dataset.dim if backbone is None else backbone.dim, encoder, backbone)
+        share_statistics(self.model)
         self.hasher = Hasher(config, self.model.to(self.device), encoder)
         kind = torch.optim.AdamW if config.train.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self._parameter_groups(), weight_decay=config.train.weight_decay, fused=True)
@@ -291,6 +299,16 @@ class _Run:
     def end_epoch(self, seconds: float) -> None:
         """Counts the epoch, checks, evaluates and saves; what goes wrong ends this run alone."""
         self.model.eval()
+
+        def first() -> tuple[Exception | None, int, float, int]:
+            self._end_epoch(seconds)
+            return self.error, self.epoch, self.best, self.evaluations_since_best
+
+        self.error, self.epoch, self.best, self.evaluations_since_best = from_first(first)
+        if rank() > 0:
+            self.means.clear()
+
+    def _end_epoch(self, seconds: float) -> None:
         train = self.config.train
         try:
             self._check_finite()
@@ -307,8 +325,14 @@ class _Run:
 
     def result(self) -> Hasher | Exception:
         """The hasher, evaluated, or what ended the run."""
-        if self.error is None and not self.hasher.metrics:
-            self._evaluate_fully(self._database_codes() if self.database is None else self.database)
+
+        def first() -> dict[str, Any]:
+            if not self.hasher.metrics:
+                self._evaluate_fully(self._database_codes() if self.database is None else self.database)
+            return self.hasher.measured()
+
+        if self.error is None:
+            self.hasher.take(from_first(first))
         return self.hasher if self.error is None else self.error
 
     def _check_finite(self) -> None:

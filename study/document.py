@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +14,30 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from nsh_core.files import write_atomically
 from study import figures
+from study.across import across, blocks
+from study.budget import expected_by_budget, leaders, shown_budgets
+from study.figures.critical_difference import diagram
 from study.label_free import LABELS, rank_correlations
 from study.latex import latex_table
 from study.results import Results
 from study.verdict import Verdict, decide
 
 
-def write_report(results: Results, folder: Path) -> str:
-    """Writes the report into a folder; returns its headline."""
+@dataclass(frozen=True)
+class Section:
+    """A table with a title and notes."""
+
+    title: str
+    notes: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def write_report(results: Results, folder: Path, others: Sequence[Results] = ()) -> str:
+    """Writes the report into a folder; returns its headline. others: the same study on other data sets."""
     verdict = decide(results)
     images = figures.draw(results, folder)
+    together = [_across([results, *others], folder, images)] if others else []
     environment = Environment(
         loader=PackageLoader("study"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
@@ -39,7 +56,7 @@ def write_report(results: Results, folder: Path) -> str:
         "map_name": results.map_name,
         "class_order": _class_order(results),
         "tuned": _tuned(results),
-        "label_free": _label_free(results),
+        "sections": [*together, *filter(None, (_front(results), _budget(results), _label_free(results)))],
         "figures": [
             {"name": name, "caption": figures.CAPTIONS[name], "base64": base64.b64encode(image).decode()}
             for name, image in images.items()
@@ -135,7 +152,7 @@ def _class_order(results: Results) -> str | None:
 def _tuned(results: Results) -> list[tuple[str, str]]:
     """The settings that tuning chose, by arm; empty for a study that tunes nothing."""
     trials = results.tables.trials
-    tuned = set(trials[trials.phase == "tuning"].arm)
+    tuned = set(results.arms if results.spec.mode == "pareto" else trials[trials.phase == "tuning"].arm)
     lines = []
     for arm, text in results.done.groupby("arm", sort=False).tuned.first().items():
         if arm in tuned:
@@ -144,19 +161,82 @@ def _tuned(results: Results) -> list[tuple[str, str]]:
     return lines
 
 
-def _label_free(results: Results) -> list[dict[str, str]]:
-    """Rows of the table of label-free quantities, where the spec asks for them."""
+def _front(results: Results) -> Section | None:
+    """The Pareto front, where the study looked for one."""
+    if results.spec.mode != "pareto" or results.done.empty:
+        return None
+    means = results.done.groupby("arm", sort=False)[["train_seconds", "bits"]].mean()
+    rows = [
+        [arm, f"{means.bits[arm]:.0f}", f"{means.train_seconds[arm]:.1f}", results.estimate(arm)]
+        for arm in results.arms
+    ]
+    note = (
+        "Configurations that none beats in validation mAP, training time and code length together, best in mAP first; "
+        "the number after # is that of the try."
+    )
+    return Section("The front", [note], ["configuration", "bits", "train s", f"test {results.map_name} [95% CI]"], rows)
+
+
+def _budget(results: Results) -> Section | None:
+    """Validation mAP expected of smaller tuning budgets."""
+    table = expected_by_budget(results)
+    if len(table) < 2 or results.spec.mode == "pareto":
+        return None
+    budgets = shown_budgets(len(table))
+    rows = [
+        [arm, *("" if isnan(table[arm][b]) else f"{table[arm][b]:.3f}" for b in budgets)] for arm in map(str, table)
+    ]
+    columns = ["arm", *(f"{b} {'try' if b == 1 else 'tries'}" for b in budgets)]
+    note = (
+        f"Best validation {results.map_name} expected after so many tries, had they come in any order (Dodge et al. "
+        "2019); pruned tries count with the value at which they were stopped."
+    )
+    return Section("With a smaller tuning budget", [*leaders(results, table), note], columns, rows)
+
+
+def _across(studies: Sequence[Results], folder: Path, images: dict[str, bytes]) -> Section:
+    """The study on several data sets, as a table, a CSV file and a diagram."""
+    table = across(studies)
+    write_atomically(folder / "across.csv", table.to_csv(index=False))
+    with figures.styled():
+        figure = diagram(blocks(studies))
+        if figure is not None:
+            images["across"] = figures.save(figure, folder, "across")
+    rows = []
+    for row in table.to_dict("records"):
+        better = f"{row['better']:.2f} [{row['better_low']:.2f}, {row['better_high']:.2f}]"
+        score = f"{row['iqm']:.3f} [{row['iqm_low']:.3f}, {row['iqm_high']:.3f}]"
+        rows.append([str(row["arm"]), score, "" if isnan(row["better"]) else better, f"{row['rank']:.1f}"])
+    names = ", ".join(str(results.facts["dataset"]) for results in studies)
+    note = (
+        f"Data sets: {names}. A score is test mAP over that of the continuous input by cosine on the same data. "
+        "Intervals: bootstrap of runs within data sets, widened for few runs (Hesterberg 2015)."
+    )
+    columns = ["arm", "interquartile mean score [95% CI]", "P(beats the reference) [95% CI]", "mean rank"]
+    return Section("Across data sets", [note], columns, rows)
+
+
+def _label_free(results: Results) -> Section | None:
+    """The table of label-free quantities, where the spec asks for it."""
     if "label_free" not in results.spec.figures or results.done.empty:
-        return []
-    return [
-        {
-            "quantity": LABELS[row["quantity"]],
-            "rho": f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]",
-            "test": f"{row['test_map']:.3f}",
-            "loses": f"{row['loses']:.3f}",
-        }
+        return None
+    name = results.map_name
+    columns = [
+        "quantity",
+        f"rank correlation with test {name} [95% CI]",
+        f"test {name} of its choice",
+        "below the best",
+    ]
+    rows = [
+        [
+            LABELS[row["quantity"]],
+            f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]",
+            f"{row['test_map']:.3f}",
+            f"{row['loses']:.3f}",
+        ]
         for row in rank_correlations(results.done).to_dict("records")
     ]
+    return Section("Selecting without labels", [], columns, rows)
 
 
 def _facts(results: Results) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
@@ -38,12 +39,15 @@ _REFRESH_SECONDS = 30
 _TRIES = 3
 
 
+EngineName = Literal["local", "ray"]
+
+
 @dataclass(frozen=True)
 class Execution:
     """How to run: worker processes, CPU threads of each one's evaluations, and at most how many trials.
 
     batch_trials: runs that train as one stacked model, none: what is fastest. refresh: called now and then while trials
-    end, for a dashboard.
+    end, for a dashboard. engine: worker processes here, or tasks on a Ray cluster with a share of a GPU each.
     """
 
     jobs: int
@@ -51,7 +55,9 @@ class Execution:
     batch_trials: int | None = None
     max_trials: int | None = None
     retry_failed: bool = False
-    refresh: Callable[[], None] | None = None
+    refresh: Callable[[], object] | None = None
+    engine: EngineName = "local"
+    gpus_per_task: float = 0.0
 
 
 class Engine(Protocol):
@@ -70,7 +76,7 @@ class Engine(Protocol):
         """Ends what runs."""
 
 
-def execute(queue: TrialQueue, storage_url: str, execution: Execution, engine: Engine | None = None) -> None:
+def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> None:
     """Runs the unfinished trials of a plan; every state lives in the storage, so that it can stop at any moment.
 
     Trials that others run are waited for, and taken over when their process is over. Raises UserError if workers cannot
@@ -80,13 +86,23 @@ def execute(queue: TrialQueue, storage_url: str, execution: Execution, engine: E
         run = _Run(queue, storage_url, execution)
         if not run.keys:
             return
-        run.engine = engine or Workers(queue, storage_url, execution)
+        run.engine = _engine(queue, storage_url, execution)
         try:
             run.engine.offer(run.keys, len(run.keys))
             run.go_on()
         finally:
             run.engine.stop()
             queue.recover("the run was stopped")
+
+
+def _engine(queue: TrialQueue, storage_url: str, execution: Execution) -> Engine:
+    if execution.engine == "local":
+        return Workers(queue, storage_url, execution)
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("--engine ray needs the package ray: pip install '.[cluster]'")
+    from study.ray_engine import RayEngine
+
+    return RayEngine(queue, execution.gpus_per_task, execution.batch_trials)
 
 
 class _Run:

@@ -36,7 +36,7 @@ class Outcome:
 
 
 def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
-    """Runs claimed trials of one stack to their ends: COMPLETE with their metrics, PRUNED, or FAIL with their reasons."""
+    """Runs claimed trials of one stack to their ends: COMPLETE with metrics, PRUNED, or FAIL with a reason."""
     frozen = [study._storage.get_trial(trial._trial_id) for trial in trials]
 
     def report(run: int, epoch: int, value: float) -> None:
@@ -66,9 +66,14 @@ def facts_of(trial: FrozenTrial) -> dict[str, Any]:
     return trial.user_attrs | json.loads(trial.user_attrs.get("facts", "{}"))
 
 
-def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
-    """Writes an outcome, unless the trial was given up meanwhile: then somebody else runs it."""
+def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported: bool = True) -> None:
+    """Writes an outcome, unless the trial was given up meanwhile: then somebody else runs it.
+
+    reported: whether storage knows the values on the way already.
+    """
     try:
+        for epoch, value in [] if reported else outcome.steps.items():
+            trial.report(value, epoch)
         # One attribute for most facts: each is a transaction of its own.
         shown = {name: fact for name, fact in outcome.facts.items() if name in SHOWN}
         rest = {name: fact for name, fact in outcome.facts.items() if name not in SHOWN}
@@ -165,23 +170,26 @@ def _alive(study: optuna.Study, trial_id: int) -> Iterator[None]:
     """Counts on a trial while it runs, for observers on other hosts; see study.queue."""
     over = threading.Event()
 
-    def beat() -> None:
+    def count_on() -> None:
         count = 0
         while not over.wait(BEAT_SECONDS):
             count += 1
-            try:
-                study._storage.set_trial_user_attr(trial_id, "beat", count)
-            except Exception:
-                # The trial was given up, or storage is away: both show where the result is recorded.
-                return
+            beat(study, trial_id, count)
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=count_on, daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
+
+
+def beat(study: optuna.Study, trial_id: int, count: int) -> None:
+    """A sign of life of a running trial."""
+    # If the trial was given up, or storage is away, that shows where the result is recorded.
+    with contextlib.suppress(Exception):
+        study._storage.set_trial_user_attr(trial_id, "beat", count)
 
 
 def _reason(error: Exception) -> str:

@@ -77,7 +77,7 @@ def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> st
 def make_plan(
     spec: StudySpec, dataset: str | None = None, assignments: tuple[str, ...] = (), seeds: int | None = None
 ) -> Plan:
-    """The trials that a study starts with, validated. An arm's own settings win over `assignments`, those over the base.
+    """The trials that a study starts with, validated. An arm's settings win over `assignments`, those over the base.
 
     In a mode that tunes these are the first tries, and the final trials of arms that have nothing to tune; see
     `extended` for the others.
@@ -136,7 +136,7 @@ def best_of(tries: Sequence[Tried]) -> dict[str, Any] | None:
 
 
 def pareto_front(points: Sequence[tuple[float, ...]]) -> list[int]:
-    """Places of the points that no other point equals or passes in everything and passes in something; less is better."""
+    """Places of the points that no other is as good as in everything and better than in something; less is better."""
     values = np.array(points, dtype=float).reshape(len(points), -1)
     beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
     return [place for place, is_beaten in enumerate(beaten) if not is_beaten]

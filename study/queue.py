@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 import optuna
-import psutil
 from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -101,8 +99,8 @@ class TrialQueue:
     def enqueue(self, keys: Sequence[str], shared: bool = False) -> None:
         """Queues a new trial for each key, unless somebody else does.
 
-        shared: whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued twice
-        (of which one will run).
+        shared: whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
+        twice (of which one will run).
         """
         start = random.randrange(len(keys)) if shared and keys else 0
         known = {key: trial.number for key, trial in self.latest().items()}

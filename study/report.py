@@ -31,6 +31,9 @@ def report(
     study: Annotated[str, typer.Option(help="study as given to run.py, or the name of its results folder")],
     dataset: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     assignments: Annotated[list[str], typer.Option("--set", help="as given to run.py")] = [],  # noqa: B006
+    across: Annotated[
+        list[str], typer.Option(help="results folder of the same study on another data set, to be judged together")
+    ] = [],  # noqa: B006
     mode: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     results: Annotated[Path, typer.Option(help="folder of tables")] = Path("results"),
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
@@ -40,7 +43,9 @@ def report(
     if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
         spec = with_mode(load_spec(study), mode, None)
         key = study_key(spec, dataset or spec.dataset, tuple(assignments))
-    headline = write_report(read_results(results / key), reports / key)
+    headline = write_report(
+        read_results(results / key), reports / key, [read_results(results / other) for other in across]
+    )
     print(headline)
     print(f"report: {reports / key / 'report.html'}")
 

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
@@ -20,11 +20,15 @@ try:
     from nsh_core import cli
     from nsh_core.data import DATASETS
     from nsh_core.errors import UserError
-    from study.execute import Execution
+    from study.execute import EngineName, Execution
+    from study.finish import on_finish as run_on_finish
     from study.plan import Plan, make_plan
+    from study.results import Results
     from study.session import open_session
     from study.spec import available, load_spec, with_mode
+    from study.storage import KINDS
     from study.tables import Tables
+    from study.verdict import decide
 
     for name in ("optuna_dashboard", "plotly"):
         if importlib.util.find_spec(name) is None:
@@ -52,9 +56,7 @@ def study(
     assignments: Annotated[
         list[str], typer.Option("--set", help="override a setting of every arm: train.epochs=10")
     ] = [],  # noqa: B006
-    storage: Annotated[
-        str | None, typer.Option(help="Optuna storage: a journal file, sqlite:///FILE or postgresql://...")
-    ] = None,
+    storage: Annotated[str | None, typer.Option(envvar="NSH_STORAGE", help=f"Optuna storage: {KINDS}")] = None,
     mode: Annotated[str | None, typer.Option(help="grid, tuned, one_factor or pareto; default: the study's")] = None,
     trials: Annotated[
         int | None, typer.Option(help="tries of each arm in a mode that tunes; in mode grid the same as --limit")
@@ -65,6 +67,17 @@ def study(
     ] = "auto",
     results: Annotated[Path, typer.Option(help="folder of tables and the default storage")] = Path("results"),
     retry_failed: Annotated[bool, typer.Option(help="run trials again that failed")] = False,
+    engine: Annotated[str, typer.Option(help="local (worker processes) or ray (tasks on a Ray cluster)")] = "local",
+    gpus_per_task: Annotated[float, typer.Option(min=0, help="share of a GPU of each Ray task: 0.25, 1, ...")] = 0.0,
+    verify: Annotated[
+        int | None, typer.Option(help="train this trial of the storage again and compare the codes, bit for bit")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="write spec, tables, storage and report as one .zip, and run nothing")
+    ] = None,
+    on_finish: Annotated[
+        str | None, typer.Option(help="shell command at the end; NSH_STATUS, NSH_HEADLINE, ... are set")
+    ] = None,
     list_studies: Annotated[bool, typer.Option("--list", help="show the shipped studies")] = False,
     dry_run: Annotated[bool, typer.Option(help="show the trials and run none")] = False,
 ) -> int:
@@ -77,6 +90,8 @@ def study(
             raise UserError(f"{option} must be at least 1, got {value}")
     if batch_trials != "auto" and not (batch_trials.isdecimal() and int(batch_trials) > 0):
         raise UserError(f"--batch-trials must be auto or a number of at least 1, got {batch_trials!r}")
+    if engine not in ("local", "ray"):
+        raise UserError(f"--engine must be local or ray, got {engine!r}")
     console = Console()
     if list_studies:
         table = Table("study", "trials", "question")
@@ -99,19 +114,45 @@ def study(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or cores
     stack = None if batch_trials == "auto" else int(batch_trials)
-    execution = Execution(jobs, max(1, cores // jobs), stack, limit, retry_failed)
     session = open_session(plan, results, storage)
-    try:
-        session.run(execution)
-    finally:
-        outcome = session.write_results()
-        # optuna-dashboard takes over a second to import, which a listing or a mistake need not spend.
-        from study.dashboard import publish
+    # What these import takes a second, which a listing or a mistake need not spend.
+    from study.dashboard import publish
+    from study.export import export as write_archive
+    from study.verify import verify as train_again
 
+    if verify is not None:
+        verification = train_again(session, verify, cores)
+        console.print("\n".join(verification.lines), markup=False)
+        return 0 if verification.same else SOME_FAILED
+    if export is not None:
+        write_archive(session, session.write_results(), export)
+        console.print(f"archive: {export}", markup=False)
+        return 0
+
+    def refresh() -> Results:
+        outcome = session.write_results()
         publish(session, outcome)
-    tables = outcome.tables
-    _print_summary(console, plan, tables)
-    return 0 if tables.trials.state.isin(OVER).all() else SOME_FAILED
+        return outcome
+
+    execution = Execution(
+        jobs, max(1, cores // jobs), stack, limit, retry_failed, refresh, cast(EngineName, engine), gpus_per_task
+    )
+    status, headline = "error", ""
+    try:
+        try:
+            session.run(execution)
+        finally:
+            outcome = refresh()
+        done = outcome.tables.trials.state.isin(OVER).all()
+        status, headline = "complete" if done else "incomplete", decide(outcome).headline
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        if on_finish is not None:
+            run_on_finish(on_finish, plan.key, status, headline, session.folder)
+    _print_summary(console, plan, outcome.tables)
+    return 0 if status == "complete" else SOME_FAILED
 
 
 def _print_summary(console: Console, plan: Plan, tables: Tables) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import create_trial
 
 from nsh_core.methods import Range
 
@@ -79,7 +79,7 @@ def suggest(
 
 
 def prune_below(tried: Sequence[Tried]) -> dict[int, float]:
-    """For each epoch before the last the median of what earlier rounds reached there: a pruner that compares equal steps.
+    """For each epoch before the last the median of what earlier rounds reached there, so that equal steps compare.
 
     Medians of fewer than four tries are no reason to stop one.
     """

@@ -19,10 +19,10 @@ from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
 from study.execute import Execution, execute
 from study.gallery import make_gallery, write_gallery
+from study.plan import Plan
 from study.provenance import provenance
 from study.queue import TrialQueue
 from study.results import RUN_FILE, Results
-from study.plan import Plan
 from study.storage import open_storage, shown, storage_errors
 from study.tables import build_tables, complete, write_tables
 from study.tuning import grow

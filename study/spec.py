@@ -124,7 +124,7 @@ class StudySpec(BaseModel):
     @property
     def reference_arm(self) -> str:
         """The reference arm, or one of them if arms are compared within levels."""
-        return arm_name(self.reference_levels)
+        return self.name_of(self.reference_levels)
 
     @property
     def reference_levels(self) -> dict[str, str]:

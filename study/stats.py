@@ -1,23 +1,31 @@
-"""Statistics of small samples: intervals, paired tests, effect sizes. Pure functions of arrays."""
+"""Statistics of few seeds: intervals, paired tests, power, and what holds across data sets. Pure functions of arrays.
+
+tests/study/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 Values = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
+POWER = 0.8
+MOST_SEEDS = 1000
 _RESAMPLES = 9999
+_EXACT_SEEDS = 13
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Mean of paired differences, its bootstrap interval, an exact or Monte Carlo sign-flip p value, Cohen's d_z."""
+    """Mean of paired differences, its interval, an exact or Monte Carlo sign-flip p value, Cohen's d_z."""
 
     difference: float
     low: float
@@ -26,54 +34,166 @@ class PairedComparison:
     effect_size: float
 
 
-def bootstrap_interval(values: Values) -> tuple[float, float]:
-    """95% bootstrap interval (BCa, Efron 1987) of the mean of values [n]; NaN for n < 2. Deterministic."""
-    if len(values) < 2:
+def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
+    """95% interval of the mean of values [n], by Student's t; NaN for n < 2.
+
+    A bootstrap of five seeds covers no more than some 85%: it knows no spread beyond the values it has.
+    """
+    sample = np.asarray(values, dtype=float)
+    if len(sample) < 2:
         return float("nan"), float("nan")
-    # A spread at the level of rounding leaves BCa nothing to estimate its acceleration from.
-    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
-        return float(values.mean()), float(values.mean())
-    result = stats.bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        n_resamples=_RESAMPLES,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    mean, error = float(sample.mean()), float(sample.std(ddof=1)) / len(sample) ** 0.5
+    reach = _quantile(len(sample) - 1) * error
+    return mean - reach, mean + reach
+
+
+@cache
+def _quantile(degrees: int) -> float:
+    """Of Student's t at the upper end of the interval."""
+    return float(stats.t.ppf(1 - ALPHA / 2, degrees))
 
 
 def compare_paired(values: Values, reference: Values) -> PairedComparison:
     """Compares values [n] with a reference [n], paired by position (seed). n < 2 gives NaN beside the difference.
 
-    p: two-sided sign-flip permutation test of the mean difference, exact up to 2^n <= 9999 flips; with n pairs it
-    cannot fall below 2 / 2^n. effect_size: mean difference over the standard deviation of the differences.
+    p: two-sided sign-flip permutation test of the mean difference, exact up to 13 pairs; with n pairs it cannot fall
+    below 2 / 2^n. effect_size: mean difference over the standard deviation of the differences.
     """
     difference = values - reference
     mean = float(difference.mean())
-    low, high = bootstrap_interval(difference)
+    low, high = mean_interval(difference)
     if len(difference) < 2:
         return PairedComparison(mean, low, high, float("nan"), float("nan"))
     if not difference.any():
         return PairedComparison(0.0, 0.0, 0.0, 1.0, 0.0)
-    test = stats.permutation_test(
-        (difference,),
-        np.mean,
-        permutation_type="samples",
-        n_resamples=_RESAMPLES,
-        vectorized=True,
-        rng=np.random.default_rng(0),
-    )
     deviation = float(difference.std(ddof=1))
     effect = mean / deviation if deviation > 0 else float(np.copysign(np.inf, mean))
-    return PairedComparison(mean, low, high, float(test.pvalue), effect)
+    return PairedComparison(mean, low, high, sign_flip_p(difference), effect)
+
+
+def sign_flip_p(differences: Values) -> float:
+    """Share of sign flips of differences [n] whose sum is as far from 0 as theirs, the identity among them."""
+    flips = _flips(len(differences)) @ differences
+    # Sums that are equal but for rounding count as equal.
+    slack = 1e-12 * float(np.abs(differences).sum())
+    return float((np.abs(flips) >= abs(differences.sum()) - slack).mean())
+
+
+@cache
+def _flips(n: int) -> Values:
+    """Signs [flips, n]: all of them, or the identity and 9999 at random."""
+    if n <= _EXACT_SEEDS:
+        bits = np.arange(2**n)[:, None] >> np.arange(n)
+        return np.where(bits & 1, -1.0, 1.0)
+    random = np.random.default_rng(0).choice([-1.0, 1.0], size=(_RESAMPLES, n))
+    return np.vstack([np.ones(n), random])
 
 
 def holm(p: Values) -> Values:
     """Holm-adjusted p values [m]; NaN stays NaN and does not count as a test."""
     adjusted = np.full(len(p), np.nan)
-    tested = ~np.isnan(p)
-    if tested.any():
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    steps = p[order] * (len(order) - np.arange(len(order)))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return adjusted
+
+
+def seeds_needed(effect_size: float, tests: int) -> int | None:
+    """Pairs with which a paired test at level 0.05 / tests finds a difference of this d_z with a chance of 80%.
+
+    By the power of the t test, which the sign-flip test comes close to, and at least as many as let the latter reach
+    the level. None beyond 1000, where seeds are no answer.
+    """
+    level = ALPHA / tests
+    pairs = np.arange(2, MOST_SEEDS + 1)
+    if np.isfinite(effect_size):
+        beyond = stats.t.ppf(1 - level / 2, pairs - 1)
+        shift = abs(effect_size) * np.sqrt(pairs)
+        power = stats.nct.sf(beyond, pairs - 1, shift) + stats.nct.cdf(-beyond, pairs - 1, shift)
+    else:
+        power = np.ones(len(pairs))
+    enough = (power >= POWER) & (2.0 / 2.0**pairs < level)
+    return int(pairs[enough.argmax()]) if enough.any() else None
+
+
+def interquartile_mean(scores: Values) -> Values:
+    """Mean of the middle half of scores [..., n] (Agarwal et al. 2021)."""
+    return stats.trim_mean(scores, 0.25, axis=-1)
+
+
+def iqm_with_interval(scores: Sequence[Values], resamples: int = _RESAMPLES) -> tuple[float, float, float]:
+    """Interquartile mean over all runs of all data sets, and its 95% interval.
+
+    scores: the runs of each data set, normalised so that data sets can be compared. Runs are resampled within each.
+    """
+    resampled = np.concatenate([_resampled(own, resamples, place) for place, own in enumerate(scores)], axis=1)
+    estimate = float(interquartile_mean(np.concatenate(scores)))
+    return estimate, *_expanded(interquartile_mean(resampled), [len(own) for own in scores])
+
+
+def probability_of_improvement(
+    scores: Sequence[Values], others: Sequence[Values], resamples: int = _RESAMPLES
+) -> tuple[float, float, float]:
+    """Chance that a run scores above a run of the other arm on the same data set, mean over data sets, 95% interval.
+
+    Ties count half (the Mann-Whitney U over its largest value; Agarwal et al. 2021). Runs are resampled within each.
+    """
+    chances, estimate = np.zeros(resamples), 0.0
+    for place, (own, other) in enumerate(zip(scores, others, strict=True)):
+        estimate += float(_above(own[None], other[None])[0])
+        chances += _above(_resampled(own, resamples, place), _resampled(other, resamples, -1 - place))
+    sizes = [min(len(own), len(other)) for own, other in zip(scores, others, strict=True)]
+    low, high = _expanded(chances / len(scores), sizes)
+    return estimate / len(scores), low, high
+
+
+def _above(own: Values, other: Values) -> Values:
+    """For each row of own [R, n] and other [R, m] the share of pairs in which own is larger, ties half."""
+    difference = own[:, :, None] - other[:, None, :]
+    return ((difference > 0) + 0.5 * (difference == 0)).mean(axis=(1, 2))
+
+
+def _resampled(values: Values, resamples: int, stream: int) -> Values:
+    rng = np.random.default_rng([stream + 1000])
+    return values[rng.integers(0, len(values), (resamples, len(values)))]
+
+
+def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:
+    """Percentile interval of resampled statistics, with quantiles moved out for small strata (Hesterberg 2015).
+
+    A bootstrap of n values has only (n - 1) / n of their variance, and knows nothing of the doubt about it, which
+    Student's t adds; sizes: runs of each stratum.
+    """
+    degrees = sum(size - 1 for size in sizes)
+    if degrees < 1:
+        return float("nan"), float("nan")
+    narrow = np.mean([(size - 1) / size for size in sizes])
+    tail = float(stats.norm.cdf(-_quantile(degrees) / narrow**0.5))
+    low, high = np.quantile(statistics, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
+    """Best validation value expected of the first b of B tries in random order, b = 1..B, and its standard deviation.
+
+    Dodge et al. 2019, Show Your Work, eq. 6, from the values of all tries.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    count = len(ordered)
+    budgets = np.arange(1, count + 1)[:, None]
+    below_or_at = (np.arange(1, count + 1) / count) ** budgets
+    chance = np.diff(below_or_at, axis=1, prepend=0.0)
+    mean = chance @ ordered
+    return mean, np.sqrt(np.maximum(chance @ ordered**2 - mean**2, 0.0))
+
+
+def errorbar() -> Callable[[npt.ArrayLike], tuple[float, float]]:
+    """The interval of the mean as seaborn's errorbar; a single value has no width."""
+
+    def interval(values: npt.ArrayLike) -> tuple[float, float]:
+        low, high = mean_interval(values)
+        mean = float(np.mean(np.asarray(values)))
+        return (low, high) if np.isfinite(low) else (mean, mean)
+
+    return interval

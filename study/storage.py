@@ -1,7 +1,8 @@
-"""Opens Optuna storage: a journal file by default, sqlite:/// and postgresql:// URLs too."""
+"""Opens Optuna storage: a journal file by default, sqlite:///, postgresql:// and grpc:// URLs too."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Iterator
@@ -11,16 +12,17 @@ from pathlib import Path
 import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nsh_core.errors import UserError
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+from study.journal import JournalFile
+from study.patience import patient
 
 _CONNECT = {
     "sqlite": {"timeout": 60},
     "postgresql": {"connect_timeout": 10},
 }
+KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, grpc://HOST:PORT"
 
 
 def shown(url: str) -> str:
@@ -29,7 +31,7 @@ def shown(url: str) -> str:
         return url
     try:
         return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except (sqlalchemy.exc.ArgumentError, ValueError):
+    except (ArgumentError, ValueError):
         return f"{url.partition('://')[0]}://..."
 
 
@@ -43,7 +45,7 @@ def storage_errors(url: str) -> Iterator[None]:
     """Turns what storage can raise into a UserError of one line, without passwords."""
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         line = " ".join(str(getattr(cause, "orig", None) or cause).split())
         raise UserError(f"storage {shown(url)} is locked, unreachable or unusable: {line}") from None
@@ -53,23 +55,47 @@ def storage_errors(url: str) -> Iterator[None]:
         raise UserError(f"storage {shown(url)} is no Optuna journal, or is damaged: {error}") from None
     except OSError as error:
         raise UserError(f"cannot use storage {shown(url)}: {error.strerror or error}") from None
+    except Exception as error:
+        # grpc is optional: its errors are known by their module.
+        if not type(error).__module__.startswith("grpc"):
+            raise
+        details = getattr(error, "details", str)() or error
+        raise UserError(f"storage {shown(url)} is unreachable or unusable: {' '.join(str(details).split())}") from None
 
 
 def open_storage(url: str) -> BaseStorage:
-    """Storage at a path (journal file) or URL. Raises UserError if it cannot be used."""
+    """Storage at a path (journal file) or URL. Raises UserError if it cannot be used.
+
+    What a server does not answer for a while, as when it is restarted, is asked again; see study.patience.
+    """
     with storage_errors(url):
         if "://" not in url:
             return _journal(Path(url))
-        scheme = url.partition("://")[0].partition("+")[0]
+        scheme, _, place = url.partition("://")
+        if scheme == "grpc":
+            return _proxy(url, place)
+        scheme = scheme.partition("+")[0]
         if scheme not in _CONNECT:
-            raise UserError(
-                f"storage {shown(url)} is of an unknown kind, allowed: a journal file's path, sqlite:///FILE, "
-                "postgresql://USER:PASSWORD@HOST/DATABASE"
-            )
+            raise UserError(f"storage {shown(url)} is of an unknown kind, allowed: {KINDS}")
+        kind = patient(RDBStorage) if scheme == "postgresql" else RDBStorage
         try:
-            return RDBStorage(url, engine_kwargs={"connect_args": _CONNECT[scheme], "pool_pre_ping": True})
+            return kind(url, engine_kwargs={"connect_args": _CONNECT[scheme], "pool_pre_ping": True})
         except (ImportError, ValueError, RuntimeError) as error:
             raise UserError(f"storage {shown(url)}: {' '.join(str(error).split())}") from None
+
+
+def _proxy(url: str, place: str) -> BaseStorage:
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"storage {url} must be grpc://HOST:PORT")
+    if importlib.util.find_spec("grpc") is None:
+        raise UserError(f"storage {url} needs the package grpcio: pip install '.[cluster]'")
+    from optuna.storages import GrpcStorageProxy
+
+    storage = patient(GrpcStorageProxy)(host=host, port=int(port))
+    # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
+    storage.wait_server_ready(timeout=10)
+    return storage
 
 
 def _journal(path: Path) -> BaseStorage:
@@ -83,4 +109,4 @@ def _journal(path: Path) -> BaseStorage:
             raise UserError(
                 f"storage {path} is no Optuna journal (for SQLite write sqlite:///{path}); choose another file"
             )
-    return JournalStorage(JournalFileBackend(str(path)))
+    return JournalStorage(JournalFile(str(path)))

@@ -17,7 +17,7 @@ from nsh_core.files import write_atomically
 from study.objective import facts_of
 from study.plan import Plan, PlannedTrial
 from study.queue import TrialQueue, trial_key
-from study.stats import bootstrap_interval, compare_paired, holm
+from study.stats import compare_paired, holm, mean_interval, seeds_needed
 
 COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
 MEASUREMENTS = (
@@ -116,7 +116,7 @@ def summarize(trials: pd.DataFrame) -> pd.DataFrame:
         for metric in MEASUREMENTS:
             values = group[metric].dropna().to_numpy(float)
             if len(values):
-                low, high = bootstrap_interval(values)
+                low, high = mean_interval(values)
                 deviation = values.std(ddof=1) if len(values) > 1 else np.nan
                 rows.append((arm, metric, len(values), values.mean(), deviation, low, high))
     return pd.DataFrame(rows, columns=["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"])
@@ -125,10 +125,12 @@ def summarize(trials: pd.DataFrame) -> pd.DataFrame:
 def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequence[str] = COMPARED) -> pd.DataFrame:
     """Each arm against its reference arm on the seeds they share; references: by arm.
 
-    Holm's adjustment is over the arms that share a reference, for each metric alone.
+    Holm's adjustment is over the arms that share a reference, for each metric alone. seeds_needed: how many would tell
+    a difference of that effect size apart in that family, none beyond 1000.
     """
     columns = [
         "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
+        "seeds_needed",
     ]  # fmt: skip
     rows = []
     for metric in metrics:
@@ -142,10 +144,12 @@ def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequen
                 continue
             result = compare_paired(both[arm].to_numpy(float), both[reference].to_numpy(float))
             estimates = (result.difference, result.low, result.high, result.p)
-            rows.append((arm, reference, metric, len(both), *estimates, np.nan, result.effect_size))
+            rows.append((arm, reference, metric, len(both), *estimates, np.nan, result.effect_size, None))
     frame = pd.DataFrame(rows, columns=columns)
     for _, family in frame.groupby(["metric", "reference"]):
         frame.loc[family.index, "p_holm"] = holm(family["p"].to_numpy(float))
+        needed = [seeds_needed(effect, len(family)) for effect in family.effect_size]
+        frame.loc[family.index, "seeds_needed"] = pd.array(needed, dtype="Int64")
     return frame
 
 

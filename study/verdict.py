@@ -8,10 +8,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from study.results import Results
-from study.stats import CONFIDENCE
+from study.stats import ALPHA, MOST_SEEDS
 from study.tables import compare
 
-ALPHA = 1 - CONFIDENCE
 METRIC = "test_map"
 _FEWEST_SEEDS = 5
 _MOST_NAMED = 6
@@ -45,6 +44,8 @@ def decide(results: Results) -> Verdict:
     failures = _failures(results)
     if validation.empty:
         return Verdict(["No trial is complete, so there is no answer yet."], [], failures, set(), set())
+    if results.spec.mode == "pareto":
+        return Verdict(_front_headlines(results), [], failures, {str(validation.idxmax())}, set())
     references = results.spec.references()
     headlines, sentences, most_tests = [], [], 0
     best: set[str] = set()
@@ -61,6 +62,23 @@ def decide(results: Results) -> Verdict:
         tied |= group.tied
         most_tests = max(most_tests, len(group.against))
     return Verdict(headlines, sentences, [*failures, *_cautions(results, most_tests)], best, tied)
+
+
+def _front_headlines(results: Results) -> list[str]:
+    """The ends of the Pareto front."""
+    done = results.done.groupby("arm", sort=False)[["val_map", "train_seconds", "bits"]].mean().to_dict("index")
+    ends = {
+        "best": max(done, key=lambda arm: done[arm]["val_map"]),
+        "fastest": min(done, key=lambda arm: done[arm]["train_seconds"]),
+        "shortest codes": min(done, key=lambda arm: done[arm]["bits"]),
+    }
+    parts = [
+        f"{why}: {arm} with test {results.map_name} {results.estimate(str(arm))}, {done[arm]['train_seconds']:.1f} s, "
+        f"{done[arm]['bits']:.0f} bits"
+        for why, arm in ends.items()
+    ]
+    start = f"{len(done)} configurations are on the front of validation mAP, training time and code length"
+    return [f"{start}; {'; '.join(parts)}."]
 
 
 class _Group:
@@ -102,13 +120,16 @@ class _Group:
         interval = f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
         kind = finding(row.ci_low, row.ci_high, row.p_holm, row.n)
         if kind == "open":
-            return f"{arm} and {reference} are not told apart: {row.difference:+.3f} {interval}, {_p(row.p_holm)}."
+            return (
+                f"{arm} and {reference} are not told apart: {row.difference:+.3f} {interval}, {_p(row.p_holm)}."
+                f"{_advice(row)}"
+            )
         way = "beats" if row.difference > 0 else "loses to"
         if kind == "clear":
             return f"{arm} {way} {reference} by {abs(row.difference):.3f} {interval}, {_p(row.p_holm)}."
         return (
             f"{arm} seems to differ from {reference} by {row.difference:+.3f} {interval}, but not significantly "
-            f"among all comparisons, {_p(row.p_holm)}."
+            f"among all comparisons, {_p(row.p_holm)}.{_advice(row)}"
         )
 
 
@@ -116,11 +137,23 @@ def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
     """What a paired comparison shows.
 
     clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does.
-    open: neither, or fewer than 5 seeds, of which a bootstrap proves nothing.
+    open: neither, or fewer than 5 seeds, whose sign flips prove nothing.
     """
     if seeds < _FEWEST_SEEDS or low <= 0 <= high:
         return "open"
     return "clear" if p_holm < ALPHA else "likely"
+
+
+def _advice(row: Any) -> str:
+    """How many seeds would settle an open comparison, if the difference is what it seems."""
+    if row.difference == 0:
+        return ""
+    if pd.isna(row.seeds_needed):
+        return f" If that is all there is between them, {MOST_SEEDS} seeds would not tell."
+    if row.seeds_needed <= row.n:
+        return ""
+    needed = f"{row.seeds_needed:.0f} would, if the difference is what it seems"
+    return f" {row.n} seeds cannot tell these two apart; {needed}."
 
 
 def _is_clear_loss(row: Any) -> bool:

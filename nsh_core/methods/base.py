@@ -25,7 +25,7 @@ class MethodOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Range:
-    """Where a setting is searched: from `low` to `high` on a log scale, in whole multiples of `step` if there is one."""
+    """Where a setting is searched: from `low` to `high` on a log scale, in multiples of `step` if there is one."""
 
     low: float
     high: float

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from study.results import Results
+from study.stats import errorbar
 
 _FACTOR = "code_length"
 _MOST_COLORS = 10
@@ -30,7 +31,7 @@ def bits(results: Results) -> Figure | None:
         "ax": axis,
         "palette": many if lines else None,
     }
-    sns.lineplot(**shared, style=hue, dashes=False, markers=True, errorbar=("ci", 95), seed=0)
+    sns.lineplot(**shared, style=hue, dashes=False, markers=True, errorbar=errorbar())
     sns.scatterplot(**shared, s=10, alpha=0.4, legend=False)
     axis.axhline(results.facts["continuous"]["test_map"], ls="--", color="0.4", lw=1, label="continuous input, cosine")
     axis.set_xscale("log", base=2)

@@ -1,0 +1,33 @@
+"""Tuning by budget."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from study.budget import expected_by_budget
+from study.figures.style import legend_below
+from study.results import Results
+
+_MOST = 12
+
+
+def budget(results: Results) -> Figure | None:
+    """Best validation mAP expected after so many tries, an arm a line; dotted: what the search had found."""
+    table = expected_by_budget(results)
+    if len(table) < 2:
+        return None
+    arms = table.max().sort_values(ascending=False).index[:_MOST]
+    trials = results.tables.trials
+    palette = dict(zip(arms, sns.color_palette("husl" if len(arms) > 10 else "colorblind", len(arms)), strict=True))
+    figure, axis = plt.subplots(figsize=(5.5, 4.0), layout="constrained")
+    for arm in arms:
+        found = trials[(trials.phase == "tuning") & (trials.arm == arm)].val_map.fillna(0.0).cummax()
+        axis.plot(table.index, table[arm], color=palette[arm], label=arm)
+        axis.plot(range(1, len(found) + 1), found, color=palette[arm], ls=":", lw=1)
+    axis.set(xlabel="tries", ylabel=f"best validation {results.map_name}")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend_below(figure, axis)
+    return figure
