@@ -141,6 +141,8 @@ class _GlobalBatchNorm(_BatchNorm):
         variance = _Sum.apply(centred.square().sum(dim=over)) / count
         if self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
+                if self.num_batches_tracked is not None:
+                    self.num_batches_tracked.add_(1)
                 self.running_mean.lerp_(mean, self.momentum or 0.0)
                 self.running_var.lerp_(variance * (count / (count - 1)), self.momentum or 0.0)
         normal = centred * (variance + self.eps).rsqrt().view(shape)

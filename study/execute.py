@@ -142,10 +142,7 @@ class _Run:
                 over = sum(has_result(trial) for trial in mine)
                 now = time.monotonic()
                 if over != finished:
-                    grow(self.queue)
-                    known = set(self.keys)
-                    if added := self._add([key for key in self.queue.unfinished() if key not in known]):
-                        self.engine.offer(added, len(added) + _count(mine, TrialState.WAITING))
+                    self._follow()
                     if self.execution.refresh is not None and now - refreshed > _REFRESH_SECONDS:
                         self.execution.refresh()
                         refreshed = now
@@ -156,9 +153,18 @@ class _Run:
                     self.queue.recover(self.engine.why())
                     looked = now
                     self._again()
-                if self._is_over():
+                if self._is_over() and not self._follow():
                     return
                 time.sleep(_POLL_SECONDS)
+
+    def _follow(self) -> bool:
+        """Queues what follows from results by now; whether there was anything."""
+        grow(self.queue)
+        known = set(self.keys)
+        added = self._add([key for key in self.queue.unfinished() if key not in known])
+        if added:
+            self.engine.offer(added, _count(self.queue.latest().values(), TrialState.WAITING))
+        return bool(added)
 
     def _again(self) -> None:
         """Queues again what was interrupted, a few times."""
@@ -167,7 +173,7 @@ class _Run:
         self.tries.update(again)
         self.queue.enqueue(again, self.shared)
         if again:
-            self.engine.offer(again, len(again) + _count(latest.values(), TrialState.WAITING))
+            self.engine.offer(again, _count(self.queue.latest().values(), TrialState.WAITING))
 
     def _is_over(self) -> bool:
         latest = self.queue.latest()

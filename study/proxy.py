@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import Annotated
 
+import optuna
 import typer
 
 from nsh_core import cli
@@ -30,6 +32,7 @@ def proxy(
 
     opened = open_storage(storage)
     print(f"serving {shown(storage)} at grpc://{host}:{port}", flush=True)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     with storage_errors(storage):
         run_grpc_proxy_server(opened, host=host, port=port)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,8 @@ def _proxy(url: str, place: str) -> BaseStorage:
         raise UserError(f"storage {url} needs the package grpcio: pip install '.[cluster]'")
     from optuna.storages import GrpcStorageProxy
 
-    storage = patient(GrpcStorageProxy)(host=host, port=int(port))
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        storage = patient(GrpcStorageProxy)(host=host, port=int(port))
     # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
     storage.wait_server_ready(timeout=10)
     return storage

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,3 +11,10 @@ def spec_file(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(SPEC)
     return path
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -213,7 +213,7 @@ def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_pat
     base = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1, "--set", "train.batch_size=16")
     assert run(*base).returncode == 0
     assert run(*base, "--dataset", f"features:{feature_file}").returncode == 0
-    folders = sorted(path.name for path in (tmp_path / "r").iterdir() if path.is_dir())
+    folders = sorted(path.name for path in (tmp_path / "r").iterdir() if path.name.startswith("tiny"))
     assert len(folders) == 2
     assert folders[0].startswith("tiny+")
     assert folders[1].startswith("tiny@small-")

