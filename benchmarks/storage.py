@@ -36,9 +36,7 @@ def main(
     workers: Annotated[list[int], typer.Option(help="worker processes")] = [1, 4],  # noqa: B006
 ) -> None:
     """Measure and print a table in Markdown."""
-    print(
-        "| storage | workers | ms a trial and worker | trials a second | shortest training for 10 / 100 / 1,000 workers |"
-    )
+    print("| storage | workers | ms a trial | trials a second | shortest training for 10 / 100 / 1,000 workers |")
     print("|---|---|---|---|---|")
     for name in ("journal", "sqlite", "postgresql", "grpc, postgresql behind"):
         for count in workers:

@@ -157,7 +157,7 @@ class _Work:
                 raise UserError(
                     f"{folder} holds an extraction with another {differing}: remove it, or choose another file"
                 )
-            self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in shapes}
+            self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+", allow_pickle=False) for name in shapes}
             complete = {name: len(array) for name, array in self.arrays.items()}
             finished = not (folder / _DONE).exists()
             self.done = complete if finished else json.loads((folder / _DONE).read_text(encoding="utf-8"))

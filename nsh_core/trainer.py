@@ -31,6 +31,7 @@ from nsh_core.extraction import prepared
 from nsh_core.hasher import Hasher
 from nsh_core.methods import DeepMethod, Method, ShallowMethod, method
 from nsh_core.model import HashModel, forward_together
+from nsh_core.optimizers import Adam, AdamW
 
 Callback = Callable[[dict[str, float]], None]
 
@@ -229,7 +230,7 @@ class _Run:
             self.model = HashModel(config, dataset.dim if backbone is None else backbone.dim, encoder, backbone)
         share_statistics(self.model)
         self.hasher = Hasher(config, self.model.to(self.device), encoder)
-        kind = torch.optim.AdamW if config.train.optimizer == "adamw" else torch.optim.Adam
+        kind = AdamW if config.train.optimizer == "adamw" else Adam
         self.optimizer = kind(self._parameter_groups(), weight_decay=config.train.weight_decay, fused=True)
         self.generator = torch.Generator()
         count = config.train.neighbors

@@ -39,10 +39,8 @@ def note(results: Results) -> str:
         name = html.escape(str(arm)).replace("|", "\\|")
         means = f"{validation['mean'][arm]:.3f} | {results.estimate(arm)}"
         lines.append(f"| {name} | {test.n[arm]:.0f} | {means} |")
-    lines += [
-        "",
-        f"Data: {html.escape(results.facts['dataset'])}. Report: `python study/report.py --study {results.facts['key']}`",
-    ]
+    data, key = html.escape(results.facts["dataset"]), results.facts["key"]
+    lines += ["", f"Data: {data}. Report: `python study/report.py --study {key}`"]
     return "\n".join(lines)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context, select_autoescape
+from jinja2.nodes import EvalContext
 
 from nsh_core.files import write_atomically
 from study import figures
@@ -42,6 +44,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         loader=PackageLoader("study"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
+        finalize=_without_tags,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -67,6 +70,12 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         write_atomically(folder / name, environment.get_template(f"{name}.j2").render(context))
     write_atomically(folder / "table.tex", latex_table(results, verdict))
     return verdict.headline
+
+
+@pass_eval_context
+def _without_tags(context: EvalContext, value: Any) -> Any:
+    """In Markdown, where nothing is escaped, a tag that somebody names an arm by would be a tag."""
+    return value if context.autoescape or not isinstance(value, str) else re.sub(r"<(?=[A-Za-z/!?])", "&lt;", value)
 
 
 def _table(results: Results, verdict: Verdict) -> dict[str, Any]:

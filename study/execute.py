@@ -118,18 +118,20 @@ class _Run:
         queue.recover()
         grow(queue)
         self._add(queue.unfinished(execution.retry_failed))
-        if execution.max_trials is None:
-            self.keys += [key for key, trial in queue.latest().items() if not trial.state.is_finished()]
-            self.keys = list(dict.fromkeys(self.keys))
 
-    def _add(self, keys: Sequence[str]) -> list[str]:
-        """Queues keys, as many as this run may still take."""
+    def _add(self, unfinished: Sequence[str]) -> list[str]:
+        """Queues keys, as many as this run may still take, and takes up those of others; returns the new ones."""
+        known = set(self.keys)
+        fresh = [key for key in unfinished if key not in known]
         most = self.execution.max_trials
-        room = len(keys) if most is None else most - len(self.keys)
-        added = list(keys[:room])
-        self.queue.enqueue(added, self.shared)
-        self.keys += added
-        return added
+        if most is not None:
+            fresh = fresh[: most - len(self.keys)]
+        self.queue.enqueue(fresh, self.shared)
+        if most is None:
+            under_way = (key for key, trial in self.queue.latest().items() if not trial.state.is_finished())
+            fresh = [key for key in dict.fromkeys([*fresh, *under_way]) if key not in known]
+        self.keys += fresh
+        return fresh
 
     def go_on(self) -> None:
         """Waits for the end of all trials."""
@@ -153,6 +155,9 @@ class _Run:
                     self.queue.recover(self.engine.why())
                     looked = now
                     self._again()
+                    # A trial that another's stood in front of may be free by now.
+                    if free := _count(mine, TrialState.WAITING):
+                        self.engine.offer([], free)
                 if self._is_over() and not self._follow():
                     return
                 time.sleep(_POLL_SECONDS)
@@ -160,8 +165,7 @@ class _Run:
     def _follow(self) -> bool:
         """Queues what follows from results by now; whether there was anything."""
         grow(self.queue)
-        known = set(self.keys)
-        added = self._add([key for key in self.queue.unfinished() if key not in known])
+        added = self._add(self.queue.unfinished())
         if added:
             self.engine.offer(added, _count(self.queue.latest().values(), TrialState.WAITING))
         return bool(added)

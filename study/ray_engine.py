@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,8 +40,9 @@ class RayEngine:
     def __init__(self, queue: TrialQueue, gpus: float, batch_trials: int | None) -> None:
         self.queue, self.gpus, self.batch_trials = queue, gpus, batch_trials
         try:
+            _knock(os.environ.get("RAY_ADDRESS", "auto"))
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"no Ray cluster found ({' '.join(str(error).split())[:200]}): start one with `ray start --head`, "
                 "or set RAY_ADDRESS"
@@ -140,6 +143,13 @@ def _train(
     if data.fingerprint() != fingerprint:
         raise UserError(f"{dataset} on node {ray.util.get_node_ip_address()} is not the data of this study")
     return train([Config.model_validate_json(text) for text in configs], data, 1, test, below)
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT, for which Ray would wait minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "//" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @cache

@@ -87,11 +87,19 @@ class StudySpec(BaseModel):
                 settings = settings | {"tune": {}}
         return settings
 
+    @field_validator("question")
+    @classmethod
+    def _one_line(cls, question: str) -> str:
+        return " ".join(question.split())
+
     @field_validator("factors")
     @classmethod
     def _levels(cls, factors: dict[str, list[Level] | dict[str, Any]]) -> dict[str, Any]:
         for factor, levels in factors.items():
             labels = [str(level) for level in levels]
+            unprintable = [label for label in labels if not label.isprintable() or not label.strip()]
+            if unprintable:
+                raise ValueError(f"level names of {factor!r} must be printable text in one line, got {unprintable}")
             if not labels or len(set(labels)) < len(labels):
                 raise ValueError(f"factor {factor!r} needs levels, each once, got {labels}")
         return factors

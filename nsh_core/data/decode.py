@@ -39,7 +39,7 @@ def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
         if not (folder / "facts.json").exists():
             _decode_into(folder, paths)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    return np.load(folder / "images.npy", mmap_mode="r"), facts["fingerprint"]
+    return np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False), facts["fingerprint"]
 
 
 def _key(paths: Sequence[Path]) -> str:

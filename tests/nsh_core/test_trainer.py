@@ -12,6 +12,7 @@ import torch
 from nsh_core import CodeCollapse, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
 from nsh_core.evaluation import continuous_map
 from nsh_core.metrics import mean_average_precision
+from nsh_core.optimizers import Adam, AdamW
 
 FAST = {"code_length": 12, "train": {"epochs": 3, "evaluate_every": 2}}
 
@@ -177,3 +178,28 @@ def test_the_continuous_line_of_cifar_is_the_designs(cifar_features):
         split = getattr(dataset, name)
         setattr(dataset, name, dataclasses.replace(split, items=split.items[:500], labels=split.labels[:500]))
     assert continuous_map(dataset, 1000)["test_map"] == pytest.approx(0.484, abs=0.03)
+
+
+def test_the_optimizers_are_torchs_without_the_import_of_its_compiler():
+    code = (
+        "import sys; from nsh_core import fit, load_dataset, make_config\n"
+        "for name in ('adam', 'adamw'):\n"
+        "    settings = ['train.epochs=1', 'code_length=8', f'train.optimizer={name}', 'train.weight_decay=0.1']\n"
+        "    print(fit(make_config({}, settings), load_dataset('digits')).codes_sha256)\n"
+        "assert not {'torch._dynamo', 'sklearn'} & set(sys.modules), 'a slow import'"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(set(made.stdout.split())) == 2
+    for own, torchs in ((Adam, torch.optim.Adam), (AdamW, torch.optim.AdamW)):
+        results = []
+        for kind in (own, torchs):
+            torch.manual_seed(0)
+            weight = torch.nn.Parameter(torch.randn(5, 3))
+            optimizer = kind([{"params": [weight], "lr": 0.1}], weight_decay=0.1, fused=True)
+            for _ in range(3):
+                optimizer.zero_grad(set_to_none=True)
+                (weight**3).sum().backward()
+                optimizer.step()
+                optimizer.load_state_dict(optimizer.state_dict())
+            results.append(weight.detach())
+        assert torch.equal(*results)

@@ -116,7 +116,7 @@ def test_the_tuning_seed_is_none_of_the_final_ones(spec, tmp_path):
 
 def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
     (tmp_path / "tuned.yaml").write_text(SPEC)
-    options = ("--study", tmp_path / "tuned.yaml")
+    options = ("--study", tmp_path / "tuned.yaml", "--batch-trials", 3)
     whole = run(*options, "--results", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     trials = pd.read_parquet(tmp_path / "whole" / "tuned" / "trials.parquet")

@@ -1,0 +1,146 @@
+"""What a user can name is text wherever it is shown; nothing is unpickled; passwords stay where they are."""
+
+import ast
+import zipfile
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import TrialState
+from optuna_dashboard import get_note
+
+from nsh_core import UserError
+from study.document import write_report
+from study.results import read_results
+from study.spec import load_spec
+from study.storage import open_storage
+from tests.study.commands import ROOT, outcome, report, run
+
+NASTY = "<script>alert(1)</script> & 50%_$x$ | \\input{x}"
+
+SPEC = f"""\
+question: "Is {NASTY.replace(chr(92), chr(92) * 2)}\\n shown as text?"
+base: {{code_length: 8, train.epochs: 1}}
+factors:
+  arm: {{'{NASTY}': {{}}, other: {{sorter.name: argsort}}}}
+reference: {{arm: '{NASTY}'}}
+seeds: 2
+figures: [arms, curves, gallery]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("nasty")
+    (folder / "nasty.yaml").write_text(SPEC)
+    marks = f"echo $NSH_STATUS $NSH_STUDY > {folder / 'finished'}; exit 3"
+    result = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--on-finish", marks)
+    assert result.returncode == 0, result.stderr
+    assert "warning: --on-finish" in result.stderr
+    return folder
+
+
+def test_names_are_escaped_in_html_markdown_latex_and_the_dashboard(folder, tmp_path):
+    write_report(read_results(folder / "r" / "nasty"), tmp_path)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "<script" not in text
+        assert "&lt;script" in text
+    table = (tmp_path / "table.tex").read_text()
+    assert r"\textbackslash{}input\{x\}" in table
+    assert r"\input" not in table.replace(r"\textbackslash{}input", "")
+    assert r"50\%\_\$x\$" in table
+    assert all(line.startswith(("%", "\\", "continuous")) or "&" in line for line in table.splitlines())
+    study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
+    assert "<script" not in get_note(study)
+    assert not any("<script" in str(value) for value in study._storage.get_study_system_attrs(study._study_id).values())
+
+
+def test_level_names_are_one_line(tmp_path):
+    (tmp_path / "x.yaml").write_text(SPEC.replace("other:", '"two\\nlines":'))
+    with pytest.raises(UserError, match="level names of 'arm' must be printable text in one line"):
+        load_spec(str(tmp_path / "x.yaml"))
+
+
+def test_the_command_at_the_end_knows_how_it_went(folder):
+    assert (folder / "finished").read_text() == "complete nasty\n"
+
+
+def test_trials_have_pictures_on_the_dashboard(folder):
+    study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
+    from optuna_dashboard.artifact._backend import list_trial_artifacts
+
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    for trial in study.trials:
+        artifacts = list_trial_artifacts(attributes, trial.system_attrs, trial)
+        assert sorted(artifact["filename"] for artifact in artifacts) == ["curves.png", "gallery.png"]
+        for artifact in artifacts:
+            picture = (folder / "r" / "artifacts" / artifact["artifact_id"]).read_bytes()
+            assert picture.startswith(b"\x89PNG")
+    before = len(list((folder / "r" / "artifacts").iterdir()))
+    assert before == 8
+
+
+def test_an_archive_opens_elsewhere(folder, tmp_path):
+    made = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--export", tmp_path / "all.zip")
+    assert made.returncode == 0, made.stderr
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        archive.extractall(tmp_path / "there")
+    there = tmp_path / "there"
+    assert (there / "reports" / "nasty" / "report.html").exists()
+    assert "--study DIR/nasty.yaml --seeds 2" in (there / "README.txt").read_text()
+    pd.testing.assert_frame_equal(outcome(there / "results" / "nasty"), outcome(folder / "r" / "nasty"))
+    again = run("--study", there / "nasty.yaml", "--results", there / "results", "--seeds", 2)
+    assert again.returncode == 0, again.stderr
+    trials = optuna.load_study(
+        study_name="nasty", storage=open_storage(str(there / "results" / "optuna.journal"))
+    ).trials
+    assert len(trials) == 4
+    written = report("--study", "nasty", "--results", there / "results", "--reports", tmp_path / "p")
+    assert written.returncode == 0, written.stderr
+
+
+def test_a_trial_can_be_verified_and_another_code_is_found_out(folder, tmp_path):
+    options = ("--study", folder / "nasty.yaml", "--results", folder / "r")
+    same = run(*options, "--verify", 1)
+    assert same.returncode == 0, same.stderr
+    assert "codes: the same, bit for bit" in same.stdout
+    assert run(*options, "--verify", 4).returncode == 2
+    storage = open_storage(str(folder / "r" / "optuna.journal"))
+    study = optuna.load_study(study_name="nasty", storage=storage)
+    trial = study.trials[0]
+    facts = trial.user_attrs["facts"].replace('"codes_sha256": "', '"codes_sha256": "0')
+    study.add_trial(
+        optuna.trial.create_trial(state=TrialState.COMPLETE, value=0.5, user_attrs=trial.user_attrs | {"facts": facts})
+    )
+    other = run(*options, "--verify", 4)
+    assert other.returncode == 1
+    assert "codes: OTHERS" in other.stdout
+
+
+def test_every_trial_knows_where_it_came_from(folder):
+    trials = pd.read_parquet(folder / "r" / "nasty" / "trials.parquet")
+    assert trials.commit.str.len().min() > 5
+    assert trials.codes_sha256.nunique() == 4
+    study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
+    from study.objective import facts_of
+
+    facts = facts_of(study.trials[0])
+    assert {"config", "fingerprint", "seed"} <= set(facts)
+    assert all(name in facts["provenance"] for name in ("commit", "torch", "optuna", "host", "processor"))
+
+
+def test_nothing_is_unpickled():
+    """No module loads pickles, unsafe YAML or arrays of objects."""
+    for path in [*(ROOT / "nsh_core").rglob("*.py"), *(ROOT / "study").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                assert not {"pickle", "dill", "joblib", "shelve"} & {name.partition(".")[0] for name in names}, path
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "yaml.load", "yaml.unsafe_load", "eval", "exec"), path
+                if called == "np.load":
+                    allowed = [word.value.value for word in node.keywords if word.arg == "allow_pickle"]
+                    assert allowed == [False], path
