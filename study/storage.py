@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -17,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nsh_core.errors import UserError
 from study.journal import JournalFile
-from study.patience import patient
+from study.patience import PATIENCE_SECONDS, patient, repeated
 
 _CONNECT = {
     "sqlite": {"timeout": 60},
@@ -64,28 +65,30 @@ def storage_errors(url: str) -> Iterator[None]:
         raise UserError(f"storage {shown(url)} is unreachable or unusable: {' '.join(str(details).split())}") from None
 
 
-def open_storage(url: str) -> BaseStorage:
+def open_storage(url: str, patiently: bool = False) -> BaseStorage:
     """Storage at a path (journal file) or URL. Raises UserError if it cannot be used.
 
     What a server does not answer for a while, as when it is restarted, is asked again; see study.patience.
+    patiently: so is the server itself, as by a worker, whose storage was there a moment ago.
     """
     with storage_errors(url):
         if "://" not in url:
             return _journal(Path(url))
         scheme, _, place = url.partition("://")
         if scheme == "grpc":
-            return _proxy(url, place)
+            return _proxy(url, place, patiently)
         scheme = scheme.partition("+")[0]
         if scheme not in _CONNECT:
             raise UserError(f"storage {shown(url)} is of an unknown kind, allowed: {KINDS}")
         kind = patient(RDBStorage) if scheme == "postgresql" else RDBStorage
+        connect = partial(kind, url, engine_kwargs={"connect_args": _CONNECT[scheme], "pool_pre_ping": True})
         try:
-            return kind(url, engine_kwargs={"connect_args": _CONNECT[scheme], "pool_pre_ping": True})
+            return repeated(connect)() if patiently else connect()
         except (ImportError, ValueError, RuntimeError) as error:
             raise UserError(f"storage {shown(url)}: {' '.join(str(error).split())}") from None
 
 
-def _proxy(url: str, place: str) -> BaseStorage:
+def _proxy(url: str, place: str, patiently: bool) -> BaseStorage:
     host, _, port = place.rpartition(":")
     if not host or not port.isdecimal():
         raise UserError(f"storage {url} must be grpc://HOST:PORT")
@@ -96,7 +99,7 @@ def _proxy(url: str, place: str) -> BaseStorage:
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         storage = patient(GrpcStorageProxy)(host=host, port=int(port))
     # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
-    storage.wait_server_ready(timeout=10)
+    storage.wait_server_ready(timeout=PATIENCE_SECONDS if patiently else 10)
     return storage
 
 

@@ -36,7 +36,7 @@ def main() -> None:
 
 def _work(orders: dict) -> None:
     dataset = load_dataset(orders["dataset"])
-    storage = open_storage(orders["storage"])
+    storage = open_storage(orders["storage"], patiently=True)
     study = optuna.load_study(study_name=orders["study"], storage=storage)
     keys: set[str] = set()
     stack = StackSize(orders["batch_trials"], dataset)
