@@ -7,8 +7,8 @@ py=.venv/bin/python
 export NSH_DATA=${NSH_DATA:-data}
 features=cifar10_mobilenetv2.npz
 
-study() { # name, then options of study/run.py that study/report.py knows too; SEEDS: --seeds N
-    $py study/run.py --study "$@" ${SEEDS:-} --results results/reference
+study() { # name, then options of study/run.py that study/report.py knows too; RUN: options of study/run.py alone
+    $py study/run.py --study "$@" ${RUN:-} --results results/reference
     $py study/report.py --study "$@" --results results/reference --reports reports/reference
 }
 on_features() { study "$@" --dataset "features:$features"; }
@@ -19,8 +19,10 @@ study sorter_ablation
 study loss_terms
 study code_length
 study selection
-SEEDS="--seeds 2" study temperature
+RUN="--seeds 2" study temperature
 study label_free
+study around_optimum
+study pareto
 echo "digits: $((SECONDS - start)) s"
 
 if [ ! -f "$NSH_DATA/$features" ]; then
@@ -29,10 +31,13 @@ if [ ! -f "$NSH_DATA/$features" ]; then
 fi
 start=$SECONDS
 on_features paper_table --set train.epochs=15 --set train.batch_size=128
-SEEDS="--seeds 5" on_features sorter_ablation --set train.epochs=5
+RUN="--seeds 5" on_features sorter_ablation
+RUN="--trials 20" on_features sorter_ablation --mode tuned
 on_features loss_terms --set train.epochs=5
-SEEDS="--seeds 3" on_features code_length --set train.epochs=5
-SEEDS="--seeds 2" on_features selection --set train.epochs=5
-SEEDS="--seeds 1" on_features temperature --set train.epochs=5
-SEEDS="--seeds 1" on_features label_free --set train.epochs=5
+RUN="--seeds 3" on_features code_length --set train.epochs=5
+RUN="--seeds 2" on_features selection --set train.epochs=5
+RUN="--seeds 1" on_features temperature --set train.epochs=5
+RUN="--seeds 1" on_features label_free --set train.epochs=5
+$py study/report.py --study sorter_ablation --across sorter_ablation@cifar10_mobilenetv2-ced1 \
+    --results results/reference --reports reports/reference
 echo "CIFAR-10 features: $((SECONDS - start)) s"

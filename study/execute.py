@@ -117,16 +117,16 @@ class _Run:
         self.keys: list[str] = []
         queue.recover()
         grow(queue)
-        self._add(queue.unfinished(execution.retry_failed))
+        self._add(execution.retry_failed)
 
-    def _add(self, unfinished: Sequence[str]) -> list[str]:
-        """Queues keys, as many as this run may still take, and takes up those of others; returns the new ones."""
+    def _add(self, retry_failed: bool = False) -> list[str]:
+        """Queues what is unfinished, as far as this run may, and takes up what others queued; returns the new keys."""
         known = set(self.keys)
-        fresh = [key for key in unfinished if key not in known]
+        fresh = [key for key in self.queue.unfinished(retry_failed) if key not in known]
         most = self.execution.max_trials
         if most is not None:
             fresh = fresh[: most - len(self.keys)]
-        self.queue.enqueue(fresh, self.shared)
+        self.queue.enqueue(fresh, self.shared, retry_failed)
         if most is None:
             under_way = (key for key, trial in self.queue.latest().items() if not trial.state.is_finished())
             fresh = [key for key in dict.fromkeys([*fresh, *under_way]) if key not in known]
@@ -165,7 +165,7 @@ class _Run:
     def _follow(self) -> bool:
         """Queues what follows from results by now; whether there was anything."""
         grow(self.queue)
-        added = self._add(self.queue.unfinished())
+        added = self._add()
         if added:
             self.engine.offer(added, _count(self.queue.latest().values(), TrialState.WAITING))
         return bool(added)

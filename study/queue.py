@@ -96,20 +96,21 @@ class TrialQueue:
         self._beats[trial._trial_id] = (beat, since)
         return now - since > STALE_SECONDS
 
-    def enqueue(self, keys: Sequence[str], shared: bool = False) -> None:
-        """Queues a new trial for each key, unless somebody else does.
+    def enqueue(self, keys: Sequence[str], shared: bool = False, retry_failed: bool = False) -> None:
+        """Queues a new trial for each key that has neither a result nor a trial under way by now.
 
         shared: whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
         twice (of which one will run).
         """
         start = random.randrange(len(keys)) if shared and keys else 0
-        known = {key: trial.number for key, trial in self.latest().items()}
+        latest = self.latest()
         for key in [*keys[start:], *keys[:start]]:
-            latest = self.latest().get(key) if shared else None
-            if latest is not None and latest.number > known.get(key, -1):
+            latest = self.latest() if shared else latest
+            known = latest.get(key)
+            if known is not None and not is_open(known, retry_failed):
                 continue
             try:
-                self.study.add_trial(self._waiting(key, known.get(key, -1)))
+                self.study.add_trial(self._waiting(key, -1 if known is None else known.number))
             except ValueError as error:
                 raise UserError(
                     f"study {self.plan.key} is in this storage with other levels of its factors ({error}): "

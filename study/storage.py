@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from nsh_core.errors import UserError
 from study.journal import JournalFile
@@ -24,6 +27,7 @@ _CONNECT = {
     "sqlite": {"timeout": 60},
     "postgresql": {"connect_timeout": 10},
 }
+_MAKERS = 5
 KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, grpc://HOST:PORT"
 
 
@@ -81,11 +85,25 @@ def open_storage(url: str, patiently: bool = False) -> BaseStorage:
         if scheme not in _CONNECT:
             raise UserError(f"storage {shown(url)} is of an unknown kind, allowed: {KINDS}")
         kind = patient(RDBStorage) if scheme == "postgresql" else RDBStorage
-        connect = partial(kind, url, engine_kwargs={"connect_args": _CONNECT[scheme], "pool_pre_ping": True})
+        connect = partial(_connect, partial(kind, url, engine_kwargs=_engine(scheme)))
         try:
             return repeated(connect)() if patiently else connect()
         except (ImportError, ValueError, RuntimeError) as error:
             raise UserError(f"storage {shown(url)}: {' '.join(str(error).split())}") from None
+
+
+def _engine(scheme: str) -> dict[str, Any]:
+    return {"connect_args": _CONNECT[scheme], "pool_pre_ping": True}
+
+
+def _connect(open_: Callable[[], BaseStorage]) -> BaseStorage:
+    """Opens a database, of which several processes may be making the tables at this moment."""
+    for _ in range(_MAKERS):
+        try:
+            return open_()
+        except (IntegrityError, ProgrammingError):
+            time.sleep(random.uniform(0.1, 1.0))
+    return open_()
 
 
 def _proxy(url: str, place: str, patiently: bool) -> BaseStorage:

@@ -132,6 +132,16 @@ def test_of_a_trial_that_two_queued_one_runs(queues):
     assert sorted(reason.partition(" of")[0] for reason in reasons) == ["duplicate", "duplicate", "interrupted: test"]
 
 
+def test_who_queues_late_does_not_queue_again_what_another_ran_meanwhile(queues):
+    first, second = queues
+    left = second.unfinished()
+    first.enqueue(left)
+    for trial in claim(first.study, first.storage, set(left), lambda _: 4)[:2]:
+        record(first.study, trial, Outcome(TrialState.COMPLETE, {"val_map": 0.5}))
+    second.enqueue(left)
+    assert len(first.study.trials) == 4
+
+
 def elsewhere(queue_: TrialQueue) -> optuna.Trial:
     """A running trial whose owner is a process of another host."""
     queue_.enqueue(queue_.unfinished()[:1])
