@@ -22,6 +22,7 @@ def importance(results: Results) -> Figure | None:
     labels = [str(name).rpartition(".")[2].replace("_", "\n") for name in shares]
     sns.heatmap(shares, ax=axis, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, xticklabels=labels, cbar=False)
     axis.set(xlabel="", ylabel="")
+    axis.grid(False)
     axis.tick_params(axis="x", rotation=0)
     axis.tick_params(axis="y", rotation=0)
     return figure

@@ -22,7 +22,7 @@ seeds: 2
 figures: [arms, curves, pr, health, cost, gallery]
 """
 
-COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked"]
+COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked", "commit"]
 
 _servers: dict[int, subprocess.Popen] = {}
 

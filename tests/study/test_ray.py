@@ -12,11 +12,11 @@ from tests.study.test_run import stored
 
 SPEC = """\
 question: Does a study survive the loss of a node?
-base: {code_length: 8, train.epochs: 40, train.evaluate_every: 5}
+base: {code_length: 8, train.epochs: 12, train.evaluate_every: 4}
 factors:
   sorter.name: [softsort, argsort]
 reference: {sorter.name: softsort}
-seeds: 4
+seeds: 3
 figures: [arms]
 """
 
@@ -26,6 +26,9 @@ def cluster(monkeypatch):
     """A head without CPUs and two nodes of one CPU, on this machine."""
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # A lost node is noticed after seconds, not half a minute.
+    for name, value in (("period", 500), ("initial_delay", 0), ("timeout", 1000)):
+        monkeypatch.setenv(f"RAY_health_check_{name}_ms", str(value))
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
@@ -48,14 +51,14 @@ def test_a_node_that_is_killed_costs_no_trial(cluster, tmp_path):
         time.sleep(0.1)
     assert running == 4
     # Both nodes have a task by now, and may be starting its process still.
-    time.sleep(4)
+    time.sleep(2)
     cluster.remove_node(nodes[0], allow_graceful=False)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
-    assert run("--study", tmp_path / "lost.yaml", "--results", tmp_path / "here").returncode == 0
+    assert run("--study", tmp_path / "lost.yaml", "--results", tmp_path / "here", "--batch-trials", 2).returncode == 0
     pd.testing.assert_frame_equal(outcome(tmp_path / "ray" / "lost"), outcome(tmp_path / "here" / "lost"))
     done = Counter(trial.user_attrs["key"] for trial in stored(tmp_path / "ray", "lost") if trial.state.is_finished())
-    assert len(done) == 8
+    assert len(done) == 6
     assert set(done.values()) == {1}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from nsh_core import UserError
 from study import figures
+from study.across import across
 from study.document import write_report
 from study.latex import escape, latex_table
 from study.results import Results, read_results
@@ -204,3 +205,38 @@ def test_the_command_reports_on_a_real_run(spec_file, tmp_path):
     reported = re.findall(r"<td>(0\.\d{3})</td>", page)
     summary = pd.read_csv(tmp_path / "r" / "tiny" / "summary.csv")
     assert f"{summary[summary.metric == 'val_map']['mean'].max():.3f}" in reported
+
+
+def test_an_open_comparison_says_how_many_seeds_would_settle_it():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.702}, seeds=5)
+    [sentence] = decide(results).sentences
+    row = results.tables.comparisons[results.tables.comparisons.metric == "test_map"].iloc[0]
+    assert row.seeds_needed > 5
+    assert f"5 seeds cannot tell these two apart; {row.seeds_needed} would" in sentence
+
+
+def test_a_study_on_several_data_sets_is_judged_together(tmp_path):
+    one = synthetic({"softsort": 0.5, "neuralsort": 0.55, "argsort": 0.2})
+    other = synthetic({"softsort": 0.3, "neuralsort": 0.33, "argsort": 0.1, "sinkhorn": 0.4})
+    other.facts["continuous"] = {"val_map": 0.4, "test_map": 0.4}
+    table = across([one, other]).set_index("arm")
+    assert list(table.index) == ["softsort", "neuralsort", "argsort"]
+    assert (table["rank"] == [2, 1, 3]).all()
+    assert table.iqm["neuralsort"] == pytest.approx((0.55 / 0.6 + 0.33 / 0.4) / 2, abs=0.03)
+    assert (table.iqm_low < table.iqm).all()
+    assert (table.iqm < table.iqm_high).all()
+    assert np.isnan(table.better["softsort"])
+    assert table.better["neuralsort"] > 0.9 > 0.1 > table.better["argsort"]
+    write_report(one, tmp_path, [other])
+    assert (tmp_path / "across.png").exists()
+    assert len(pd.read_csv(tmp_path / "across.csv")) == 3
+    assert "## Across data sets" in (tmp_path / "report.md").read_text()
+    strangers = synthetic({"softsort": 0.3, "sinkhorn": 0.4})
+    with pytest.raises(UserError, match="share fewer than two arms"):
+        across([one, strangers])
+
+
+def test_mean_ranks_are_drawn_for_enough_arms_and_seeds():
+    assert figures.FIGURES["critical_difference"](synthetic({"a": 0.5, "b": 0.55, "c": 0.2})) is not None
+    assert figures.FIGURES["critical_difference"](synthetic({"a": 0.5, "b": 0.55})) is None
+    assert figures.FIGURES["critical_difference"](synthetic({"a": 0.5, "b": 0.55, "c": 0.2}, seeds=3)) is None
