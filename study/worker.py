@@ -38,14 +38,37 @@ def _work(orders: dict) -> None:
     dataset = load_dataset(orders["dataset"])
     storage = open_storage(orders["storage"], patiently=True)
     study = optuna.load_study(study_name=orders["study"], storage=storage)
-    keys: set[str] = set()
     stack = StackSize(orders["batch_trials"], dataset)
-    for line in sys.stdin:
-        more = json.loads(line)
-        keys.update(more["keys"])
-        stack.share = more["share"]
-        while trials := claim(study, storage, keys, stack):
+    offers = _Offers(stack)
+    while offers.wait():
+        while trials := claim(study, storage, offers.keys, stack):
             run_trials(study, trials, dataset, orders["evaluation_threads"])
+
+
+class _Offers:
+    """The keys that this worker may run, read by a thread of its own, so that whoever sends them never has to wait."""
+
+    def __init__(self, stack: StackSize) -> None:
+        self.keys: set[str] = set()
+        self._stack = stack
+        self._news = threading.Event()
+        self._over = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            offer = json.loads(line)
+            self.keys = self.keys | set(offer["keys"])
+            self._stack.share = offer["share"]
+            self._news.set()
+        self._over = True
+        self._news.set()
+
+    def wait(self) -> bool:
+        """Waits for news; whether there may be more to do."""
+        self._news.wait()
+        self._news.clear()
+        return not self._over
 
 
 def _end_with(parent: int) -> None:
