@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -33,6 +33,8 @@ from study.storage import is_shared, storage_errors
 from study.tuning import grow
 
 _POLL_SECONDS = 0.5
+# Hundreds may ask a server, and each reads the whole queue.
+_SHARED_POLL_SECONDS = 3.0
 _RECOVER_SECONDS = 5
 _LINE_SECONDS = 30
 _REFRESH_SECONDS = 30
@@ -151,16 +153,17 @@ class _Run:
                     finished = over
                 show(over, len(self.keys), mine)
                 ended = self.engine.tend(_count(mine, TrialState.WAITING))
-                if ended or now - looked > _RECOVER_SECONDS:
+                look = ended or now - looked > _RECOVER_SECONDS
+                if look:
                     self.queue.recover(self.engine.why())
                     looked = now
                     self._again()
                     # A trial that another's stood in front of may be free by now.
                     if free := _count(mine, TrialState.WAITING):
                         self.engine.offer([], free)
-                if self._is_over() and not self._follow():
+                elif self._is_over(latest) and not self._follow():
                     return
-                time.sleep(_POLL_SECONDS)
+                time.sleep(_SHARED_POLL_SECONDS if self.shared and self.execution.engine == "local" else _POLL_SECONDS)
 
     def _follow(self) -> bool:
         """Queues what follows from results by now; whether there was anything."""
@@ -179,13 +182,13 @@ class _Run:
         if again:
             self.engine.offer(again, _count(self.queue.latest().values(), TrialState.WAITING))
 
-    def _is_over(self) -> bool:
-        latest = self.queue.latest()
-        trials = [latest[key] for key in self.keys]
-        given_up = [
-            is_open(trial) and self.tries[key] >= _TRIES - 1 for key, trial in zip(self.keys, trials, strict=True)
-        ]
-        return all(has_result(trial) or lost for trial, lost in zip(trials, given_up, strict=True))
+    def _is_over(self, latest: Mapping[str, FrozenTrial]) -> bool:
+        """Whether every trial of this run has a result, or was tried often enough."""
+        for key in self.keys:
+            trial = latest.get(key)
+            if trial is None or not (has_result(trial) or (is_open(trial) and self.tries[key] >= _TRIES - 1)):
+                return False
+        return True
 
 
 def _count(trials: Iterable[FrozenTrial], state: TrialState) -> int:

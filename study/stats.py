@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -155,8 +155,13 @@ def _above(own: Values, other: Values) -> Values:
 
 
 def _resampled(values: Values, resamples: int, stream: int) -> Values:
-    rng = np.random.default_rng([stream + 1000])
-    return values[rng.integers(0, len(values), (resamples, len(values)))]
+    return values[_picks(len(values), resamples, stream)]
+
+
+@lru_cache(maxsize=64)
+def _picks(count: int, resamples: int, stream: int) -> npt.NDArray[np.int64]:
+    """Which of so many values each resample takes."""
+    return np.random.default_rng([stream + 1000]).integers(0, count, (resamples, count))
 
 
 def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:

@@ -34,14 +34,14 @@ def arguments(script: str, *options: object) -> list[str]:
 def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """study/run.py, with one worker process unless the options say how many."""
     jobs = () if "--jobs" in options else ("--jobs", 1)
-    return _command("run.py", [*options, *jobs], environment)
+    return in_a_fork("run.py", [*options, *jobs], environment)
 
 
 def report(*options: object) -> subprocess.CompletedProcess[str]:
-    return _command("report.py", options, {})
+    return in_a_fork("report.py", options, {})
 
 
-def _command(script: str, options: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def in_a_fork(script: str, options: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Runs a command in a fork of a process that has imported everything already, which saves seconds a command."""
     server = _servers.get(os.getpid()) or _serve()
     command = arguments(script, *options)

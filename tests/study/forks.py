@@ -8,13 +8,19 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parents[2])
 
+import nsh_core.__main__
+import nsh_core.cli
 import study.dashboard
 import study.export
 import study.report
 import study.run
 import study.verify
 
-MAINS = {"run.py": study.run.main, "report.py": study.report.main}
+MAINS = {
+    "run.py": study.run.main,
+    "report.py": study.report.main,
+    "nsh_core": lambda: nsh_core.cli.run(nsh_core.__main__.app),
+}
 
 
 def child(order: dict) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import feature_arrays
 from tests.nsh_core.images import make_folder
-from tests.study.commands import ROOT, SPEC
+from tests.study.commands import ROOT, SPEC, in_a_fork
 
 RUN = ["study/run.py", "--study", "tiny.yaml", "--results", "r"]
 REPORT = ["study/report.py", "--results", "r", "--reports", "p", "--study"]
@@ -47,7 +47,7 @@ def damaged_results() -> None:
 
 CASES = {
     "no study": (["study/run.py"], None, "--study is missing"),
-    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: code_length, label_free, loss_terms"),
+    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: around_optimum, code_length, label_free"),
     "spec file missing": (["study/run.py", "--study", "nope.yaml"], None, "cannot read nope.yaml: No such file"),
     "spec not yaml": (RUN, lambda: Path("tiny.yaml").write_text("a: [b"), "tiny.yaml is not valid YAML"),
     "spec not a mapping": (RUN, lambda: Path("tiny.yaml").write_text("[1, 2]"), "must hold a mapping"),
@@ -93,6 +93,9 @@ CASES = {
 
 def execute(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     environment = {"NSH_CACHE": str(folder / "cache"), "NSH_DATA": "data"} | environment
+    if "PYTHONPATH" not in environment and Path.cwd() == folder:
+        name = command[1] if command[0] == "-m" else command[0].removeprefix("study/")
+        return in_a_fork(name, command[2:] if command[0] == "-m" else command[1:], environment)
     script = [str(ROOT / part) if part.startswith("study/") else part for part in command]
     return subprocess.run(
         [sys.executable, *script], cwd=folder, capture_output=True, text=True, env=os.environ | environment

@@ -25,17 +25,8 @@ from study.plan import make_plan
 from study.queue import TrialQueue, claim, interrupt
 from study.spec import load_spec
 from study.storage import open_storage
-from tests.study.commands import SPEC, arguments, outcome, run
+from tests.study.commands import arguments, outcome, run
 from tests.study.test_run import stored
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "tiny.yaml").write_text(SPEC)
-    result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
-    assert result.returncode == 0, result.stderr
-    return folder / "results"
 
 
 def assert_complete(results: Path, undisturbed: Path) -> None:

@@ -42,18 +42,6 @@ def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
     return psutil.Process(process.pid).children()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The tiny study run once with one job: its results folder."""
-    from tests.study.commands import SPEC
-
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "tiny.yaml").write_text(SPEC)
-    result = run("--study", folder / "tiny.yaml", "--results", folder / "results", "--jobs", 1)
-    assert result.returncode == 0, result.stderr
-    return folder / "results"
-
-
 def test_the_tables_have_the_promised_columns(undisturbed):
     trials = pd.read_csv(undisturbed / "tiny" / "trials.csv")
     promised = [

@@ -149,7 +149,6 @@ def test_one_factor_varies_the_tuned_reference_arm(file):
 def test_a_tuned_study_is_the_same_for_any_number_of_jobs_and_its_report_tells(file, tmp_path):
     file.write_text(SPEC.replace("  loss.num_positives: [2, 5]\n", "").replace(", loss.num_positives: 5", ""))
     options = ("--study", file, "--mode", "tuned", "--trials", 13, "--set", "code_length=8")
-    assert run(*options, "--results", tmp_path / "one", "--limit", 20, "--batch-trials", 1).returncode == 1
     for results, jobs, stack in (("one", 1, 1), ("two", 2, 4)):
         made = run(*options, "--results", tmp_path / results, "--jobs", jobs, "--batch-trials", stack)
         assert made.returncode == 0, made.stderr
@@ -184,7 +183,7 @@ def test_a_tuned_study_is_the_same_for_any_number_of_jobs_and_its_report_tells(f
 def test_one_factor_and_pareto_run_and_report(file, tmp_path):
     for mode, extra in (("one_factor", ()), ("pareto", ("--seeds", 1))):
         options = ("--study", file, "--mode", mode, "--results", tmp_path / "r", "--batch-trials", 4)
-        made = run(*options, "--trials", 5, *extra)
+        made = run(*options, "--trials", 4, *extra)
         assert made.returncode == 0, made.stderr
         written = report("--study", file, "--mode", mode, "--results", tmp_path / "r", "--reports", tmp_path / "p")
         assert written.returncode == 0, written.stderr
