@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any
 
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 _FEWEST = 8
 
 
 def importances(trials: pd.DataFrame) -> pd.DataFrame:
-    """arm, setting, fanova, ped_anova: shares that sum to 1 in each arm; arms with at least 8 tries.
+    """arm, setting, fanova: shares that sum to 1 in each arm; arms with at least 8 tries.
 
     trials: the trials table. fanova: share of the variance of validation mAP over the search space that a setting
-    explains (Hutter et al. 2014); ped_anova: the same for being among the better half (Watanabe et al. 2023). A pruned
-    try counts with the mAP at which it was stopped.
+    explains (Hutter et al. 2014). A pruned try counts with the mAP at which it was stopped.
     """
     tried = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned"])]
     rows = []
@@ -44,13 +42,9 @@ def importances(trials: pd.DataFrame) -> pd.DataFrame:
         for point, value in known:
             params = {name: float(point[name]) for name in names}
             study.add_trial(create_trial(params=params, distributions=spans, value=value))
-        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-            shares = [
-                get_param_importances(study, evaluator=evaluator)
-                for evaluator in (FanovaImportanceEvaluator(seed=0), PedAnovaImportanceEvaluator(target_quantile=0.5))
-            ]
-        rows += [(arm, name, *(share.get(name, 0.0) for share in shares)) for name in names]
-    return pd.DataFrame(rows, columns=["arm", "setting", "fanova", "ped_anova"])
+        shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        rows += [(arm, name, shares.get(name, 0.0)) for name in names]
+    return pd.DataFrame(rows, columns=["arm", "setting", "fanova"])
 
 
 def _value(config: dict[str, Any], name: str) -> Any:

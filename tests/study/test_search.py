@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nsh_core import UserError
 from nsh_core.methods import Range
+from study.importance import importances
 from study.plan import extended, make_plan, pareto_front
 from study.results import read_results
 from study.search import ROUND, STARTUP, Tried, halton_points, prune_below, suggest
@@ -201,3 +202,20 @@ def test_one_factor_and_pareto_run_and_report(file, tmp_path):
     assert len(chosen) == min(12, len(front))
     assert json.loads(tried.tuned.iloc[1]).keys() >= {"code_length", "train.epochs"}
     assert "are on the front of validation mAP" in (tmp_path / "p" / "small-pareto" / "report.md").read_text()
+
+
+def test_importance_finds_the_setting_that_matters():
+    rng = np.random.default_rng(0)
+    rows = []
+    for value in rng.uniform(-3, 0, 24):
+        other = 10 ** rng.uniform(-3, 0)
+        rows.append(
+            {
+                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "config": "{}",
+                "tuned": json.dumps({"x": 10**value, "y": other}),
+            }
+        )  # fmt: skip
+    table = importances(pd.DataFrame(rows)).set_index("setting").fanova
+    assert table["x"] > 0.9
+    assert table.sum() == pytest.approx(1)
+    assert importances(pd.DataFrame(rows[:7])).empty
