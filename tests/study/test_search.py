@@ -211,7 +211,7 @@ def test_importance_finds_the_setting_that_matters():
         other = 10 ** rng.uniform(-3, 0)
         rows.append(
             {
-                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "config": "{}",
+                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "config": '{"x": 0.1, "y": 0.1}',
                 "tuned": json.dumps({"x": 10**value, "y": other}),
             }
         )  # fmt: skip
