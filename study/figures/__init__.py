@@ -63,7 +63,7 @@ CAPTIONS = {
     "one_factor": "One factor at a time around the tuned configuration, whose own level stands in brackets: a point a "
     "seed, the mean and its 95% interval; the band is the tuned configuration.",
     "pareto": "Left: every configuration explored, by training time and validation mAP, colour: code length; diamonds: "
-    "those that none beats in all three. Right: their test mAP over fresh seeds, 95% intervals.",
+    "those that none beats in all three, mean over fresh seeds. Right: their test mAP, 95% intervals.",
     "critical_difference": "Mean ranks of the arms over seeds (Demšar 2006); arms that a bar joins are not told apart "
     "by Nemenyi's test at level 0.05.",
     "across": "Mean ranks over the seeds of all data sets; arms that a bar joins are not told apart by Nemenyi's test "

@@ -31,7 +31,7 @@ def bits(results: Results) -> Figure | None:
         "ax": axis,
         "palette": many if lines else None,
     }
-    sns.lineplot(**shared, style=hue, dashes=False, markers=True, errorbar=errorbar())
+    sns.lineplot(**shared, style=hue, dashes=False, markers=True, errorbar=errorbar)
     sns.scatterplot(**shared, s=10, alpha=0.4, legend=False)
     axis.axhline(results.facts["continuous"]["test_map"], ls="--", color="0.4", lw=1, label="continuous input, cosine")
     axis.set_xscale("log", base=2)

@@ -25,7 +25,7 @@ def curves(results: Results) -> Figure | None:
     for axis, name in zip(axes[0], panels, strict=True):
         sns.lineplot(
             table[table.curve == name], x="x", y="value", hue="arm", hue_order=order, palette=colors(results),
-            errorbar=errorbar(), ax=axis, legend=axis is axes[0][0],
+            errorbar=errorbar, ax=axis, legend=axis is axes[0][0],
         )  # fmt: skip
         label = f"{_PANELS[name]} {results.map_name}" if name == "val_map" else _PANELS[name]
         axis.set(xlabel="epoch", ylabel=label)

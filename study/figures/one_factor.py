@@ -27,7 +27,7 @@ def one_factor(results: Results) -> Figure | None:
     centre = done[done.arm == TUNED].test_map
     low, high = mean_interval(centre)
     for axis, factor in zip(axes.flat, factors, strict=False):
-        axis.axhline(centre.mean(), color=orange, lw=1.2, label="tuned")
+        axis.axhline(centre.mean(), color=orange, lw=1.2)
         axis.axhspan(low, high, color=orange, alpha=0.15, lw=0)
         labels = spec.labels(factor)
         for place, label in enumerate(labels):

@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from study.results import Results
 
@@ -34,13 +33,11 @@ def pareto(results: Results) -> Figure | None:
     for _, row in means.iterrows():
         axes[1].annotate(f"{row.bits:.0f} bits", (row.train_seconds, row.test_map), xytext=(6, 4),
                          textcoords="offset points", fontsize=8)  # fmt: skip
-    axes[0].set(title="explored, validation queries; diamonds: the front", ylabel=results.map_name)
+    axes[0].set(title="validation queries; diamonds: the front, fresh seeds", ylabel=results.map_name)
     axes[1].set(title="the front, test queries, mean over seeds")
     for axis in axes:
-        axis.set_xscale("log")
         axis.set_xlabel("training time of one run (s)")
-        axis.xaxis.set_major_formatter(ScalarFormatter())
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlim(left=0)
     bar = figure.colorbar(plt.cm.ScalarMappable(scale, "viridis"), ax=axes, label="bits")
     ticks = sorted({int(tried.bits.min()), *(b for b in (16, 32, 64) if tried.bits.min() < b < tried.bits.max()),
                     int(tried.bits.max())})  # fmt: skip
