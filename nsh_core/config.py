@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -244,6 +245,11 @@ def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) ->
                 raise UserError(f"{dotted}: {section!r} is a single setting, not a section")
         node[last] = value
     return result
+
+
+def setting(settings: Mapping[str, Any], dotted: str) -> Any:
+    """The value of a dotted name in nested settings. Raises KeyError if there is none."""
+    return reduce(lambda node, part: node[part], dotted.split("."), settings)
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:

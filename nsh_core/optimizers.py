@@ -12,21 +12,12 @@ def _plain(method: Any) -> Any:
     return getattr(method, "__wrapped__", method)
 
 
-class Adam(torch.optim.Adam):
-    """torch.optim.Adam, which nobody may compile."""
-
-    add_param_group = _plain(torch.optim.Adam.add_param_group)
-    zero_grad = _plain(torch.optim.Adam.zero_grad)
-    state_dict = _plain(torch.optim.Adam.state_dict)
-    load_state_dict = _plain(torch.optim.Adam.load_state_dict)
-    step = torch.no_grad()(_plain(torch.optim.Adam.step))
+def _uncompiled(kind: Any) -> Any:
+    """An optimizer class of torch which nobody may compile."""
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: _plain(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(_plain(kind.step))})
 
 
-class AdamW(torch.optim.AdamW):
-    """torch.optim.AdamW, which nobody may compile."""
-
-    add_param_group = _plain(torch.optim.AdamW.add_param_group)
-    zero_grad = _plain(torch.optim.AdamW.zero_grad)
-    state_dict = _plain(torch.optim.AdamW.state_dict)
-    load_state_dict = _plain(torch.optim.AdamW.load_state_dict)
-    step = torch.no_grad()(_plain(torch.optim.AdamW.step))
+Adam = _uncompiled(torch.optim.Adam)
+AdamW = _uncompiled(torch.optim.AdamW)

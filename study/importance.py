@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
+
+from nsh_core.config import setting
+from study.tables import OVER
 
 _FEWEST = 8
 
@@ -20,15 +22,18 @@ def importances(trials: pd.DataFrame) -> pd.DataFrame:
     trials: the trials table. fanova: share of the variance of validation mAP over the search space that a setting
     explains (Hutter et al. 2014). A pruned try counts with the mAP at which it was stopped.
     """
-    tried = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned"])]
+    tried = trials[(trials.phase == "tuning") & trials.state.isin(OVER)]
     rows = []
     for arm, group in tried.groupby("arm", sort=False):
         names = sorted({name for text in group.tuned for name in json.loads(text)})
         if len(group) < _FEWEST or not names:
             continue
+        settings = [
+            (json.loads(tuned), json.loads(config)) for tuned, config in zip(group.tuned, group.config, strict=True)
+        ]
         points = [
-            {name: json.loads(tuned).get(name, _value(json.loads(config), name)) for name in names}
-            for tuned, config in zip(group.tuned, group.config, strict=True)
+            {name: tuned[name] if name in tuned else setting(config, name) for name in names}
+            for tuned, config in settings
         ]
         # A default temperature is the backend's own, which the config leaves open.
         pairs = zip(points, group.val_map, strict=True)
@@ -45,10 +50,3 @@ def importances(trials: pd.DataFrame) -> pd.DataFrame:
         shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
         rows += [(arm, name, shares.get(name, 0.0)) for name in names]
     return pd.DataFrame(rows, columns=["arm", "setting", "fanova"])
-
-
-def _value(config: dict[str, Any], name: str) -> Any:
-    node: Any = config
-    for part in name.split("."):
-        node = node[part]
-    return node

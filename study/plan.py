@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nsh_core.config import Config, make_config, parse_assignment, with_overrides
+from nsh_core.config import Config, make_config, parse_assignment, setting, with_overrides
 from nsh_core.errors import UserError
 from nsh_core.methods import DeepMethod, Range, method
 from nsh_core.sorters import backend
@@ -159,10 +159,8 @@ def _front_finals(
     if len(tries) < sum(trial.tuning for trial in plan.trials) or not tries:
         return []
     done = [(number, trial) for number, trial in tries if tried[trial.config.digest()].state == "complete"]
-    points = [
-        (-tried[trial.config.digest()].value, tried[trial.config.digest()].seconds, trial.config.code_length)
-        for _, trial in done
-    ]
+    found = [tried[trial.config.digest()] for _, trial in done]
+    points = [(-one.value, one.seconds, trial.config.code_length) for one, (_, trial) in zip(found, done, strict=True)]
     front = sorted(pareto_front(points), key=lambda place: points[place])[:FRONT_MOST]
     finals = []
     for place in front:
@@ -176,7 +174,9 @@ def _first_tries(plan: Plan, arm: dict[str, str]) -> list[PlannedTrial]:
     tune, space = plan.spec.tune, _space(plan, arm)
     if tune is None or not space:
         return []
-    count = tune.trials if _explores(plan) else min(tune.trials, STARTUP)
+    # Points that are chosen without regard to results need no rounds.
+    at_once = plan.spec.mode == "pareto" or tune.sampler == "halton"
+    count = tune.trials if at_once else min(tune.trials, STARTUP)
     return _tries(plan, arm, [{}, *halton_points(space, count - 1, _stream(plan, arm))], {})
 
 
@@ -185,9 +185,6 @@ def _next_tries(plan: Plan, arm: dict[str, str], tried: Sequence[Tried]) -> list
     tune = plan.spec.tune
     assert tune is not None
     space = _space(plan, arm)
-    if _explores(plan):
-        points = halton_points(space, tune.trials - 1, _stream(plan, arm))
-        return _tries(plan, arm, points[len(tried) - 1 :], {})
     left = tune.trials - len(tried)
     defaults = _values(_config(plan, arm, {}), list(space))
     suggested = suggest(tune.sampler, space, defaults, tried, left, _stream(plan, arm))
@@ -199,18 +196,7 @@ def _values(config: Config, names: Sequence[str]) -> dict[str, float]:
     settings = config.model_dump()
     if settings["sorter"]["temperature"] is None:
         settings["sorter"]["temperature"] = backend(config.sorter.name).default_temperature
-    values: dict[str, float] = {}
-    for name in names:
-        node: Any = settings
-        for part in name.split("."):
-            node = node[part]
-        values[name] = node
-    return values
-
-
-def _explores(plan: Plan) -> bool:
-    """Whether tries are chosen without regard to results."""
-    return plan.spec.mode == "pareto" or (plan.spec.tune is not None and plan.spec.tune.sampler == "halton")
+    return {name: setting(settings, name) for name in names}
 
 
 def _tries(

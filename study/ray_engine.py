@@ -7,7 +7,6 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,13 +20,6 @@ from study.queue import TrialQueue, claim, interrupt
 from study.stack import CPU_STACK, CUDA_STACK
 
 _RETRIES = 3
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A stack of trials that runs somewhere."""
-
-    trials: list[optuna.Trial]
 
 
 class RayEngine:
@@ -55,7 +47,7 @@ class RayEngine:
             raise UserError(f"a task needs {needed}, the Ray cluster has {there}")
         self.task = ray.remote(num_cpus=self.threads, num_gpus=gpus, max_retries=_RETRIES)(_train)
         self.keys: set[str] = set()
-        self.running: dict[Any, _Task] = {}
+        self.running: dict[Any, list[optuna.Trial]] = {}
         self.waiting = 0
         self.beats, self.beaten = 0, time.monotonic()
         self.last_end = "its process ended"
@@ -86,8 +78,8 @@ class RayEngine:
             self._submit(trials)
         if time.monotonic() - self.beaten > BEAT_SECONDS:
             self.beats, self.beaten = self.beats + 1, time.monotonic()
-            for task in self.running.values():
-                beat(self.queue.study, task.trials[0]._trial_id, self.beats)
+            for trials in self.running.values():
+                beat(self.queue.study, trials[0]._trial_id, self.beats)
         return ended
 
     def _submit(self, trials: list[optuna.Trial]) -> None:
@@ -99,7 +91,7 @@ class RayEngine:
             frozen[0].user_attrs["phase"] == "final",
             [thresholds(trial) for trial in frozen],
         )
-        self.running[reference] = _Task(trials)
+        self.running[reference] = trials
 
     def _frozen(self, trial: optuna.Trial) -> FrozenTrial:
         return self.queue.storage.get_trial(trial._trial_id)
@@ -109,7 +101,7 @@ class RayEngine:
         done, _ = ray.wait(list(self.running), num_returns=len(self.running), timeout=0) if self.running else ([], [])
         lost = False
         for reference in done:
-            task = self.running.pop(reference)
+            trials = self.running.pop(reference)
             try:
                 outcomes: list[Outcome] = ray.get(reference)
             except ray.exceptions.RayTaskError as error:
@@ -117,10 +109,10 @@ class RayEngine:
             except ray.exceptions.RayError as error:
                 lost = True
                 self.last_end = f"Ray gave its task up: {str(error).strip().splitlines()[0]}"
-                for trial in task.trials:
+                for trial in trials:
                     interrupt(self.queue.storage, self._frozen(trial), self.last_end)
                 continue
-            for trial, outcome in zip(task.trials, outcomes, strict=True):
+            for trial, outcome in zip(trials, outcomes, strict=True):
                 record(self.queue.study, trial, outcome, reported=False)
         return lost
 
@@ -128,9 +120,9 @@ class RayEngine:
         return self.last_end
 
     def stop(self) -> None:
-        for reference, task in self.running.items():
+        for reference, trials in self.running.items():
             ray.cancel(reference, force=True)
-            for trial in task.trials:
+            for trial in trials:
                 interrupt(self.queue.storage, self._frozen(trial), "the run was stopped")
         ray.shutdown()
 

@@ -27,7 +27,7 @@ try:
     from study.session import open_session
     from study.spec import available, load_spec, with_mode
     from study.storage import KINDS
-    from study.tables import Tables
+    from study.tables import OVER, Tables
     from study.verdict import decide
 
     for name in ("optuna_dashboard", "plotly"):
@@ -44,7 +44,6 @@ except ModuleNotFoundError as error:
 app = typer.Typer(add_completion=False)
 
 SOME_FAILED = 1
-OVER = ("complete", "pruned")
 
 
 @app.command()
@@ -115,19 +114,21 @@ def study(
     jobs = jobs or cores
     stack = None if batch_trials == "auto" else int(batch_trials)
     session = open_session(plan, results, storage)
-    # What these import takes a second, which a listing or a mistake need not spend.
-    from study.dashboard import publish
-    from study.export import export as write_archive
-    from study.verify import verify as train_again
-
+    # What is imported from here on takes seconds, which runs that do not need it need not spend.
     if verify is not None:
+        from study.verify import verify as train_again
+
         verification = train_again(session, verify, cores)
         console.print("\n".join(verification.lines), markup=False)
         return 0 if verification.same else SOME_FAILED
     if export is not None:
+        from study.export import export as write_archive
+
         write_archive(session, session.write_results(), export)
         console.print(f"archive: {export}", markup=False)
         return 0
+
+    from study.dashboard import publish
 
     def refresh() -> Results:
         outcome = session.write_results()

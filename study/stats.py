@@ -5,7 +5,7 @@ tests/study/test_simulation.py holds them against data of known truth: coverage,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -193,12 +193,8 @@ def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
     return mean, np.sqrt(np.maximum(chance @ ordered**2 - mean**2, 0.0))
 
 
-def errorbar() -> Callable[[npt.ArrayLike], tuple[float, float]]:
+def errorbar(values: npt.ArrayLike) -> tuple[float, float]:
     """The interval of the mean as seaborn's errorbar; a single value has no width."""
-
-    def interval(values: npt.ArrayLike) -> tuple[float, float]:
-        low, high = mean_interval(values)
-        mean = float(np.mean(np.asarray(values)))
-        return (low, high) if np.isfinite(low) else (mean, mean)
-
-    return interval
+    low, high = mean_interval(values)
+    mean = float(np.mean(np.asarray(values)))
+    return (low, high) if np.isfinite(low) else (mean, mean)

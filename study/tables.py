@@ -19,6 +19,7 @@ from study.plan import Plan, PlannedTrial
 from study.queue import TrialQueue, trial_key
 from study.stats import compare_paired, holm, mean_interval, seeds_needed
 
+OVER = ("complete", "pruned")
 COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
 MEASUREMENTS = (
     *("val_map", "test_map", "val_map_expected", "test_map_expected"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from study.results import Results
 from study.stats import ALPHA, MOST_SEEDS
-from study.tables import compare
+from study.tables import OVER, compare
 
 METRIC = "test_map"
 _FEWEST_SEEDS = 5
@@ -172,7 +172,7 @@ def _estimate(results: Results, arm: str) -> str:
 def _failures(results: Results) -> list[str]:
     trials = results.tables.trials
     notes = []
-    for arm, group in trials[~trials.state.isin(["complete", "pruned"])].groupby("arm", sort=False):
+    for arm, group in trials[~trials.state.isin(OVER)].groupby("arm", sort=False):
         reasons = sorted({reason or str(state) for reason, state in zip(group.failure, group.state, strict=True)})
         notes.append(f"{arm}: {len(group)} of its trials have no result ({'; '.join(reasons)}).")
     return notes

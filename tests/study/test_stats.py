@@ -73,4 +73,4 @@ def test_the_expected_best_is_the_mean_over_draws_with_replacement():
 
 
 def test_a_single_value_has_an_error_bar_without_width():
-    assert errorbar()([0.4]) == pytest.approx((0.4, 0.4))
+    assert errorbar([0.4]) == pytest.approx((0.4, 0.4))
