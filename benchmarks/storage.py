@@ -20,9 +20,9 @@ import typer
 from optuna.trial import TrialState, create_trial
 
 from nsh_core import make_config
-from study.objective import Outcome, record
-from study.queue import claim
-from study.storage import open_storage
+from study.execution.queue import claim
+from study.execution.trial import Outcome, record
+from study.storage.opening import open_storage
 
 _EVALUATIONS = 5
 _FACTS = {"val_map": 0.5, "test_map": 0.5, "train_seconds": 1.0, "history": "x" * 600, "curves": "x" * 4000}

@@ -14,10 +14,10 @@ try:
     import typer
 
     from nsh_core import cli
-    from study.document import write_report
-    from study.plan import study_key
-    from study.results import read_results
-    from study.spec import load_spec, with_mode
+    from study.analysis.results import read_results
+    from study.plan.planning import study_key
+    from study.plan.spec import load_spec, with_mode
+    from study.reporting.document import write_report
 except ModuleNotFoundError as error:
     package = (error.name or "?").partition(".")[0]
     print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)

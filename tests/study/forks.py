@@ -10,11 +10,11 @@ sys.path[0] = str(Path(__file__).parents[2])
 
 import nsh_core.__main__
 import nsh_core.cli
-import study.dashboard
-import study.export
+import study.execution.verify
 import study.report
+import study.reporting.dashboard
+import study.reporting.export
 import study.run
-import study.verify
 
 MAINS = {
     "run.py": study.run.main,

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna_dashboard import get_note
 
-from study.storage import open_storage
+from study.storage.opening import open_storage
 from tests.study.commands import report, run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

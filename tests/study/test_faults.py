@@ -18,13 +18,15 @@ import torch
 from optuna.trial import TrialState
 
 from nsh_core import UserError, load_dataset
-from study import patience, processes, queue
-from study.journal import JournalFile
-from study.objective import Outcome, _reason, record
-from study.plan import make_plan
-from study.queue import TrialQueue, claim, interrupt
-from study.spec import load_spec
-from study.storage import open_storage
+from study.execution import ownership as processes
+from study.execution import queue
+from study.execution.queue import TrialQueue, claim, interrupt
+from study.execution.trial import Outcome, _reason, record
+from study.plan.planning import make_plan
+from study.plan.spec import load_spec
+from study.storage import retry as patience
+from study.storage.journal import JournalFile
+from study.storage.opening import open_storage
 from tests.study.commands import arguments, outcome, run
 from tests.study.test_run import stored
 
@@ -266,7 +268,7 @@ def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypat
 
 def test_a_proxy_gives_the_same_tables(undisturbed, spec_file, tmp_path, free_port):
     pytest.importorskip("grpc")
-    serve = ["-m", "study.proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", str(free_port)]
+    serve = ["-m", "study.storage.proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", str(free_port)]
     proxy = subprocess.Popen([sys.executable, *serve], stdout=subprocess.PIPE, text=True)
     timer = threading.Timer(100, proxy.kill)
     timer.start()

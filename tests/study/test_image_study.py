@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.results import read_results
+from study.analysis.results import read_results
 from tests.nsh_core.images import make_folder, make_list
 from tests.study.commands import report, run
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.label_free import DIRECTIONS, rank_correlations
+from study.analysis.label_free import DIRECTIONS, rank_correlations
 
 
 def made(arms: int = 30, seeds: int = 2) -> pd.DataFrame:

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 
 from nsh_core import UserError
-from study import figures
-from study.across import across
-from study.document import write_report
-from study.latex import escape, latex_table
-from study.results import Results, read_results
-from study.spec import StudySpec, arm_name
-from study.tables import MEASUREMENTS, Tables, compare, summarize, write_tables
-from study.verdict import decide
+from study.analysis.across import across
+from study.analysis.results import Results, read_results
+from study.analysis.tables import MEASUREMENTS, Tables, compare, summarize, write_tables
+from study.analysis.verdict import decide
+from study.plan.spec import StudySpec, arm_name
+from study.reporting import figures as figures
+from study.reporting.document import write_report
+from study.reporting.latex import escape, latex_table
 from tests.study.commands import report, run
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
-from study.storage import open_storage
+from study.storage.opening import open_storage
 from tests.study.commands import arguments, outcome, run
 
 

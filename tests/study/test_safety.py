@@ -11,10 +11,10 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
 from nsh_core import UserError
-from study.document import write_report
-from study.results import read_results
-from study.spec import load_spec
-from study.storage import open_storage
+from study.analysis.results import read_results
+from study.plan.spec import load_spec
+from study.reporting.document import write_report
+from study.storage.opening import open_storage
 from tests.study.commands import ROOT, outcome, report, run
 
 NASTY = "<script>alert(1)</script> & 50%_$x$ | \\input{x}"
@@ -124,7 +124,7 @@ def test_every_trial_knows_where_it_came_from(folder):
     assert trials.commit.str.len().min() > 5
     assert trials.codes_sha256.nunique() == 4
     study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
-    from study.objective import facts_of
+    from study.execution.trial import facts_of
 
     facts = facts_of(study.trials[0])
     assert {"config", "fingerprint", "seed"} <= set(facts)

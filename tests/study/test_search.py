@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from nsh_core import UserError
 from nsh_core.methods import Range
-from study.importance import importances
-from study.plan import extended, make_plan, pareto_front
-from study.results import read_results
-from study.search import ROUND, STARTUP, Tried, halton_points, prune_below, suggest
-from study.spec import load_spec, with_mode
+from study.analysis.importance import importances
+from study.analysis.results import read_results
+from study.plan.planning import extended, make_plan, pareto_front
+from study.plan.sampling import ROUND, STARTUP, Tried, halton_points, prune_below, suggest
+from study.plan.spec import load_spec, with_mode
 from tests.study.commands import outcome, report, run
 
 SPACE = {"x": Range(0.01, 1.0), "k": Range(2, 32, step=1)}

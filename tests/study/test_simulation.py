@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from study.stats import (
+from study.analysis.statistics import (
     ALPHA,
     compare_paired,
     holm,

@@ -1,8 +1,8 @@
 import pytest
 
 from nsh_core import UserError, methods
-from study.plan import make_plan
-from study.spec import available, load_spec
+from study.plan.planning import make_plan
+from study.plan.spec import available, load_spec
 from tests.study.commands import SPEC
 
 

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
-from study.stats import compare_paired, errorbar, expected_best, holm, interquartile_mean, mean_interval, sign_flip_p
+from study.analysis.statistics import (
+    compare_paired,
+    errorbar,
+    expected_best,
+    holm,
+    interquartile_mean,
+    mean_interval,
+    sign_flip_p,
+)
 
 
 def test_the_interval_is_students():

@@ -4,8 +4,8 @@ import optuna
 import pytest
 
 from nsh_core import UserError
-from study import storage
-from study.storage import open_storage, shown
+from study.storage import opening as storage
+from study.storage.opening import open_storage, shown
 
 
 def test_a_locked_database_is_named(tmp_path, monkeypatch):

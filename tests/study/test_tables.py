@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.stats import compare_paired
-from study.tables import MEASUREMENTS, compare, summarize
+from study.analysis.statistics import compare_paired
+from study.analysis.tables import MEASUREMENTS, compare, summarize
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 
 from nsh_core import UserError, load_dataset, make_config
 from nsh_core.methods import method
-from study.gallery import make_gallery
-from study.plan import extended, make_plan
-from study.results import read_results
-from study.search import Tried
-from study.spec import StudySpec, load_spec
+from study.analysis.gallery import make_gallery
+from study.analysis.results import read_results
+from study.plan.planning import extended, make_plan
+from study.plan.sampling import Tried
+from study.plan.spec import StudySpec, load_spec
 from tests.study.commands import outcome, report, run
 
 SPEC = """\

@@ -1,0 +1,49 @@
+"""What holds across data sets: the same study on several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from nsh_core.errors import UserError
+from study.analysis.results import Results
+from study.analysis.statistics import iqm_with_interval, probability_of_improvement
+
+
+def across(studies: Sequence[Results]) -> pd.DataFrame:
+    """arm, datasets, iqm, iqm_low, iqm_high, better, better_low, better_high, rank: a row an arm that all studies have.
+
+    Scores are test mAP over that of the continuous input by cosine on the same data, so that data sets can be compared.
+    iqm: interquartile mean over all runs; better: probability that a run beats one of the reference arm; rank: mean
+    rank over data sets of mean scores, 1 best. Raises UserError for fewer than two shared arms.
+    """
+    arms = [arm for arm in studies[0].arms if all(arm in other.arms for other in studies[1:])]
+    if len(arms) < 2:
+        keys = ", ".join(str(results.facts["key"]) for results in studies)
+        raise UserError(f"{keys} share fewer than two arms: nothing to compare")
+    scores = {arm: [_scores(results, arm) for results in studies] for arm in arms}
+    means = pd.DataFrame({arm: [own.mean() for own in rows] for arm, rows in scores.items()})
+    ranks = means.rank(axis=1, ascending=False)
+    references = studies[0].spec.references()
+    rows = []
+    for arm in arms:
+        reference = references.get(arm, arm)
+        better = (np.nan,) * 3
+        if reference != arm and reference in scores:
+            better = probability_of_improvement(scores[arm], scores[reference])
+        rows.append((arm, len(studies), *iqm_with_interval(scores[arm]), *better, ranks[arm].mean()))
+    columns = ["arm", "datasets", "iqm", "iqm_low", "iqm_high", "better", "better_low", "better_high", "rank"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def blocks(studies: Sequence[Results]) -> pd.DataFrame:
+    """Test mAP with a row for each seed on each data set and a column for each arm, rows with all arms alone."""
+    tables = [results.done.pivot(index="seed", columns="arm", values="test_map") for results in studies]
+    return pd.concat(tables, join="inner", ignore_index=True).dropna()
+
+
+def _scores(results: Results, arm: str) -> np.ndarray:
+    values = results.done[results.done.arm == arm].sort_values("seed").test_map.to_numpy(float)
+    return values / results.facts["continuous"]["test_map"]

@@ -1,0 +1,48 @@
+"""What tuning would have given with a smaller budget."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from study.analysis.results import Results
+from study.analysis.statistics import expected_best
+
+
+def expected_by_budget(results: Results) -> pd.DataFrame:
+    """Best validation mAP expected after b tries: rows b = 1, 2, ..., a column an arm; see study.analysis.statistics.expected_best.
+
+    A pruned try counts with the mAP at which it was stopped, a failed one with 0.
+    """
+    trials = results.tables.trials
+    tried = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned", "failed"])]
+    columns = {arm: expected_best(group.val_map.fillna(0.0))[0] for arm, group in tried.groupby("arm", sort=False)}
+    table = pd.DataFrame({arm: pd.Series(values) for arm, values in columns.items()})
+    table.index = pd.RangeIndex(1, len(table) + 1, name="tries")
+    return table
+
+
+def leaders(results: Results, table: pd.DataFrame) -> list[str]:
+    """For each group of arms a sentence: who is expected to lead at which budget."""
+    sentences = []
+    for label, names in results.spec.groups().items():
+        arms = [arm for arm in names if arm in table]
+        if len(arms) < 2:
+            continue
+        leading = [str(arm) for arm in table[arms].idxmax(axis=1)]
+        parts, first = [], 1
+        for arm, run in groupby(leading):
+            last = first + len(list(run)) - 1
+            parts.append(f"{names[arm]} with {first}" + (f" to {last}" if last > first else ""))
+            first = last + 1
+        start = f"{label}: " if label else ""
+        flips = "" if len(parts) > 1 else " The ranking's head does not depend on the budget."
+        sentences.append(f"{start}best expected validation {results.map_name}: {', '.join(parts)} tries.{flips}")
+    return sentences
+
+
+def shown_budgets(count: int) -> list[int]:
+    """1, 2, 4, ... and the whole budget."""
+    return sorted({*(2 ** np.arange(int(np.log2(count)) + 1)).tolist(), count}) if count else []

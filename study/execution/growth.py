@@ -1,0 +1,48 @@
+"""What tuning found so far, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from study.execution.queue import TrialQueue, has_result, trial_key
+from study.plan.planning import extended
+from study.plan.sampling import Tried
+
+_STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+def grow(queue: TrialQueue) -> None:
+    """Adds to the plan of a study all that its results call for: further rounds of tuning, then the final trials."""
+    if queue.plan.spec.tune is None:
+        return
+    latest = queue.latest()
+    while True:
+        over = {
+            planned.config.digest(): _tried(trial)
+            for planned in queue.plan.trials
+            if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and has_result(trial)
+        }
+        plan = extended(queue.plan, over)
+        if len(plan.trials) == len(queue.plan.trials):
+            return
+        queue.replan(plan)
+        latest = queue.latest()
+
+
+def _tried(trial: FrozenTrial) -> Tried:
+    steps = trial.intermediate_values
+    value = trial.value if trial.value is not None else steps[max(steps)] if steps else float("nan")
+    return Tried(
+        json.loads(trial.user_attrs["tuned"]),
+        _STATES[trial.state],
+        value,
+        trial.user_attrs.get("train_seconds", float("nan")),
+        steps,
+    )

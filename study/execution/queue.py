@@ -1,0 +1,243 @@
+"""The queue of a study in its storage: what is planned, who runs it, what is over.
+
+Optuna's trial states carry it: WAITING is queued, RUNNING is owned by a process, COMPLETE and PRUNED are done, FAIL is
+a failed run (a result like another), an interrupted one (to be run again), or a duplicate that never ran.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nsh_core import Config, UserError
+from study.execution.ownership import owner_is_dead, owner_is_here, this_process
+from study.execution.stack_size import stack_kind
+from study.plan.planning import Plan, PlannedTrial
+
+INTERRUPTED = "interrupted"
+DUPLICATE = "duplicate"
+STALE_SECONDS = 120
+_CLAIMANT = "claimant "
+
+
+def trial_key(trial: PlannedTrial, fingerprint: str) -> str:
+    """Identifies a run by content: its config (seed included) and the data."""
+    return f"{trial.config.digest()}-{fingerprint}"
+
+
+class TrialQueue:
+    """The trials of one plan within a storage."""
+
+    def __init__(self, storage: BaseStorage, plan: Plan, fingerprint: str) -> None:
+        self.storage = storage
+        self.fingerprint = fingerprint
+        self._beats: dict[int, tuple[int, float]] = {}
+        try:
+            self.study = optuna.create_study(
+                study_name=plan.key, storage=storage, direction="maximize", load_if_exists=True
+            )
+        except optuna.exceptions.DuplicatedStudyError:
+            # Somebody made it between Optuna's look and its creation.
+            self.study = optuna.load_study(study_name=plan.key, storage=storage)
+        self.replan(plan)
+
+    def replan(self, plan: Plan) -> None:
+        """Takes another plan of the same study, e.g. one with the final trials of tuned arms."""
+        self.plan = plan
+        self._planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
+
+    def latest(self) -> dict[str, FrozenTrial]:
+        """For each planned key that has trials, the one that counts: complete or pruned, else the last."""
+        result: dict[str, FrozenTrial] = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            key = trial.user_attrs.get("key")
+            if key not in self._planned or _is_duplicate(trial):
+                continue
+            known = result.get(key)
+            if known is None or known.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+                result[key] = trial
+        return result
+
+    def recover(self, why: str = "its process ended") -> None:
+        """Marks running trials whose process is over or silent as interrupted, and duplicates of what is over."""
+        trials = self.study.get_trials(deepcopy=False)
+        planned = [trial for trial in trials if trial.user_attrs.get("key") in self._planned]
+        running = [trial for trial in planned if trial.state == TrialState.RUNNING]
+        beats = {trial._trial_id: int(trial.user_attrs.get("beat", 0)) for trial in trials if running}
+        for trial in running:
+            if is_orphan(trial):
+                interrupt(self.storage, trial, why)
+            elif self._is_silent(trial, beats):
+                owner = trial.user_attrs.get("owner", "its process")
+                interrupt(self.storage, trial, f"no sign of life of {owner} for {STALE_SECONDS} s")
+        for trial, other in _duplicates(planned):
+            if has_result(other):
+                end(self.storage, trial, f"{DUPLICATE} of trial {other.number}")
+
+    def _is_silent(self, trial: FrozenTrial, beats: dict[int, int]) -> bool:
+        """Whether the owner of a running trial is on another host and has not counted on for long.
+
+        By this process' own monotonic clock: clocks of hosts may differ and jump.
+        """
+        if owner_is_here(trial.user_attrs.get("owner")):
+            return False
+        lead = trial.user_attrs.get("lead", trial._trial_id)
+        beat, now = beats.get(lead, 0), time.monotonic()
+        known, since = self._beats.get(trial._trial_id, (None, now))
+        if known != beat:
+            since = now
+        self._beats[trial._trial_id] = (beat, since)
+        return now - since > STALE_SECONDS
+
+    def enqueue(self, keys: Sequence[str], shared: bool = False, retry_failed: bool = False) -> None:
+        """Queues a new trial for each key that has neither a result nor a trial under way by now.
+
+        shared: whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
+        twice (of which one will run).
+        """
+        start = random.randrange(len(keys)) if shared and keys else 0
+        latest = self.latest()
+        for key in [*keys[start:], *keys[:start]]:
+            latest = self.latest() if shared else latest
+            known = latest.get(key)
+            if known is not None and not is_open(known, retry_failed):
+                continue
+            try:
+                self.study.add_trial(self._waiting(key, -1 if known is None else known.number))
+            except ValueError as error:
+                raise UserError(
+                    f"study {self.plan.key} is in this storage with other levels of its factors ({error}): "
+                    "give the spec another name, or use another --storage"
+                ) from None
+
+    def _waiting(self, key: str, after: int) -> FrozenTrial:
+        spec, planned = self.plan.spec, self._planned[key]
+        attributes = {
+            "key": key,
+            "after": after,
+            "arm": planned.arm,
+            "seed": planned.seed,
+            "phase": planned.phase,
+            "tuned": json.dumps(planned.tuned),
+            "dataset": self.plan.dataset,
+            "fingerprint": self.fingerprint,
+            "bits": planned.config.code_length,
+            "config": planned.config.model_dump_json(),
+        }
+        if planned.prune_below:
+            attributes["prune_below"] = {str(epoch): value for epoch, value in planned.prune_below.items()}
+        return create_trial(
+            state=TrialState.WAITING,
+            params=dict(planned.levels),
+            distributions={factor: CategoricalDistribution(spec.labels(factor)) for factor in spec.factors},
+            user_attrs=attributes,
+        )
+
+    def unfinished(self, retry_failed: bool = False) -> list[str]:
+        """Planned keys with neither a result nor a trial under way, in the plan's order."""
+        latest = self.latest()
+        return [key for key in self._planned if key not in latest or is_open(latest[key], retry_failed)]
+
+
+def _is_duplicate(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("failure", "").startswith(DUPLICATE)
+
+
+def _duplicates(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, FrozenTrial]]:
+    """Queued trials that stand behind another of their key which whoever queued them did not know of, with that one."""
+    by_key: dict[str, list[FrozenTrial]] = {}
+    for trial in trials:
+        by_key.setdefault(trial.user_attrs.get("key", ""), []).append(trial)
+    pairs = []
+    for same in by_key.values():
+        for trial in same if len(same) > 1 else []:
+            if trial.state != TrialState.WAITING:
+                continue
+            after = trial.user_attrs.get("after", -1)
+            before = [t for t in same if after < t.number < trial.number and not is_open(t) and not _is_duplicate(t)]
+            pairs += [(trial, other) for other in before[:1]]
+    return pairs
+
+
+def is_orphan(trial: FrozenTrial) -> bool:
+    """Whether the process that runs a trial is over: its owner, or whoever claimed it and did not come to say so."""
+    owner = trial.user_attrs.get("owner")
+    return all(owner_is_dead(process) for process in ([owner] if owner else _claimants(trial)))
+
+
+def _claimants(trial: FrozenTrial) -> list[str]:
+    return [name.removeprefix(_CLAIMANT) for name in trial.user_attrs if name.startswith(_CLAIMANT)]
+
+
+def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
+    """Whether a trial ended without a result that counts."""
+    reason = trial.user_attrs.get("failure", INTERRUPTED)
+    return trial.state == TrialState.FAIL and (retry_failed or reason.startswith(INTERRUPTED))
+
+
+def has_result(trial: FrozenTrial) -> bool:
+    """Whether a trial is over: complete, pruned, or failed for a reason of its own."""
+    return trial.state.is_finished() and not is_open(trial)
+
+
+def interrupt(storage: BaseStorage, trial: FrozenTrial, why: str) -> None:
+    """Ends a running trial as interrupted, unless it ended meanwhile."""
+    end(storage, trial, f"{INTERRUPTED}: {why}")
+
+
+def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
+    """Ends a trial as failed, unless it ended meanwhile."""
+    try:
+        storage.set_trial_user_attr(trial._trial_id, "failure", reason)
+        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        pass
+
+
+def claim(
+    study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
+) -> list[optuna.Trial]:
+    """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
+
+    most: how many at most, by the config of the first. Empty if none is left.
+    """
+    claimed: list[optuna.Trial] = []
+    kind, limit, me = "", 1, this_process()
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("key") in keys]
+    behind = {trial.number for trial, _ in _duplicates(trials)}
+    for waiting in trials:
+        if waiting.state != TrialState.WAITING or waiting.number in behind:
+            continue
+        config = Config.model_validate_json(waiting.user_attrs["config"])
+        own_kind = waiting.user_attrs["phase"] + stack_kind(config)
+        if claimed and own_kind != kind:
+            continue
+        try:
+            # Before the state, and as its owner after it: a process that ends in between leaves its name.
+            storage.set_trial_user_attr(waiting._trial_id, _CLAIMANT + me, True)
+            won = storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
+            won = won or _is_mine(storage.get_trial(waiting._trial_id), me)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            continue
+        if won:
+            lead = claimed[0]._trial_id if claimed else waiting._trial_id
+            storage.set_trial_user_attr(waiting._trial_id, "lead", lead)
+            storage.set_trial_user_attr(waiting._trial_id, "owner", me)
+            claimed.append(optuna.Trial(study, waiting._trial_id))
+            if len(claimed) == 1:
+                kind, limit = own_kind, most(config)
+            if len(claimed) >= limit:
+                break
+    return claimed
+
+
+def _is_mine(trial: FrozenTrial, me: str) -> bool:
+    """Whether this process won a claim of which it did not hear: the connection broke after the server took it."""
+    return trial.state == TrialState.RUNNING and "owner" not in trial.user_attrs and _claimants(trial) == [me]

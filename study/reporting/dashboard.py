@@ -1,0 +1,82 @@
+"""Puts a study's question, summary, figures and pictures of its trials on optuna-dashboard."""
+
+from __future__ import annotations
+
+import html
+import warnings
+
+import optuna_dashboard
+import plotly.graph_objects as go
+from optuna.exceptions import ExperimentalWarning
+
+from study.analysis.results import Results
+from study.analysis.verdict import decide
+from study.reporting.artifacts import FOLDER, add_artifacts
+from study.session import Session
+from study.storage.opening import storage_errors
+
+
+def publish(session: Session, results: Results) -> None:
+    """Saves note and plotly figures with the study, replacing earlier ones, and pictures of trials that have none."""
+    with storage_errors(session.url):
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            session.queue.study.set_metric_names([f"validation {results.map_name}"])
+        optuna_dashboard.save_note(session.queue.study, note(results))
+        if not results.done.empty:
+            for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
+                optuna_dashboard.save_plotly_graph_object(session.queue.study, figure, graph_object_id=name)
+        add_artifacts(session.queue, session.dataset, session.folder.parent / FOLDER)
+
+
+def note(results: Results) -> str:
+    """The study's note in Markdown: question, answer, a line an arm."""
+    verdict = decide(results)
+    lines = [f"# {html.escape(results.spec.question)}", "", html.escape(verdict.headline), ""]
+    lines += [f"> {html.escape(caution)}\n" for caution in verdict.cautions]
+    lines += [f"| arm | seeds | val {results.map_name} | test {results.map_name} |", "|---|---|---|---|"]
+    validation, test = results.summary_of("val_map"), results.summary_of("test_map")
+    for arm in validation["mean"].sort_values(ascending=False).index:
+        name = html.escape(str(arm)).replace("|", "\\|")
+        means = f"{validation['mean'][arm]:.3f} | {results.estimate(arm)}"
+        lines.append(f"| {name} | {test.n[arm]:.0f} | {means} |")
+    data, key = html.escape(results.facts["dataset"]), results.facts["key"]
+    lines += ["", f"Data: {data}. Report: `python study/report.py --study {key}`"]
+    return "\n".join(lines)
+
+
+def arms_figure(results: Results) -> go.Figure:
+    """Test mAP of each arm, every seed and the mean with its interval."""
+    summary = results.summary_of("test_map")
+    order = list(results.summary_of("val_map")["mean"].sort_values().index)
+    names = [html.escape(str(arm)) for arm in order]
+    means = summary.loc[order]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=results.done.test_map,
+        y=results.done.arm.map(html.escape),
+        mode="markers",
+        name="seeds",
+        marker={"color": "gray", "opacity": 0.5},
+    )
+    figure.add_scatter(
+        x=means["mean"], y=names, mode="markers", name="mean, 95% interval", marker={"symbol": "diamond", "size": 9},
+        error_x={
+            "type": "data", "symmetric": False,
+            "array": (means.ci_high - means["mean"]).fillna(0), "arrayminus": (means["mean"] - means.ci_low).fillna(0),
+        },
+    )  # fmt: skip
+    figure.update_yaxes(categoryorder="array", categoryarray=names)
+    return figure.update_layout(title=f"Test {results.map_name} of each arm", xaxis_title=f"test {results.map_name}")
+
+
+def training_figure(results: Results) -> go.Figure:
+    """Mean validation mAP of each arm by epoch."""
+    table = results.tables.curves
+    means = table[table.curve == "val_map"].groupby(["arm", "x"], sort=False).value.mean()
+    figure = go.Figure()
+    for arm in means.index.unique("arm"):
+        line = means.loc[arm].sort_index()
+        figure.add_scatter(x=line.index, y=line, mode="lines+markers", name=html.escape(str(arm)))
+    return figure.update_layout(
+        title="Training", xaxis_title="epoch", yaxis_title=f"validation {results.map_name}, mean over seeds"
+    )

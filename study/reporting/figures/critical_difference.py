@@ -1,0 +1,38 @@
+"""Mean ranks and which of them differ (Demšar 2006)."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from study.analysis.results import Results
+
+_FEWEST_BLOCKS, _MOST_ARMS = 5, 20
+
+
+def critical_difference(results: Results) -> Figure | None:
+    """The diagram with seeds as blocks, where all arms are compared with one another."""
+    if len(results.spec.groups()) > 1 or results.spec.mode == "pareto":
+        return None
+    return diagram(results.done.pivot(index="seed", columns="arm", values="test_map").dropna())
+
+
+def diagram(scores: pd.DataFrame) -> Figure | None:
+    """scores: a row a block (a seed, on a data set), a column an arm. None for fewer than 3 arms or 5 blocks.
+
+    Arms that a bar joins are not told apart by Nemenyi's test after Friedman's, level 0.05.
+    """
+    if not 3 <= scores.shape[1] <= _MOST_ARMS or len(scores) < _FEWEST_BLOCKS:
+        return None
+    # It imports half of scipy and statsmodels, which other figures need not spend.
+    import scikit_posthocs
+
+    ranks = scores.rank(axis=1, ascending=False).mean()
+    same = scikit_posthocs.posthoc_nemenyi_friedman(scores)
+    height = 1.2 + 0.22 * scores.shape[1]
+    figure, axis = plt.subplots(figsize=(7.5, height), layout="constrained")
+    scikit_posthocs.critical_difference_diagram(ranks, same, ax=axis, label_fmt_left="{label} ({rank:.1f})  ",
+                                                label_fmt_right="  {label} ({rank:.1f})")  # fmt: skip
+    axis.set_xlabel("mean rank, 1 best")
+    return figure

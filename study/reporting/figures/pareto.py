@@ -1,0 +1,46 @@
+"""Quality, training time and code length together."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from study.analysis.results import Results
+
+
+def pareto(results: Results) -> Figure | None:
+    """Every configuration explored, and the front: its test mAP over fresh seeds."""
+    trials, done = results.tables.trials, results.done
+    if results.spec.mode != "pareto" or done.empty:
+        return None
+    tried = trials[(trials.phase == "tuning") & (trials.state == "complete")]
+    scale = LogNorm(tried.bits.min(), max(tried.bits.max(), tried.bits.min() + 1))
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), sharey=True, layout="constrained")
+    shared = {"c": tried.bits, "cmap": "viridis", "norm": scale}
+    axes[0].scatter(tried.train_seconds, tried.val_map, s=18, alpha=0.75, **shared)
+    means = done.groupby("arm", sort=False)[["train_seconds", "val_map", "test_map", "bits"]].mean()
+    for axis, metric in zip(axes, ("val_map", "test_map"), strict=True):
+        axis.scatter(
+            means.train_seconds, means[metric], s=70, marker="D", c=means.bits, cmap="viridis", norm=scale,
+            edgecolors="black",
+        )  # fmt: skip
+    summary = results.summary_of("test_map").loc[means.index]
+    spread = np.array([summary["mean"] - summary.ci_low, summary.ci_high - summary["mean"]])
+    if not np.isnan(spread).any():
+        axes[1].errorbar(means.train_seconds, means.test_map, yerr=spread, fmt="none", ecolor="0.3", capsize=3, lw=1)
+    for _, row in means.iterrows():
+        axes[1].annotate(f"{row.bits:.0f} bits", (row.train_seconds, row.test_map), xytext=(6, 4),
+                         textcoords="offset points", fontsize=8)  # fmt: skip
+    axes[0].set(title="validation queries; diamonds: the front, fresh seeds", ylabel=results.map_name)
+    axes[1].set(title="the front, test queries, mean over seeds")
+    for axis in axes:
+        axis.set_xlabel("training time of one run (s)")
+        axis.set_xlim(left=0)
+    bar = figure.colorbar(plt.cm.ScalarMappable(scale, "viridis"), ax=axes, label="bits")
+    ticks = sorted({int(tried.bits.min()), *(b for b in (16, 32, 64) if tried.bits.min() < b < tried.bits.max()),
+                    int(tried.bits.max())})  # fmt: skip
+    bar.set_ticks(ticks, labels=[str(tick) for tick in ticks])
+    bar.minorticks_off()
+    return figure

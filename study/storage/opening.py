@@ -1,0 +1,135 @@
+"""Opens Optuna storage: a journal file by default, sqlite:///, postgresql:// and grpc:// URLs too."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
+
+from nsh_core.errors import UserError
+from study.storage.journal import JournalFile
+from study.storage.retry import PATIENCE_SECONDS, patient, repeated
+
+_CONNECT = {
+    "sqlite": {"timeout": 60},
+    "postgresql": {"connect_timeout": 10},
+}
+_MAKERS = 5
+KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, grpc://HOST:PORT"
+
+
+def shown(url: str) -> str:
+    """The storage's name without its password."""
+    if "://" not in url:
+        return url
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return f"{url.partition('://')[0]}://..."
+
+
+def is_shared(url: str) -> bool:
+    """Whether a storage is a server, in front of which many processes may stand."""
+    return url.startswith(("postgresql", "grpc"))
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turns what storage can raise into a UserError of one line, without passwords."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        line = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        raise UserError(f"storage {shown(url)} is locked, unreachable or unusable: {line}") from None
+    except ModuleNotFoundError as error:
+        raise UserError(f"storage {shown(url)} needs the package {error.name}: pip install it") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"storage {shown(url)} is no Optuna journal, or is damaged: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot use storage {shown(url)}: {error.strerror or error}") from None
+    except Exception as error:
+        # grpc is optional: its errors are known by their module.
+        if not type(error).__module__.startswith("grpc"):
+            raise
+        details = getattr(error, "details", str)() or error
+        raise UserError(f"storage {shown(url)} is unreachable or unusable: {' '.join(str(details).split())}") from None
+
+
+def open_storage(url: str, patiently: bool = False) -> BaseStorage:
+    """Storage at a path (journal file) or URL. Raises UserError if it cannot be used.
+
+    What a server does not answer for a while, as when it is restarted, is asked again; see study.storage.retry.
+    patiently: so is the server itself, as by a worker, whose storage was there a moment ago.
+    """
+    with storage_errors(url):
+        if "://" not in url:
+            return _journal(Path(url))
+        scheme, _, place = url.partition("://")
+        if scheme == "grpc":
+            return _proxy(url, place, patiently)
+        scheme = scheme.partition("+")[0]
+        if scheme not in _CONNECT:
+            raise UserError(f"storage {shown(url)} is of an unknown kind, allowed: {KINDS}")
+        kind = patient(RDBStorage) if scheme == "postgresql" else RDBStorage
+        connect = partial(_connect, partial(kind, url, engine_kwargs=_engine(scheme)))
+        try:
+            return repeated(connect)() if patiently else connect()
+        except (ImportError, ValueError, RuntimeError) as error:
+            raise UserError(f"storage {shown(url)}: {' '.join(str(error).split())}") from None
+
+
+def _engine(scheme: str) -> dict[str, Any]:
+    return {"connect_args": _CONNECT[scheme], "pool_pre_ping": True}
+
+
+def _connect(open_: Callable[[], BaseStorage]) -> BaseStorage:
+    """Opens a database, of which several processes may be making the tables at this moment."""
+    for _ in range(_MAKERS):
+        try:
+            return open_()
+        except (IntegrityError, ProgrammingError):
+            time.sleep(random.uniform(0.1, 1.0))
+    return open_()
+
+
+def _proxy(url: str, place: str, patiently: bool) -> BaseStorage:
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"storage {url} must be grpc://HOST:PORT")
+    if importlib.util.find_spec("grpc") is None:
+        raise UserError(f"storage {url} needs the package grpcio: pip install '.[cluster]'")
+    from optuna.storages import GrpcStorageProxy
+
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        storage = patient(GrpcStorageProxy)(host=host, port=int(port))
+    # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
+    storage.wait_server_ready(timeout=PATIENCE_SECONDS if patiently else 10)
+    return storage
+
+
+def _journal(path: Path) -> BaseStorage:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+            raise UserError(f"cannot use storage {path}: not a file that can be read and written")
+        with path.open("rb") as file:
+            first = file.readline()
+        if first and not first.startswith(b"{"):
+            raise UserError(
+                f"storage {path} is no Optuna journal (for SQLite write sqlite:///{path}); choose another file"
+            )
+    return JournalStorage(JournalFile(str(path)))
