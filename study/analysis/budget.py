@@ -12,7 +12,7 @@ from study.analysis.statistics import expected_best
 
 
 def expected_by_budget(results: Results) -> pd.DataFrame:
-    """Best validation mAP expected after b tries: rows b = 1, 2, ..., a column an arm; see study.analysis.statistics.expected_best.
+    """Best validation mAP expected after b tries: rows b = 1, 2, ..., a column an arm; as expected_best.
 
     A pruned try counts with the mAP at which it was stopped, a failed one with 0.
     """

@@ -20,7 +20,7 @@ def owner_is_here(owner: str | None) -> bool:
 
 
 def owner_is_dead(owner: str) -> bool:
-    """Whether an owner is a process of this host that is over. Of other hosts only silence tells, see study.execution.queue."""
+    """Whether an owner is a process of this host that is over. Of other hosts only silence tells (see the queue)."""
     if not owner_is_here(owner):
         return False
     _, pid, start = owner.rsplit(":", 2)

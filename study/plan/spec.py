@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nsh_core.config import read_mapping, validation_line
 from nsh_core.errors import UserError
 
-SPECS = Path(__file__).parent / "specs"
+SPECS = Path(__file__).parents[1] / "specs"
 
 FigureName = Literal[
     "arms", "heatmap", "bits", "tuning", "budget", "importance", "one_factor", "pareto", "critical_difference",

@@ -41,7 +41,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
     images = figures.draw(results, folder)
     together = [_across([results, *others], folder, images)] if others else []
     environment = Environment(
-        loader=PackageLoader("study"),
+        loader=PackageLoader("study.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
         finalize=_without_tags,
