@@ -20,12 +20,18 @@ import typer
 from optuna.trial import TrialState, create_trial
 
 from nsh_core import make_config
+from nsh_core.measures import RESULT, SELECTION
 from study.execution.queue import claim
+from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
 from study.storage.opening import open_storage
 
 _EVALUATIONS = 5
-_FACTS = {"val_map": 0.5, "test_map": 0.5, "train_seconds": 1.0, "history": "x" * 600, "curves": "x" * 4000}
+_FACTS = TrialFacts(
+    {SELECTION: 0.5, RESULT: 0.5, "train_seconds": 1.0},
+    history=[{"epoch": float(epoch), SELECTION: 0.5} for epoch in range(20)],
+    curves={"test_precision_by_radius": [0.5] * 800},
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -109,7 +115,7 @@ def _work(url: str, trials: int, ready, go) -> None:  # type: ignore[no-untyped-
     while claimed := claim(study, storage, keys, lambda _: 1):
         for epoch in range(_EVALUATIONS):
             claimed[0].report(0.5, epoch)
-        record(study, claimed[0], Outcome(TrialState.COMPLETE, dict(_FACTS)))
+        record(study, claimed[0], Outcome(TrialState.COMPLETE, _FACTS))
 
 
 if __name__ == "__main__":

@@ -12,20 +12,23 @@ import numpy as np
 import typer
 from rich.progress import TextColumn
 
-from nsh_core import cli
+from nsh_core import cli, plugins
 from nsh_core.config import make_config, read_mapping
-from nsh_core.data import DATASETS, Images, load_dataset
+from nsh_core.data import Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
 from nsh_core.extraction import extract, partial_of, prepared
 from nsh_core.files import write_atomically
 from nsh_core.hasher import Hasher
-from nsh_core.trainer import fit
+from nsh_core.measures import Evidence
+from nsh_core.registry import BACKBONES
+from nsh_core.training import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 
-_Dataset = Annotated[str, typer.Option(help=DATASETS)]
+_Dataset = Annotated[str, typer.Option(help=usage())]
+_Plugin = Annotated[list[str], typer.Option("--plugin", help="a file or module that registers sorters, methods, ...")]
 _Set = Annotated[list[str], typer.Option("--set", help="override a setting: loss.num_positives=5")]
 
 
@@ -34,6 +37,7 @@ def train(
     dataset: _Dataset = "digits",
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings")] = None,
     assignments: _Set = [],  # noqa: B006
+    plugin: _Plugin = [],  # noqa: B006
     seed: Annotated[int | None, typer.Option(help="seed of the run")] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the trained hasher")] = None,
     checkpoints: Annotated[
@@ -41,6 +45,7 @@ def train(
     ] = None,
 ) -> None:
     """Train one hasher; its metrics come last, a `name: value` a line. Under torchrun several GPUs share each batch."""
+    plugins.load(plugin)
     settings = read_mapping(config) if config is not None else {}
     seeds = [] if seed is None else [f"seed={seed}"]
     final = make_config(settings, [*assignments, *seeds])
@@ -64,16 +69,20 @@ def train(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Option(help="folder of a trained hasher")], dataset: _Dataset = "digits"
+    model: Annotated[Path, typer.Option(help="folder of a trained hasher")],
+    dataset: _Dataset = "digits",
+    plugin: _Plugin = [],  # noqa: B006
 ) -> None:
     """Evaluate a trained hasher on a data set."""
+    plugins.load(plugin)
     hasher = Hasher.load(model)
     data = prepared(hasher.config, load_dataset(dataset))
     takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
     has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
     if has != takes:
         raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
-    _print_metrics(evaluate_hasher(hasher, data).metrics)
+    losses = hasher.history[-1] if hasher.history else {}
+    _print_metrics(evaluate_hasher(Evidence(hasher, data, hasher.encode(data.database), losses)).metrics)
 
 
 @app.command()
@@ -81,8 +90,10 @@ def encode(
     model: Annotated[Path, typer.Option(help="folder of a trained hasher")],
     items: Annotated[Path, typer.Option("--input", help=".npy of items [N, D]")],
     out: Annotated[Path, typer.Option(help=".npy of packed codes, uint8 [N, ceil(K / 8)]")],
+    plugin: _Plugin = [],  # noqa: B006
 ) -> None:
     """Encode items into packed codes."""
+    plugins.load(plugin)
     hasher = Hasher.load(model)
     try:
         values = np.load(items, allow_pickle=False)
@@ -101,15 +112,17 @@ def encode(
 def features(
     dataset: _Dataset,
     out: Annotated[Path, typer.Option(help="a file ending in .npz, or a folder to map into memory, for large sets")],
-    backbone: Annotated[str, typer.Option(help="vgg16, resnet50, vit_b_16, dinov2 or small_cnn")] = "vgg16",
+    backbone: Annotated[str, typer.Option(help=f"{', '.join(BACKBONES.names())}")] = "vgg16",
     views: Annotated[int, typer.Option(help="augmented views of each training image", min=2)] = 8,
     recipe: Annotated[str, typer.Option(help="of the views: simclr, cibhash or moco")] = "simclr",
     weights: Annotated[str, typer.Option(help="pretrained or random")] = "pretrained",
     size: Annotated[int, typer.Option(help="side of the images that the backbone sees")] = 224,
     batch: Annotated[int, typer.Option(help="images at a time", min=1)] = 64,
     dtype: Annotated[str, typer.Option(help="float16 or float32")] = "float16",
+    plugin: _Plugin = [],  # noqa: B006
 ) -> None:
     """Extract the features of images with a frozen backbone. Stopped, the same command goes on where it was."""
+    plugins.load(plugin)
     settings = {"backbone": backbone, "views": recipe, "weights": weights, "size": size}
     image = make_config({"image": settings}).image
     if dtype not in ("float16", "float32"):

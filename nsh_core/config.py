@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from nsh_core import methods, sorters
+from nsh_core import sorters
 from nsh_core.errors import UserError
+from nsh_core.registry import BACKBONES, METHODS, SORTERS
 
 
 class _Frozen(BaseModel):
@@ -49,7 +50,7 @@ class MethodConfig(_Frozen):
     @classmethod
     def _of_the_method(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         try:
-            kind = methods.method(info.data["name"]).Options
+            kind = METHODS[info.data["name"]].Options
         except UserError as error:
             raise ValueError(str(error)) from None
         try:
@@ -61,7 +62,7 @@ class MethodConfig(_Frozen):
     @property
     def settings(self) -> Any:
         """The options as the method's own, validated object."""
-        return methods.method(self.name).Options(**self.options)
+        return METHODS[self.name].Options(**self.options)
 
 
 class SorterConfig(_Frozen):
@@ -88,6 +89,11 @@ class SorterConfig(_Frozen):
         temperature = {} if self.temperature is None else {"temperature": self.temperature}
         return temperature | self.options
 
+    @property
+    def softness(self) -> float:
+        """The temperature, in bits; the backend's default where it is left open."""
+        return SORTERS[self.name].default_temperature if self.temperature is None else self.temperature
+
 
 class LossConfig(_Frozen):
     """The terms of the loss and their weights; a weight of 0 leaves a term out."""
@@ -113,8 +119,8 @@ class LossConfig(_Frozen):
 class ImageConfig(_Frozen):
     """What images go through before the encoder; other data leave it alone."""
 
-    backbone: Literal["small_cnn", "vgg16", "resnet50", "vit_b_16", "dinov2"] = Field(
-        "small_cnn", description="small_cnn is trained from scratch; the others come from .[vision]"
+    backbone: str = Field(
+        "small_cnn", description="small_cnn is trained from scratch; the others of the project come from .[vision]"
     )
     weights: Literal["pretrained", "random"] = Field("pretrained", description="of the backbones of .[vision]")
     finetune: bool = Field(False, description="train the backbone too; else its features are extracted once")
@@ -123,10 +129,24 @@ class ImageConfig(_Frozen):
     views: Literal["simclr", "cibhash", "moco"] = Field("simclr", description="recipe of the augmented views")
     stored_views: int = Field(8, ge=2, le=1024, description="views of each image that a frozen backbone extracts")
 
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            BACKBONES[name]
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the backbone has no weights of its own and sees images as they are."""
+        return BACKBONES[self.backbone].from_scratch
+
     @property
     def frozen(self) -> bool:
         """Whether the backbone stays as it is, so that its features can be extracted once."""
-        return self.backbone != "small_cnn" and not self.finetune
+        return not self.from_scratch and not self.finetune
 
 
 class TrainConfig(_Frozen):
@@ -166,12 +186,12 @@ class Config(_Frozen):
         description="k of mAP@k; none: the dataset's (all for digits, 1000 for features)",
     )
     precision_at: int = Field(100, ge=1, le=10**9, description="k of precision@k and recall@k")
-    method: MethodConfig = MethodConfig()
-    image: ImageConfig = ImageConfig()
-    model: ModelConfig = ModelConfig()
-    sorter: SorterConfig = SorterConfig()
-    loss: LossConfig = LossConfig()
-    train: TrainConfig = TrainConfig()
+    method: MethodConfig = Field(default_factory=MethodConfig)
+    image: ImageConfig = Field(default_factory=ImageConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    sorter: SorterConfig = Field(default_factory=SorterConfig)
+    loss: LossConfig = Field(default_factory=LossConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
 
     @field_validator("method", "image", "model", "sorter", "loss", "train", mode="before")
     @classmethod
@@ -191,6 +211,19 @@ class Config(_Frozen):
                 f"'{kind}') exceed train.batch_size = {n}"
             )
         return self
+
+    def value_of(self, dotted: str) -> Any:
+        """The value of a setting; a temperature that is left open is its backend's default.
+
+        Args:
+            dotted: "sorter.temperature".
+
+        Raises:
+            KeyError: There is no such setting.
+        """
+        settings = self.model_dump()
+        settings["sorter"]["temperature"] = self.sorter.softness
+        return reduce(lambda node, part: node[part], dotted.split("."), settings)
 
     def digest(self) -> str:
         """Stable identifier of the content, 12 hex digits; the same for the same settings in any order."""
@@ -245,11 +278,6 @@ def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) ->
                 raise UserError(f"{dotted}: {section!r} is a single setting, not a section")
         node[last] = value
     return result
-
-
-def setting(settings: Mapping[str, Any], dotted: str) -> Any:
-    """The value of a dotted name in nested settings. Raises KeyError if there is none."""
-    return reduce(lambda node, part: node[part], dotted.split("."), settings)
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:

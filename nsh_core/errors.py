@@ -6,18 +6,22 @@ class UserError(Exception):
 
 
 class TrainingFailure(RuntimeError):
-    """A run that cannot go on. `name` is a stable identifier, the message says when and why."""
+    """A run that cannot go on; the message says when and why.
+
+    Attributes:
+        name: A stable identifier.
+    """
 
     name = "failure"
 
 
 class NotFinite(TrainingFailure):
-    """The loss or a gradient became NaN or infinite."""
+    """A term of the loss, or a weight, became NaN or infinite."""
 
     name = "not_finite"
 
 
 class CodeCollapse(TrainingFailure):
-    """Every training item got the same hash code."""
+    """Every item of the database got the same hash code."""
 
     name = "code_collapse"

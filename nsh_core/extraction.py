@@ -29,6 +29,7 @@ from nsh_core.data.places import cache_folder
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
 from nsh_core.files import new_array, write_atomically
+from nsh_core.registry import BACKBONES
 
 Progress = Callable[..., None]
 
@@ -65,7 +66,7 @@ def prepared(config: Config, dataset: Dataset) -> Dataset:
         return dataset
     image = config.image
     if not image.frozen:
-        return dataset.viewed(image.views, None if image.backbone == "small_cnn" else image.size)
+        return dataset.viewed(image.views, None if image.from_scratch else image.size)
     facts = _facts(dataset, image, image.stored_views, 64, np.float16)
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     if key not in _prepared:
@@ -119,7 +120,7 @@ def partial_of(out: Path) -> Path:
 
 def _facts(dataset: Images, image: ImageConfig, views: int, batch: int, dtype: type[np.floating]) -> dict[str, Any]:
     """What features depend on."""
-    weights = "random" if image.backbone == "small_cnn" else image.weights
+    weights = "random" if image.from_scratch else image.weights
     return {
         "dataset": dataset.name,
         "content": dataset.fingerprint(),
@@ -143,7 +144,8 @@ class _Work:
     def __init__(self, dataset: Images, facts: dict[str, Any], folder: Path, dim: int) -> None:
         self.dataset, self.facts, self.folder = dataset, facts, folder
         self.dtype = np.dtype(facts["dtype"])
-        self.side = dataset.database.items.shape[2] if facts["backbone"] == "small_cnn" else facts["size"]
+        own_side = BACKBONES[facts["backbone"]].from_scratch
+        self.side = dataset.database.items.shape[2] if own_side else facts["size"]
         shapes = {
             "train_views": (dataset.num_train, facts["train_views"], dim),
             "database": (len(dataset.database), dim),

@@ -11,14 +11,15 @@ import torch
 from pydantic import ValidationError
 
 from nsh_core.backbones import trained_backbone
-from nsh_core.checkpoint import load_tensors, save_tensors
 from nsh_core.codes import PackedCodes, pack
 from nsh_core.config import Config, validation_line
 from nsh_core.data import Split
 from nsh_core.data.dataset import batch_of_images
 from nsh_core.errors import UserError
 from nsh_core.model import HashModel
+from nsh_core.registry import METHODS
 from nsh_core.sorters import backend
+from nsh_core.tensor_files import load_tensors, save_tensors
 
 _ROWS = 4096
 _MEASURED = ("metrics", "history", "curves", "nearest", "seconds", "codes_sha256")
@@ -46,7 +47,7 @@ class Hasher:
     @property
     def sorter_form(self) -> str:
         """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
-        return backend(self.config.sorter.name).level_form if self.config.method.name == "nsh" else "none"
+        return backend(self.config.sorter.name).level_form if METHODS[self.config.method.name].sorts else "none"
 
     @property
     def dim(self) -> int:

@@ -8,17 +8,21 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from nsh_core import methods
 from nsh_core.config import Config
+from nsh_core.registry import METHODS
 from nsh_core.straight_through import sign_through
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Of n items: logits h [n, K], relaxed codes U = tanh(h) [n, K], codes B [n, K] in -1/+1, latents Z [n, d] of
-    length 1 (empty for a method that has none), and the features [n, D] that the encoder saw, standardised.
+    """What a model makes of n items; of R models, each with its own items, every tensor is [R, n, ...].
 
-    Of R models, each with its own items: [R, n, ...].
+    Attributes:
+        logits: h [n, K], what the hash head gives.
+        relaxed: U = tanh(h) [n, K], in (-1, 1).
+        codes: B [n, K] in -1/+1, with the gradient of U.
+        latents: Z [n, d] of length 1; [n, 0] for a method that has none.
+        features: [n, D] that the encoder saw, standardised.
     """
 
     logits: Tensor
@@ -36,8 +40,11 @@ class Outputs:
 class HashModel(nn.Module):
     """Backbone for images, standardisation, encoder, hash head and latent head.
 
-    dim: D of the features, which are the items themselves or what the backbone makes of them.
-    encoder: "mlp" or "identity", what config.model.encoder resolves to.
+    Args:
+        config: Of the run.
+        dim: D of the features, which are the items themselves or what the backbone makes of them.
+        encoder: "mlp" or "identity", what config.model.encoder resolves to.
+        backbone: For images.
     """
 
     mean: Tensor
@@ -47,7 +54,7 @@ class HashModel(nn.Module):
         super().__init__()
         self.config = config
         self.dim = dim
-        method = methods.method(config.method.name)
+        method = METHODS[config.method.name]
         self._activation = torch.cos if method.periodic else torch.tanh
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
@@ -65,7 +72,12 @@ class HashModel(nn.Module):
         self.backbone = backbone
 
     def fit_standardization(self, mean: Tensor, variance: Tensor) -> None:
-        """Sets mean and deviation from those of the training values, [D]; "center" divides by one deviation for all."""
+        """Sets mean and deviation; "center" divides by one deviation for all.
+
+        Args:
+            mean: [D] of the training values.
+            variance: [D] of the training values.
+        """
         if self.config.model.standardize == "none":
             return
         self.mean.copy_(mean)
@@ -76,13 +88,18 @@ class HashModel(nn.Module):
 
     def forward(self, items: Tensor) -> Outputs:
         """Outputs for items [n, D], or images [n, 3, H, W]."""
-        outputs = forward_together([self], items[None])
+        outputs = forward_together([self], [items])
         return Outputs(*(getattr(outputs, field.name)[0] for field in fields(outputs)))
+
+    def standardized(self, items: Tensor) -> Tensor:
+        """Features [n, D] of items, standardised."""
+        features = items if self.backbone is None else self.backbone(items).float()
+        inverse = 1 / self.deviation
+        return torch.addcmul(-self.mean * inverse, features, inverse)
 
     def logits(self, items: Tensor) -> Tensor:
         """What the hash head gives [n, K] for items [n, D], or images [n, 3, H, W]."""
-        _, hidden = _encode([self], items[None])
-        return _hash([self], hidden)[0]
+        return self.hash_head(self.encoder(self.standardized(items))).float()
 
     def codes(self, items: Tensor) -> Tensor:
         """Codes [n, K] in -1/+1 of items, the latents left out."""
@@ -92,45 +109,28 @@ class HashModel(nn.Module):
         """Relaxed codes of logits: their tanh, or their cosine for a periodic method."""
         return self._activation(logits)
 
-    def hidden_layers(self) -> list[nn.Linear]:
-        """The linear layers of the encoder; a ReLU follows each."""
-        return [layer for layer in self.encoder if isinstance(layer, nn.Linear)]
 
+def forward_together(models: Sequence[HashModel], items: Sequence[Tensor]) -> Outputs:
+    """Outputs [R, n, ...] of R models of one shape, each for its own items.
 
-def forward_together(models: Sequence[HashModel], items: Tensor) -> Outputs:
-    """Outputs [R, n, ...] of R models of one shape, each for its own items [R, n, ...]."""
-    standard, hidden = _encode(models, items)
-    logits = _hash(models, hidden)
+    Every model runs its own modules, so that what it gives is what it gives alone; what has no weights runs on all of
+    them at once.
+
+    Args:
+        models: Of one configuration of shapes.
+        items: Of each model [n, D], or images [n, 3, H, W].
+    """
+    features = [model.standardized(own) for model, own in zip(models, items, strict=True)]
+    hidden = [model.encoder(own) for model, own in zip(models, features, strict=True)]
+    logits = torch.stack([model.hash_head(own).float() for model, own in zip(models, hidden, strict=True)])
+    standard = torch.stack(features)
+    if not models[0].uses_latents:
+        latents = standard[..., :0]
+    elif models[0].latent_head is None:
+        latents = nn.functional.normalize(standard.float(), dim=2)
+    else:
+        heads = [model.latent_head for model in models if model.latent_head is not None]
+        latents = torch.stack([head(own).float() for head, own in zip(heads, hidden, strict=True)])
+        latents = nn.functional.normalize(latents, dim=2)
     relaxed = models[0].activate(logits)
-    latent_heads = [model.latent_head for model in models if model.latent_head is not None]
-    latents = _linear(latent_heads, hidden) if latent_heads else standard
-    latents = nn.functional.normalize(latents.float(), dim=2) if models[0].uses_latents else standard[..., :0]
     return Outputs(logits, relaxed, sign_through(relaxed), latents, standard)
-
-
-def _encode(models: Sequence[HashModel], items: Tensor) -> tuple[Tensor, Tensor]:
-    """Standardised and encoded items [R, n, ...]."""
-    features = items
-    if models[0].backbone is not None:
-        features = torch.stack([model.backbone(own).float() for model, own in zip(models, items, strict=True)])  # type: ignore[misc]
-    inverse = _stacked([1 / model.deviation for model in models])
-    shift = _stacked([-model.mean for model in models]) * inverse
-    standard = torch.addcmul(shift[:, None], features, inverse[:, None])
-    hidden = standard
-    for layers in zip(*(model.hidden_layers() for model in models), strict=True):
-        hidden = _linear(layers, hidden).relu()
-    return standard, hidden
-
-
-def _hash(models: Sequence[HashModel], hidden: Tensor) -> Tensor:
-    """Logits [R, n, K]."""
-    return _linear([model.hash_head for model in models], hidden).float()
-
-
-def _linear(layers: Sequence[nn.Linear], values: Tensor) -> Tensor:
-    weight, bias = _stacked([layer.weight for layer in layers]), _stacked([layer.bias for layer in layers])
-    return torch.baddbmm(bias[:, None], values, weight.mT)
-
-
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))

@@ -13,10 +13,10 @@ if __name__ == "__main__":
 try:
     import typer
 
-    from nsh_core import cli
+    from nsh_core import cli, plugins
     from study.analysis.results import read_results
-    from study.plan.planning import study_key
     from study.plan.spec import load_spec, with_mode
+    from study.plan.trials import study_key
     from study.reporting.document import write_report
 except ModuleNotFoundError as error:
     package = (error.name or "?").partition(".")[0]
@@ -31,6 +31,7 @@ def report(
     study: Annotated[str, typer.Option(help="study as given to run.py, or the name of its results folder")],
     dataset: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     assignments: Annotated[list[str], typer.Option("--set", help="as given to run.py")] = [],  # noqa: B006
+    plugin: Annotated[list[str], typer.Option(help="as given to run.py")] = [],  # noqa: B006
     across: Annotated[
         list[str], typer.Option(help="results folder of the same study on another data set, to be judged together")
     ] = [],  # noqa: B006
@@ -39,6 +40,7 @@ def report(
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
+    plugins.load(plugin)
     key = study
     if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
         spec = with_mode(load_spec(study), mode, None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
@@ -17,28 +17,28 @@ try:
     from rich.console import Console
     from rich.table import Table
 
-    from nsh_core import cli
-    from nsh_core.data import DATASETS
+    from nsh_core import cli, plugins
+    from nsh_core.data import usage
     from nsh_core.errors import UserError
+    from nsh_core.measures import RESULT, SELECTION, Place, measures
     from study.analysis.results import Results
-    from study.analysis.tables import OVER, Tables
+    from study.analysis.tables import OVER
     from study.analysis.verdict import decide
-    from study.execution.scheduler import EngineName, Execution
-    from study.finish import on_finish as run_on_finish
-    from study.plan.planning import Plan, make_plan
+    from study.execution.engine import EngineName, Execution
+    from study.execution.engine_local import cool_down, warm_up
+    from study.execution.finish import on_finish as run_on_finish
+    from study.execution.verify import verify as train_again
+    from study.plan.planning import make_plan
     from study.plan.spec import available, load_spec, with_mode
-    from study.session import open_session
+    from study.registry import MODES
+    from study.reporting.artifacts import FOLDER
+    from study.reporting.dashboard import publish
+    from study.reporting.export import export as write_archive
+    from study.session import Session, open_session
     from study.storage.opening import KINDS
-
-    for name in ("optuna_dashboard", "plotly"):
-        if importlib.util.find_spec(name) is None:
-            raise ModuleNotFoundError(name=name)
 except ModuleNotFoundError as error:
     package = (error.name or "?").partition(".")[0]
-    print(
-        f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python",
-        file=sys.stderr,
-    )
+    print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
     sys.exit(2)
 
 app = typer.Typer(add_completion=False)
@@ -46,27 +46,37 @@ app = typer.Typer(add_completion=False)
 SOME_FAILED = 1
 
 
+def _stack(text: str) -> int:
+    """`auto` as 0, or a number of runs."""
+    if text != "auto" and not (text.isdecimal() and int(text) > 0):
+        raise typer.BadParameter(f"must be auto or a number of at least 1, got {text!r}")
+    return 0 if text == "auto" else int(text)
+
+
 @app.command()
 def study(
     study: Annotated[str | None, typer.Option(help="name of a shipped study, or path of a .yaml file")] = None,
-    dataset: Annotated[str | None, typer.Option(help=f"{DATASETS}; default: the study's")] = None,
-    seeds: Annotated[int | None, typer.Option(help="seeds of each arm")] = None,
-    jobs: Annotated[int | None, typer.Option(help="worker processes; default: a core each")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{usage()}; default: the study's")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="seeds of each arm")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="worker processes; default: a core each")] = None,
     assignments: Annotated[
         list[str], typer.Option("--set", help="override a setting of every arm: train.epochs=10")
     ] = [],  # noqa: B006
+    plugin: Annotated[
+        list[str], typer.Option(help="a file (my_sorter.py) or module that registers sorters, methods, ...")
+    ] = [],  # noqa: B006
     storage: Annotated[str | None, typer.Option(envvar="NSH_STORAGE", help=f"Optuna storage: {KINDS}")] = None,
-    mode: Annotated[str | None, typer.Option(help="grid, tuned, one_factor or pareto; default: the study's")] = None,
+    mode: Annotated[str | None, typer.Option(help=f"{', '.join(MODES.names())}; default: the study's")] = None,
     trials: Annotated[
-        int | None, typer.Option(help="tries of each arm in a mode that tunes; in mode grid the same as --limit")
+        int | None, typer.Option(min=1, help="tuning trials of each arm; in mode grid the same as --limit")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="run at most so many trials now")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="run at most so many trials now")] = None,
     batch_trials: Annotated[
-        str, typer.Option(help="runs trained as one stacked model: auto (what is fastest) or a number")
-    ] = "auto",
+        int, typer.Option(parser=_stack, help="runs trained as one stack: auto (what is fastest) or a number")
+    ] = "auto",  # type: ignore[assignment]
     results: Annotated[Path, typer.Option(help="folder of tables and the default storage")] = Path("results"),
     retry_failed: Annotated[bool, typer.Option(help="run trials again that failed")] = False,
-    engine: Annotated[str, typer.Option(help="local (worker processes) or ray (tasks on a Ray cluster)")] = "local",
+    engine: Annotated[EngineName, typer.Option(help="worker processes, or tasks on a Ray cluster")] = "local",
     gpus_per_task: Annotated[float, typer.Option(min=0, help="share of a GPU of each Ray task: 0.25, 1, ...")] = 0.0,
     verify: Annotated[
         int | None, typer.Option(help="train this trial of the storage again and compare the codes, bit for bit")
@@ -84,60 +94,60 @@ def study(
 
     Exit codes: 0 all trials complete, 1 some failed or are left, 2 bad input, 130 interrupted.
     """
-    for option, value in (("--seeds", seeds), ("--jobs", jobs), ("--trials", trials), ("--limit", limit)):
-        if value is not None and value < 1:
-            raise UserError(f"{option} must be at least 1, got {value}")
-    if batch_trials != "auto" and not (batch_trials.isdecimal() and int(batch_trials) > 0):
-        raise UserError(f"--batch-trials must be auto or a number of at least 1, got {batch_trials!r}")
-    if engine not in ("local", "ray"):
-        raise UserError(f"--engine must be local or ray, got {engine!r}")
     console = Console()
     if list_studies:
         table = Table("study", "trials", "question")
         for spec in available():
-            table.add_row(spec.name, str(len(spec.arms()) * spec.seeds), spec.question)
+            table.add_row(spec.name, str(len(spec.arms) * spec.seeds), spec.question)
         console.print(table)
         return 0
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
+    plugins.load(plugin)
     spec = load_spec(study)
-    if (mode or spec.mode) == "grid":
+    chosen = mode or spec.mode
+    if chosen in MODES and not MODES[chosen].tunes:
         limit, trials = limit or trials, None
     plan = make_plan(with_mode(spec, mode, trials), dataset, tuple(assignments), seeds)
     if dry_run:
         table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
         for number, trial in enumerate(plan.trials):
-            table.add_row(str(number), trial.arm, str(trial.seed), trial.config.digest())
+            table.add_row(str(number), trial.arm.name, str(trial.seed), trial.config.digest())
         console.print(table)
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or cores
-    stack = None if batch_trials == "auto" else int(batch_trials)
-    session = open_session(plan, results, storage)
-    # What is imported from here on takes seconds, which runs that do not need it need not spend.
-    if verify is not None:
-        from study.execution.verify import verify as train_again
-
-        verification = train_again(session, verify, cores)
+    if verify is not None or export is not None:
+        session = open_session(plan, results, storage)
+        if export is not None:
+            write_archive(session.queue, session.url, session.write_results(), session.folder, export)
+            console.print(f"archive: {export}", markup=False)
+            return 0
+        verification = train_again(session.queue, session.dataset, session.url, verify or 0, cores)
         console.print("\n".join(verification.lines), markup=False)
         return 0 if verification.same else SOME_FAILED
-    if export is not None:
-        from study.reporting.export import export as write_archive
+    if engine == "local":
+        warm_up()
+    jobs = jobs or cores
+    try:
+        session = open_session(plan, results, storage)
 
-        write_archive(session, session.write_results(), export)
-        console.print(f"archive: {export}", markup=False)
-        return 0
+        def refresh() -> Results:
+            outcome = session.write_results()
+            publish(session.queue, session.dataset, session.url, outcome, session.folder.parent / FOLDER)
+            return outcome
 
-    from study.reporting.dashboard import publish
+        execution = Execution(
+            jobs, max(1, cores // jobs), batch_trials or None, limit, retry_failed, refresh, engine, gpus_per_task
+        )
+        return _run(session, execution, refresh, on_finish, console)
+    finally:
+        cool_down()
 
-    def refresh() -> Results:
-        outcome = session.write_results()
-        publish(session, outcome)
-        return outcome
 
-    execution = Execution(
-        jobs, max(1, cores // jobs), stack, limit, retry_failed, refresh, cast(EngineName, engine), gpus_per_task
-    )
+def _run(
+    session: Session, execution: Execution, refresh: Callable[[], Results], on_finish: str | None, console: Console
+) -> int:
+    """Runs the study, writes its tables whatever happens, and says what came out."""
     status, headline = "error", ""
     try:
         try:
@@ -151,31 +161,30 @@ def study(
         raise
     finally:
         if on_finish is not None:
-            run_on_finish(on_finish, plan.key, status, headline, session.folder)
-    _print_summary(console, plan, outcome.tables)
+            run_on_finish(on_finish, session.plan.key, status, headline, session.folder)
+    _print_summary(console, outcome)
     return 0 if status == "complete" else SOME_FAILED
 
 
-def _print_summary(console: Console, plan: Plan, tables: Tables) -> None:
+def _print_summary(console: Console, results: Results) -> None:
     """The arms, best validation mAP first, and what failed."""
-    table = Table("arm", "n", "val mAP", "test mAP [95% CI]", "seconds", title=plan.spec.question)
-    wide = tables.summary.pivot(index="arm", columns="metric")
-    if not wide.empty:
-        for arm in wide.sort_values(("mean", "val_map"), ascending=False).index:
-            row = wide.loc[arm]
-            low, high = row["ci_low", "test_map"], row["ci_high", "test_map"]
-            table.add_row(
-                str(arm),
-                f"{row['n', 'val_map']:.0f}",
-                f"{row['mean', 'val_map']:.4f}",
-                f"{row['mean', 'test_map']:.4f} [{low:.4f}, {high:.4f}]",
-                f"{row['mean', 'train_seconds']:.1f}",
-            )
+    shown = measures(Place.LISTS)
+    titles = [results.title(one, short=True) + (" [95% CI]" if one.name == RESULT else "") for one in shown]
+    table = Table("arm", "n", *titles, title=results.spec.question)
+    summaries = {one.name: results.summary_of(one.name) for one in shown}
+    for arm in results.ranked_arms:
+        cells = []
+        for one in shown:
+            row = summaries[one.name].loc[arm]
+            interval = f" [{row.ci_low:.4f}, {row.ci_high:.4f}]" if one.name == RESULT else ""
+            cells.append(f"{row['mean']:.{one.digits + 1 if not one.unit else one.digits}f}{interval}")
+        table.add_row(str(arm), f"{summaries[SELECTION].n[arm]:.0f}", *cells)
     console.print(table)
-    left = tables.trials[~tables.trials.state.isin(OVER)]
-    for (arm, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
+    trials = results.tables.trials
+    left = trials[~trials.state.isin(OVER)]
+    for (name, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
         seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
-        console.print(f"{arm}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip(), markup=False)
+        console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip(), markup=False)
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import shlex
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,27 +13,35 @@ from typing import Any, cast
 
 import numpy as np
 
-from nsh_core import Dataset, UserError, load_dataset
+from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
 from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
 from study.analysis.gallery import make_gallery, write_gallery
-from study.analysis.results import RUN_FILE, Results
+from study.analysis.results import Results
+from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import build_tables, complete, write_tables
+from study.execution.engine import Execution
 from study.execution.growth import grow
 from study.execution.provenance import provenance
 from study.execution.queue import TrialQueue
-from study.execution.scheduler import Execution, execute
-from study.plan.planning import Plan
-from study.storage.opening import open_storage, shown, storage_errors
+from study.execution.scheduler import execute
+from study.plan.trials import Plan
+from study.storage.opening import JOURNAL, open_storage, shown, storage_errors
 
-JOURNAL = "optuna.journal"
 SPLITS = "splits.npz"
 
 
 @dataclass(frozen=True)
 class Session:
-    """An opened study. folder: where its tables go. url: of its storage, with password."""
+    """An opened study.
+
+    Attributes:
+        queue: Of its trials.
+        dataset: What it trains on.
+        folder: Where its tables go.
+        url: Of its storage, with password.
+    """
 
     queue: TrialQueue
     dataset: Dataset
@@ -42,12 +50,19 @@ class Session:
 
     @property
     def plan(self) -> Plan:
+        """What runs, as far as it is known."""
         return self.queue.plan
 
     def run(self, execution: Execution) -> None:
         """Runs what is left of the plan, and what follows from its results.
 
         Features of frozen backbones are extracted before, once for all workers.
+
+        Args:
+            execution: How to run.
+
+        Raises:
+            UserError: Workers cannot run.
         """
         for config in {trial.config.image: trial.config for trial in self.plan.trials}.values():
             prepared(config, self.dataset)
@@ -58,55 +73,53 @@ class Session:
         with storage_errors(self.url):
             tables = build_tables(self.queue)
         gallery = make_gallery(complete(tables.trials), self.dataset)
-        results = Results(self.plan.spec, tables, self._facts(), gallery)
+        results = Results(tables, self._facts(), gallery)
         write_tables(tables, self.folder)
         if gallery is not None:
             write_gallery(gallery, self.folder)
-        self._write_splits()
-        write_atomically(self.folder / RUN_FILE, json.dumps(results.facts, indent=1))
-        return results
-
-    def _write_splits(self) -> None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **cast(dict[str, Any], self.dataset.splits()))
         write_atomically(self.folder / SPLITS, buffer.getvalue())
+        results.facts.write(self.folder)
+        return results
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> RunFacts:
         plan = self.plan
         limits = {trial.config.map_at for trial in plan.trials}
         chosen = limits.pop() if len(limits) == 1 else None
         map_at = self.dataset.default_map_at if chosen is None else chosen
-        return {
-            "key": plan.key,
-            "spec": plan.spec.model_dump(mode="json"),
-            "dataset": plan.dataset,
-            "fingerprint": self.queue.fingerprint,
-            "train_items": self.dataset.num_train,
-            "database_items": len(self.dataset.database),
-            "validation_queries": len(self.dataset.validation),
-            "test_queries": len(self.dataset.test),
-            "assignments": list(plan.assignments),
-            "seeds": plan.seeds,
-            "map_at": map_at,
-            "precision_at": plan.trials[0].config.precision_at,
-            "continuous": self._continuous(map_at),
-            "storage": shown(self.url),
-            "command": _command(self.url),
-            "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "provenance": provenance(),
-        }
+        return RunFacts(
+            key=plan.key,
+            spec=plan.spec,
+            dataset=plan.dataset,
+            fingerprint=self.queue.fingerprint,
+            train_items=self.dataset.num_train,
+            database_items=len(self.dataset.database),
+            validation_queries=len(self.dataset.validation),
+            test_queries=len(self.dataset.test),
+            assignments=list(plan.assignments),
+            seeds=plan.seeds,
+            map_at=map_at,
+            precision_at=plan.trials[0].config.precision_at,
+            continuous=self._continuous(map_at),
+            storage=shown(self.url),
+            command=_command(self.url),
+            written=datetime.now(UTC).isoformat(timespec="seconds"),
+            provenance=provenance(),
+            plugins=plugins.digests(),
+        )
 
-    def _continuous(self, map_at: int | None) -> dict[str, float]:
+    def _continuous(self, map_at: int | None) -> Continuous:
         """Retrieval by the continuous input, computed once for a data set and k."""
         try:
-            known = json.loads((self.folder / RUN_FILE).read_text(encoding="utf-8"))
-            if known["fingerprint"] == self.queue.fingerprint and known["map_at"] == map_at:
-                return known["continuous"]
-        except (OSError, ValueError, KeyError):
+            known = RunFacts.read(self.folder)
+            if known.fingerprint == self.queue.fingerprint and known.map_at == map_at:
+                return known.continuous
+        except (OSError, ValueError):
             pass
         levels = self.plan.spec.reference_levels
-        reference = next(trial.config for trial in self.plan.trials if trial.levels == levels)
-        return continuous_map(prepared(reference, self.dataset), map_at)
+        reference = next(trial.config for trial in self.plan.trials if trial.arm.levels == levels)
+        return Continuous(**continuous_map(prepared(reference, self.dataset), map_at))
 
 
 def _command(url: str) -> str:
@@ -115,13 +128,22 @@ def _command(url: str) -> str:
 
 
 def open_session(plan: Plan, results: Path, storage: str | None) -> Session:
-    """Loads the data, makes the folder and opens the storage. Raises UserError naming what cannot be used."""
+    """Loads the data, makes the folder and opens the storage.
+
+    Args:
+        plan: What a command asks for.
+        results: Folder of tables.
+        storage: Path or URL of the storage; none: a journal in that folder.
+
+    Raises:
+        UserError: What cannot be used.
+    """
     dataset = load_dataset(plan.dataset)
     folder = results / plan.key
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable."):
+            pass
     except OSError as error:
         raise UserError(f"cannot write into {folder}: {error.strerror or error}") from None
     url = storage or str(results / JOURNAL)

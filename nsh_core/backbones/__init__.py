@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from nsh_core.backbones.base import Backbone
 from nsh_core.backbones.pretrained import VGG16, DINOv2, ResNet50, ViTB16
 from nsh_core.backbones.small_cnn import SmallCNN
+from nsh_core.config import ImageConfig
+from nsh_core.registry import BACKBONES
 
-if TYPE_CHECKING:
-    from nsh_core.config import ImageConfig
+__all__ = ["Backbone", "TrainedBackbone", "build_backbone", "register", "trained_backbone"]
 
-__all__ = ["Backbone", "TrainedBackbone", "build_backbone", "trained_backbone"]
+register = BACKBONES.register
 
-_PRETRAINED: dict[str, Callable[[bool, int], Backbone]] = {
-    "vgg16": VGG16,
-    "resnet50": ResNet50,
-    "vit_b_16": ViTB16,
-    "dinov2": DINOv2,
-}
+register("small_cnn", SmallCNN)
+register("vgg16", VGG16)
+register("resnet50", ResNet50)
+register("vit_b_16", ViTB16)
+register("dinov2", DINOv2)
 
 
 def build_backbone(config: ImageConfig) -> Backbone:
-    """The backbone of a config. Raises UserError for a missing package, weights that cannot be had, a wrong size."""
-    if config.backbone == "small_cnn":
-        return SmallCNN()
-    return _PRETRAINED[config.backbone](config.weights == "pretrained", config.size)
+    """The backbone of a config.
+
+    Args:
+        config: Section `image` of a config.
+
+    Raises:
+        UserError: A missing package, weights that cannot be had, or a size that does not fit.
+    """
+    return BACKBONES[config.backbone](config.weights == "pretrained", config.size)
 
 
 class TrainedBackbone(nn.Module):
-    """A backbone in training, its features normalised over the batch, which keeps them in bounds as they change."""
+    """A backbone in training, its features normalised over the batch, which keeps them in bounds as they change.
+
+    Args:
+        backbone: Whose features.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -46,5 +52,12 @@ class TrainedBackbone(nn.Module):
 
 
 def trained_backbone(config: ImageConfig) -> TrainedBackbone:
-    """The backbone of a config, to be trained."""
+    """The backbone of a config, to be trained.
+
+    Args:
+        config: Section `image` of a config.
+
+    Raises:
+        UserError: As build_backbone.
+    """
     return TrainedBackbone(build_backbone(config))

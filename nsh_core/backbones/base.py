@@ -14,12 +14,21 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Backbone(nn.Module):
-    """Images [n, 3, H, W] in [0, 1] to features [n, dim]. side: what images are scaled to first, none for as they are.
+    """Images [n, 3, H, W] in [0, 1] to features [n, dim].
 
-    Inputs are normalised by ImageNet's channel means and deviations.
+    Inputs are normalised by ImageNet's channel means and deviations. The registry calls a backbone with whether weights
+    are to be the pre-trained ones, and image.size.
+
+    Attributes:
+        dim: D, values of an item's features.
+        from_scratch: Whether it has no weights of its own and sees images as they are: it is always trained.
+
+    Args:
+        side: What images are scaled to first, none for as they are.
     """
 
     dim: ClassVar[int]
+    from_scratch: ClassVar[bool] = False
     mean: Tensor
     deviation: Tensor
 

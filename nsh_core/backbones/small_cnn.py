@@ -13,8 +13,9 @@ class SmallCNN(Backbone):
     """Three blocks of convolution, batch normalisation and ReLU, each halving the side, then the mean over places."""
 
     dim = _WIDTHS[-1]
+    from_scratch = True
 
-    def __init__(self) -> None:
+    def __init__(self, pretrained: bool = False, side: int | None = None) -> None:
         super().__init__(side=None)
         layers: list[nn.Module] = []
         before = 3

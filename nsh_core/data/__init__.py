@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from nsh_core.data import sources
 from nsh_core.data.dataset import Dataset, Split
 from nsh_core.data.digits import Digits
@@ -11,27 +9,29 @@ from nsh_core.data.features import Features
 from nsh_core.data.images import Images
 from nsh_core.data.places import locate
 from nsh_core.errors import UserError
+from nsh_core.registry import DATASETS
 
-__all__ = ["DATASETS", "Dataset", "Images", "Split", "load_dataset", "register"]
+__all__ = ["Dataset", "Images", "Split", "load_dataset", "register", "usage"]
 
-DATASETS = (
-    "digits, features:PATH, cifar10, cifar10:59k, nuswide, mscoco, imagefolder:DIR, list:FILE, and what was registered"
-)
-
-_LOADERS: dict[str, Callable[[str], Dataset]] = {}
-
-
-def register(kind: str, loader: Callable[[str], Dataset]) -> None:
-    """Makes "kind" or "kind:ARGUMENT" a data set; the loader gets the argument, or an empty string."""
-    _LOADERS[kind] = loader
+register = DATASETS.register
 
 
 def load_dataset(name: str) -> Dataset:
-    """The data set of that name. Raises UserError if it is unknown or its files do not fit."""
+    """The data set of a name.
+
+    Args:
+        name: "kind", or "kind:ARGUMENT" for a kind that takes one.
+
+    Raises:
+        UserError: It is unknown, or its files do not fit.
+    """
     kind, _, argument = name.partition(":")
-    if kind not in _LOADERS:
-        raise UserError(f"unknown dataset {name!r}, known: {DATASETS}")
-    return _LOADERS[kind](argument)
+    return DATASETS[kind](argument)
+
+
+def usage() -> str:
+    """How data sets are asked for, in words."""
+    return f"{', '.join(DATASETS.usages())}, and those of plug-ins"
 
 
 def _digits(argument: str) -> Dataset:
@@ -47,9 +47,9 @@ def _features(argument: str) -> Dataset:
 
 
 register("digits", _digits)
-register("features", _features)
-register("cifar10", sources.cifar10)
+register("features", _features, "features:PATH")
+register("cifar10", sources.cifar10, "cifar10, cifar10:59k")
 register("nuswide", sources.nuswide)
 register("mscoco", sources.mscoco)
-register("imagefolder", sources.image_folder)
-register("list", sources.list_file)
+register("imagefolder", sources.image_folder, "imagefolder:DIR")
+register("list", sources.list_file, "list:FILE")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +11,10 @@ from torch import Tensor
 
 from nsh_core.data.dataset import Dataset, Split, Stored
 from nsh_core.data.views import affine_noise_views
-from nsh_core.errors import UserError
 
 _SIDE = 8
 _QUERIES = 300
 _SPLIT_SEED = 0
-
-
-def _read() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """scikit-learn's load_digits, from its file: importing scikit-learn takes two seconds of every process."""
-    package = importlib.util.find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise UserError("the digits come with the package scikit-learn: pip install it")
-    table = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
-    return table[:, :-1], table[:, -1].astype(np.int64)
 
 
 class Digits(Dataset):
@@ -36,7 +24,10 @@ class Digits(Dataset):
     default_map_at = None
 
     def __init__(self) -> None:
-        images, labels = _read()
+        # Other data sets need no scikit-learn.
+        from sklearn.datasets import load_digits
+
+        images, labels = load_digits(return_X_y=True)
         items = (images / 16).astype(np.float32)
         order = np.random.default_rng(_SPLIT_SEED).permutation(len(items))
         validation, test, rest = np.split(order, [_QUERIES, 2 * _QUERIES])

@@ -3,6 +3,7 @@
 from nsh_core.losses.anchor import nt_xent
 from nsh_core.losses.hamming import agreeing_bits
 from nsh_core.losses.pairs import feature_cosines, paired_cosines
+from nsh_core.losses.products import products
 from nsh_core.losses.regularizers import bit_balance, quantization
 from nsh_core.losses.sorted_nce import sorted_nce
 
@@ -12,6 +13,7 @@ __all__ = [
     "feature_cosines",
     "nt_xent",
     "paired_cosines",
+    "products",
     "quantization",
     "sorted_nce",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nsh_core.losses.products import products
+
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float | Tensor) -> Tensor:
     """NT-Xent of unit latents [..., n, d] of two views: each finds its other view among the 2n - 1 others.
@@ -13,7 +15,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float | Tensor) -> Tenso
     """
     latents = torch.cat([first, second], dim=-2)
     size = latents.shape[-2]
-    logits = latents @ latents.mT / temperature
+    logits = products(latents, latents) / temperature
     itself = torch.eye(size, dtype=torch.bool, device=latents.device)
     other = torch.arange(size, device=latents.device).roll(size // 2).expand(logits.shape[:-1])
     losses = torch.nn.functional.cross_entropy(

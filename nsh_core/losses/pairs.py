@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-if TYPE_CHECKING:
-    from nsh_core.model import Outputs
+from nsh_core.model import Outputs
 
 
 def paired_cosines(views: Sequence[Tensor]) -> Tensor:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from nsh_core.config import Config
-    from nsh_core.data import Dataset
-    from nsh_core.model import HashModel, Outputs
+from nsh_core.config import Config
+from nsh_core.data import Dataset
+from nsh_core.model import HashModel, Outputs
 
 
 class MethodOptions(BaseModel):
@@ -25,11 +24,20 @@ class MethodOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Range:
-    """Where a setting is searched: from `low` to `high` on a log scale, in multiples of `step` if there is one."""
+    """Where a setting is searched, on a log scale.
+
+    Attributes:
+        low: Least value.
+        high: Largest value.
+        step: Of which a value is a multiple; none where it need not be.
+    """
 
     low: float
     high: float
     step: int | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
 
     def at(self, place: float) -> float | int:
         """The value at a place in [0, 1)."""
@@ -48,14 +56,19 @@ LEARNING_RATE = Range(3e-4, 1e-2)
 class Method(ABC):
     """A way to learn a hash function.
 
-    paper: its source. Options: what `method.options` of a config may hold. uses_latents: whether the model needs a
-    latent head. periodic: whether a bit is the sign of the cosine of the hash head, not of the head itself.
+    Attributes:
+        paper: Its source.
+        Options: What `method.options` of a config may hold.
+        uses_latents: Whether the model needs a latent head.
+        sorts: Whether it uses the sorter of a config.
+        periodic: Whether a bit is the sign of the cosine of the hash head, not of the head itself.
     """
 
     paper: ClassVar[str]
     Options: ClassVar[type[MethodOptions]] = MethodOptions
     uses_latents: ClassVar[bool] = False
     periodic: ClassVar[bool] = False
+    sorts: ClassVar[bool] = False
 
     @classmethod
     def search_space(cls, config: Config) -> Mapping[str, Range]:
@@ -64,9 +77,18 @@ class Method(ABC):
 
 
 class DeepMethod(Method):
-    """A method trained by gradient: the objective of one or several runs that train together."""
+    """A method trained by gradient: the objective of R runs that train together, for as long as they do.
+
+    Attributes:
+        state: What the method remembers from step to step, as a memory bank or a moving average, by name: tensors
+            [R, ...] that hold each run's own. Checkpoints carry it.
+
+    Args:
+        configs: Of the runs.
+    """
 
     def __init__(self, configs: Sequence[Config]) -> None:
+        self.state: dict[str, Tensor] = {}
         self._setting = PerRun([config.method.settings for config in configs])
 
     @classmethod
@@ -76,9 +98,15 @@ class DeepMethod(Method):
 
     @abstractmethod
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
-        """Each term of the loss [R], unweighted, by name, and their weighted sum [R] as "loss".
+        """The loss of a step.
 
-        first, second: outputs [R, n, ...] of two views of the same n items. generators: of each run, on the CPU.
+        Args:
+            first: Outputs [R, n, ...] of a view of n items.
+            second: Outputs [R, n, ...] of another view of the same items.
+            generators: Of each run, on the CPU.
+
+        Returns:
+            Each term of the loss [R], unweighted, by name, and their weighted sum [R] as "loss".
         """
 
     @classmethod

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nsh_core.config import Config
 from nsh_core.losses import feature_cosines, paired_cosines
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
-
-if TYPE_CHECKING:
-    from nsh_core.config import Config
-    from nsh_core.model import Outputs
+from nsh_core.model import Outputs
 
 
 class BiHalf(DeepMethod):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from nsh_core.config import Config
 from nsh_core.losses import nt_xent
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
+from nsh_core.model import Outputs
 from nsh_core.straight_through import sign_through
-
-if TYPE_CHECKING:
-    from nsh_core.config import Config
-    from nsh_core.model import Outputs
 
 _EPSILON = 1e-8
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from nsh_core.data import Dataset
 from nsh_core.methods.base import MethodOptions, ShallowMethod
 from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
-
-if TYPE_CHECKING:
-    from nsh_core.data import Dataset
-    from nsh_core.model import HashModel
+from nsh_core.model import HashModel
 
 
 class ITQ(ShallowMethod):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from nsh_core.data import Dataset
 from nsh_core.errors import UserError
-
-if TYPE_CHECKING:
-    from nsh_core.data import Dataset
-    from nsh_core.model import HashModel
+from nsh_core.model import HashModel
 
 
 def standardized_items(model: HashModel, dataset: Dataset) -> Tensor:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
+from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
 from nsh_core.methods.linear import set_hash_head, standardized_items
-
-if TYPE_CHECKING:
-    from nsh_core.data import Dataset
-    from nsh_core.model import HashModel
+from nsh_core.model import HashModel
 
 
 class LSH(ShallowMethod):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, quantization
+from nsh_core.config import Config
+from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, products, quantization
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
+from nsh_core.model import Outputs
 from nsh_core.sorters import backend, build
-
-if TYPE_CHECKING:
-    from nsh_core.config import Config
-    from nsh_core.model import Outputs
 
 TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
 
@@ -31,8 +29,10 @@ class NSH(DeepMethod):
 
     paper = "Yu et al., Learning to Hash Naturally Sorts, IJCAI 2022"
     uses_latents = True
+    sorts = True
 
     def __init__(self, configs: Sequence[Config]) -> None:
+        super().__init__(configs)
         self._losses = [config.loss for config in configs]
         self._setting = PerRun(self._losses)
         self._active = active_terms(configs[0])
@@ -83,7 +83,7 @@ class NSH(DeepMethod):
     def _sorted_nce(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
         keys = agreeing_bits(first.codes, second.codes)
         latents = [v.latents.detach() if self._losses[0].stop_gradient else v.latents for v in (first, second)]
-        similarity = latents[0] @ latents[1].mT / self._setting("nce_temperature", keys)
+        similarity = products(latents[0], latents[1]) / self._setting("nce_temperature", keys)
         # <z_i, P_ij Z> = P_ij (Z Z^T)_i: the sorter only has to carry one scalar per item.
         keys, similarity = (torch.cat([matrix, matrix.mT], dim=1) for matrix in (keys, similarity))
         n, levels = keys.shape[2], first.codes.shape[2] + 1

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from pydantic import Field
+from scipy.special import betaincinv
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from nsh_core.config import Config
+from nsh_core.data import Dataset
 from nsh_core.losses import feature_cosines, paired_cosines
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
-
-if TYPE_CHECKING:
-    from nsh_core.config import Config
-    from nsh_core.data import Dataset
-    from nsh_core.model import HashModel, Outputs
+from nsh_core.model import HashModel, Outputs
 
 
 class SDC(DeepMethod):
@@ -77,8 +75,5 @@ def batch_normalized(values: Tensor) -> Tensor:
 
 def calibrated_cosines(count: int, beta: float) -> np.ndarray:
     """The cosines [count] that pairs are given, ascending: quantiles of Beta(beta, beta) on [-1, 1], cut at 0."""
-    # scipy.stats takes most of a second to import, which runs of other methods need not spend.
-    from scipy import stats
-
-    quantiles = stats.beta.ppf((np.arange(count) + 0.5) / count, beta, beta)
+    quantiles = betaincinv(beta, beta, (np.arange(count) + 0.5) / count)
     return np.maximum(2 * quantiles - 1, 0).astype(np.float32)

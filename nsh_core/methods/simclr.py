@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from nsh_core.config import Config
 from nsh_core.losses import nt_xent
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
-
-if TYPE_CHECKING:
-    from nsh_core.config import Config
-    from nsh_core.model import Outputs
+from nsh_core.model import Outputs
 
 
 class SimCLR(DeepMethod):

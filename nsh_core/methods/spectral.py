@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
 from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
-
-if TYPE_CHECKING:
-    from nsh_core.data import Dataset
-    from nsh_core.model import HashModel
+from nsh_core.model import HashModel
 
 
 class SpectralHashing(ShallowMethod):

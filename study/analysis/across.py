@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from nsh_core.errors import UserError
+from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.statistics import iqm_with_interval, probability_of_improvement
+from study.analysis.tables import references_of
 
 
 def across(studies: Sequence[Results]) -> pd.DataFrame:
@@ -21,12 +23,12 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
     """
     arms = [arm for arm in studies[0].arms if all(arm in other.arms for other in studies[1:])]
     if len(arms) < 2:
-        keys = ", ".join(str(results.facts["key"]) for results in studies)
+        keys = ", ".join(results.facts.key for results in studies)
         raise UserError(f"{keys} share fewer than two arms: nothing to compare")
     scores = {arm: [_scores(results, arm) for results in studies] for arm in arms}
     means = pd.DataFrame({arm: [own.mean() for own in rows] for arm, rows in scores.items()})
     ranks = means.rank(axis=1, ascending=False)
-    references = studies[0].spec.references()
+    references = references_of(studies[0].spec)
     rows = []
     for arm in arms:
         reference = references.get(arm, arm)
@@ -40,10 +42,10 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
 
 def blocks(studies: Sequence[Results]) -> pd.DataFrame:
     """Test mAP with a row for each seed on each data set and a column for each arm, rows with all arms alone."""
-    tables = [results.done.pivot(index="seed", columns="arm", values="test_map") for results in studies]
+    tables = [results.done.pivot(index="seed", columns="arm", values=RESULT) for results in studies]
     return pd.concat(tables, join="inner", ignore_index=True).dropna()
 
 
 def _scores(results: Results, arm: str) -> np.ndarray:
-    values = results.done[results.done.arm == arm].sort_values("seed").test_map.to_numpy(float)
-    return values / results.facts["continuous"]["test_map"]
+    values = results.done[results.done.arm == arm].sort_values("seed")[RESULT].to_numpy(float)
+    return values / results.facts.continuous.test_map

@@ -7,31 +7,43 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from nsh_core.measures import SELECTION
 from study.analysis.results import Results
 from study.analysis.statistics import expected_best
 
 
 def expected_by_budget(results: Results) -> pd.DataFrame:
-    """Best validation mAP expected after b tries: rows b = 1, 2, ..., a column an arm; as expected_best.
+    """Best validation mAP expected after b tuning trials in random order (Dodge et al. 2019).
 
-    A pruned try counts with the mAP at which it was stopped, a failed one with 0.
+    A pruned trial counts with the mAP at which it was stopped, a failed one with 0.
+
+    Args:
+        results: Of a tuned study.
+
+    Returns:
+        Rows b = 1, 2, ..., a column an arm.
     """
     trials = results.tables.trials
-    tried = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned", "failed"])]
-    columns = {arm: expected_best(group.val_map.fillna(0.0))[0] for arm, group in tried.groupby("arm", sort=False)}
+    over = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned", "failed"])]
+    columns = {arm: expected_best(group[SELECTION].fillna(0.0))[0] for arm, group in over.groupby("arm", sort=False)}
     table = pd.DataFrame({arm: pd.Series(values) for arm, values in columns.items()})
-    table.index = pd.RangeIndex(1, len(table) + 1, name="tries")
+    table.index = pd.RangeIndex(1, len(table) + 1, name="trials")
     return table
 
 
 def leaders(results: Results, table: pd.DataFrame) -> list[str]:
-    """For each group of arms a sentence: who is expected to lead at which budget."""
+    """For each group of arms a sentence: who is expected to lead at which budget.
+
+    Args:
+        results: Of a tuned study.
+        table: As expected_by_budget gives it.
+    """
     sentences = []
-    for label, names in results.spec.groups().items():
-        arms = [arm for arm in names if arm in table]
-        if len(arms) < 2:
+    for label, group in results.spec.groups().items():
+        names = {arm.name: arm.name_in_group for arm in group if arm.name in table}
+        if len(names) < 2:
             continue
-        leading = [str(arm) for arm in table[arms].idxmax(axis=1)]
+        leading = [str(arm) for arm in table[list(names)].idxmax(axis=1)]
         parts, first = [], 1
         for arm, run in groupby(leading):
             last = first + len(list(run)) - 1
@@ -39,7 +51,7 @@ def leaders(results: Results, table: pd.DataFrame) -> list[str]:
             first = last + 1
         start = f"{label}: " if label else ""
         flips = "" if len(parts) > 1 else " The ranking's head does not depend on the budget."
-        sentences.append(f"{start}best expected validation {results.map_name}: {', '.join(parts)} tries.{flips}")
+        sentences.append(f"{start}best expected validation {results.map_name}: {', '.join(parts)} trials.{flips}")
     return sentences
 
 

@@ -7,55 +7,47 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from nsh_core.measures import RESULT, Measure, Place, measures
 from study.analysis.statistics import CONFIDENCE
 
-# Quantities known without labels, each with the sign that makes more of it better.
-DIRECTIONS = {
-    "val_map": 1,
-    "final_loss": -1,
-    "final_sorted_nce": -1,
-    "final_anchor": -1,
-    "bit_balance": -1,
-    "bit_correlation": -1,
-    "bit_entropy": 1,
-    "effective_codes": 1,
-    "dead_bits": -1,
-    "sorter_fidelity": 1,
-}
-LABELS = {
-    "val_map": "validation mAP (uses labels)",
-    "final_loss": "loss",
-    "final_sorted_nce": "SortedNCE",
-    "final_anchor": "NT-Xent anchor",
-    "bit_balance": "bit balance",
-    "bit_correlation": "bit correlation",
-    "bit_entropy": "bit entropy",
-    "effective_codes": "effective number of codes",
-    "dead_bits": "share of dead bits",
-    "sorter_fidelity": "sorter fidelity",
-}
 _RESAMPLES = 1999
 
 
 def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
-    """quantity, arms, rho, ci_low, ci_high, chosen, test_map, loses: one row a quantity that varies, in a fixed order.
+    """How each label-free quantity, and validation mAP beside them, ranks arms as test mAP does.
 
-    trials: complete final trials, of which means over seeds are taken. rho: Spearman's rank correlation over arms
-    between the quantity, signed so that more is better, and test mAP, with its 95% bootstrap interval over arms.
-    chosen: the arm with the best quantity, test_map its test mAP, loses: how much below the best arm's.
+    Args:
+        trials: Complete final trials, of which means over seeds are taken.
+
+    Returns:
+        quantity, arms, rho, ci_low, ci_high, chosen, test_map, loses: one row a quantity that varies, in the
+        catalogue's order. rho: Spearman's rank correlation over arms between the quantity, signed so that more is
+        better, and test mAP, with its 95% bootstrap interval over arms. chosen: the arm with the best quantity,
+        test_map its test mAP, loses: how much below the best arm's.
     """
-    means = trials.groupby("arm", sort=False)[[*DIRECTIONS, "test_map"]].mean()
+    quantities = [one for one in measures(Place.LABEL_FREE) if one.name in trials]
+    means = trials.groupby("arm", sort=False)[[*(one.name for one in quantities), RESULT]].mean()
     rows = []
-    for quantity, sign in DIRECTIONS.items():
-        both = means[[quantity, "test_map"]].dropna()
-        signed, test = sign * both[quantity].to_numpy(float), both.test_map.to_numpy(float)
+    for one in quantities:
+        both = means[[one.name, RESULT]].dropna()
+        signed, test = one.sign * both[one.name].to_numpy(float), both[RESULT].to_numpy(float)
         if len(both) < 3 or np.ptp(signed) == 0 or np.ptp(test) == 0:
             continue
         low, high = _interval(signed, test)
         best = int(signed.argmax())
         rho = float(stats.spearmanr(signed, test).statistic)
-        rows.append((quantity, len(both), rho, low, high, both.index[best], test[best], test.max() - test[best]))
-    return pd.DataFrame(rows, columns=["quantity", "arms", "rho", "ci_low", "ci_high", "chosen", "test_map", "loses"])
+        rows.append((one.name, len(both), rho, low, high, both.index[best], test[best], test.max() - test[best]))
+    return pd.DataFrame(rows, columns=["quantity", "arms", "rho", "ci_low", "ci_high", "chosen", RESULT, "loses"])
+
+
+def called(measure: Measure, map_name: str) -> str:
+    """What a quantity is called where those that need labels stand beside those that do not.
+
+    Args:
+        measure: Of the catalogue.
+        map_name: mAP@k as it is written.
+    """
+    return measure.title(map_name, 0) + (" (uses labels)" if measure.needs_labels else "")
 
 
 def _interval(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nsh_core.errors import UserError
+from nsh_core.measures import RESULT, SELECTION, Measure, measures
 from study.analysis.gallery import Gallery, read_gallery
-from study.analysis.tables import MEASUREMENTS, Tables, complete
+from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
+from study.analysis.tables import STRUCTURE, Tables, complete, read_tables
 from study.plan.spec import StudySpec
-
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
 class Results:
-    """Tables of a study, the facts of its run (see study.session), and pictures where the data have any."""
+    """A study as reports see it.
 
-    spec: StudySpec
+    Attributes:
+        tables: Of its trials.
+        facts: Of its run.
+        gallery: Pictures, where the data have any.
+    """
+
     tables: Tables
-    facts: dict[str, Any]
+    facts: RunFacts
     gallery: Gallery | None = None
+
+    @property
+    def spec(self) -> StudySpec:
+        """The study."""
+        return self.facts.spec
+
+    @property
+    def mode(self) -> Any:
+        """Its mode, a study.plan.mode.Mode."""
+        return self.spec.how
 
     @property
     def done(self) -> pd.DataFrame:
@@ -33,42 +48,77 @@ class Results:
 
     @property
     def arms(self) -> list[str]:
-        """Arms with complete trials, group by group in the spec's order."""
-        done = dict.fromkeys(self.done.arm)
-        if self.spec.mode == "pareto":
-            return list(done)
-        return [arm for group in self.spec.groups().values() for arm in group if arm in done]
+        """Names of arms with complete trials, in the order of tables."""
+        return self.mode.shown_arms(self.spec, list(dict.fromkeys(self.done.arm)))
+
+    @property
+    def ranked_arms(self) -> list[str]:
+        """Names of arms by mean validation mAP, best first."""
+        return list(self.summary_of(SELECTION)["mean"].sort_values(ascending=False).index)
 
     @property
     def map_name(self) -> str:
         """mAP@k as it is written in figures."""
-        return f"mAP@{self.facts['map_at'] or 'all'}"
+        return self.facts.map_name
+
+    def title(self, measure: Measure, short: bool = False) -> str:
+        """What a measure is called in this study.
+
+        Args:
+            measure: Of the catalogue.
+            short: For a column of a table.
+        """
+        return measure.title(self.map_name, self.facts.precision_at, short)
 
     def estimate(self, arm: str) -> str:
-        """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval."""
-        row = self.summary_of("test_map").loc[arm]
+        """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval.
+
+        Args:
+            arm: With complete trials.
+        """
+        row = self.summary_of(RESULT).loc[arm]
         return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]")
 
-    def summary_of(self, metric: str) -> pd.DataFrame:
-        """Summary rows of one metric, by arm."""
-        return self.tables.summary[self.tables.summary.metric == metric].set_index("arm")
+    def summary_of(self, measure: str) -> pd.DataFrame:
+        """Summary rows of one measure, by arm; NaN for an arm of which it was not taken.
+
+        Args:
+            measure: Its name.
+        """
+        summary = self.tables.summary
+        rows = summary[summary.metric == measure].set_index("arm")
+        return rows.reindex(summary.arm.unique()).assign(n=lambda frame: frame.n.fillna(0))
+
+    def measured(self, shown: str) -> list[Measure]:
+        """The measures of a place that this study has values of.
+
+        Args:
+            shown: A nsh_core.measures.Place.
+        """
+        done = self.done
+        return [one for one in measures(shown) if one.name in done and done[one.name].notna().any()]
 
 
 def read_results(folder: Path) -> Results:
-    """Reads results/<study>. Raises UserError if the study has not been run or its files are damaged."""
+    """Reads results/<study>; measures that its version did not know are missing values.
+
+    Args:
+        folder: Of the results.
+
+    Raises:
+        UserError: The study has not been run, or its files are damaged.
+    """
     if not (folder / RUN_FILE).exists():
         raise UserError(f"no results in {folder}: run `python study/run.py --study {folder.name.split('@')[0]}` first")
+    load_plugins_of(folder)
     try:
-        facts = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        tables = Tables(
-            pd.read_parquet(folder / "trials.parquet"),
-            pd.read_parquet(folder / "curves.parquet"),
-            pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
-            pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
-        )
-        missing = {"phase", "tuned", *MEASUREMENTS} - set(tables.trials)
+        tables = read_tables(folder)
+        missing = set(STRUCTURE) - set(tables.trials)
         if missing:
             raise ValueError(f"written by another version, without {', '.join(sorted(missing))}")
-        return Results(StudySpec.model_validate(facts["spec"]), tables, facts, read_gallery(folder))
+        for one in measures():
+            if one.name not in tables.trials:
+                tables.trials[one.name] = np.nan
+        return Results(tables, RunFacts.read(folder), read_gallery(folder))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None

@@ -14,30 +14,27 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core.files import write_atomically
+from nsh_core.measures import Place, measures
 from study.analysis.statistics import compare_paired, holm, mean_interval, seeds_needed
 from study.execution.queue import TrialQueue, trial_key
-from study.execution.trial import facts_of
-from study.plan.planning import Plan, PlannedTrial
+from study.execution.records import TrialFacts
+from study.plan.spec import StudySpec
+from study.plan.trials import Plan, PlannedTrial
 
 OVER = ("complete", "pruned")
-COMPARED = ("val_map", "test_map", "val_map_expected", "test_map_expected")
-MEASUREMENTS = (
-    *("val_map", "test_map", "val_map_expected", "test_map_expected"),
-    *("val_map_all", "test_map_all", "val_map_all_expected", "test_map_all_expected"),
-    *("val_precision", "test_precision", "val_recall", "test_recall"),
-    *("val_precision_radius_2", "test_precision_radius_2"),
-    "test_map_class_order",
-    *("final_loss", "final_sorted_nce", "final_anchor"),
-    *("bit_balance", "bit_correlation", "bit_entropy", "effective_codes", "dead_bits", "sorter_fidelity"),
-    *("train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb"),
-)
+# What every version's trials table has, beside measures.
+STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
 
 
 @dataclass(frozen=True)
 class Tables:
-    """trials: a row a planned trial. curves: long, arm, seed, curve, x, value. summary and comparisons: see below.
+    """The tables of a study.
 
-    Tuning trials are rows of `trials` alone.
+    Attributes:
+        trials: A row a planned trial, tuning trials among them.
+        curves: Long: arm, seed, curve, x, value of final trials.
+        summary: See summarize.
+        comparisons: See compare.
     """
 
     trials: pd.DataFrame
@@ -47,7 +44,11 @@ class Tables:
 
 
 def build_tables(queue: TrialQueue) -> Tables:
-    """Tables of the plan's trials in their present state, in the plan's order."""
+    """Tables of the plan's trials in their present state, in the plan's order.
+
+    Args:
+        queue: Of the study.
+    """
     latest = queue.latest()
     pairs = [(trial, latest.get(trial_key(trial, queue.fingerprint))) for trial in queue.plan.trials]
     trials = pd.DataFrame([_row(queue.plan, planned, trial) for planned, trial in pairs])
@@ -56,65 +57,83 @@ def build_tables(queue: TrialQueue) -> Tables:
         point
         for planned, trial in pairs
         if trial is not None and not planned.tuning
-        for point in _curve_points(planned, trial)
+        for point in _curve_points(planned, TrialFacts.of(trial))
     ]
     return Tables(
         trials,
         pd.DataFrame(points, columns=["arm", "seed", "curve", "x", "value"]),
         summarize(done),
-        compare(done, queue.plan.spec.references()),
+        compare(done, references_of(queue.plan.spec)),
     )
 
 
 def complete(trials: pd.DataFrame) -> pd.DataFrame:
-    """The final trials that are complete."""
+    """The final trials that are complete.
+
+    Args:
+        trials: As in Tables.
+    """
     return trials[(trials.state == "complete") & (trials.phase == "final")]
 
 
+def references_of(spec: StudySpec) -> dict[str, str]:
+    """For each arm that is compared the arm that it is compared with; a reference arm is its own.
+
+    Args:
+        spec: The study.
+    """
+    return {arm.name: arm.reference for arm in spec.arms if arm.reference is not None}
+
+
 def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[str, Any]:
-    attributes = {} if trial is None else facts_of(trial)
-    provenance = json.loads(attributes.get("provenance", "{}"))
+    facts = TrialFacts() if trial is None else TrialFacts.of(trial)
     failed = trial is not None and trial.state == TrialState.FAIL
-    row: dict[str, Any] = {
+    return {
         "study": plan.key,
-        "arm": planned.arm,
+        "arm": planned.arm.name,
         "seed": planned.seed,
         "phase": planned.phase,
         "state": "missing" if trial is None else trial.state.name.lower().replace("fail", "failed"),
-        "failure": attributes.get("failure", "") if failed else "",
+        "failure": facts.failure if failed else "",
         "dataset": plan.dataset,
         "bits": planned.config.code_length,
+        **{f"factor_{factor}": label for factor, label in planned.arm.levels.items()},
+        **{one.name: facts.measures.get(one.name) for one in measures()},
+        "stacked": facts.stacked,
+        "sorter_form": facts.sorter_form,
+        "nearest": json.dumps(facts.nearest) if facts.codes_sha256 is not None else None,
+        "trial": None if trial is None else trial.number,
+        "tuned": json.dumps(planned.tuned),
+        "config_hash": planned.config.digest(),
+        "codes_sha256": facts.codes_sha256,
+        "commit": facts.provenance.get("commit"),
+        "config": planned.config.model_dump_json(),
     }
-    row |= {f"factor_{factor}": label for factor, label in planned.levels.items()}
-    row |= {name: attributes.get(name) for name in MEASUREMENTS}
-    row |= {name: attributes.get(name) for name in ("stacked", "sorter_form")}
-    row["nearest"] = attributes.get("nearest")
-    row["trial"] = None if trial is None else trial.number
-    row["tuned"] = json.dumps(planned.tuned)
-    row["config_hash"] = planned.config.digest()
-    row["codes_sha256"] = attributes.get("codes_sha256")
-    row["commit"] = provenance.get("commit")
-    row["config"] = planned.config.model_dump_json()
-    return row
 
 
-def _curve_points(planned: PlannedTrial, trial: FrozenTrial) -> list[dict[str, Any]]:
-    points = []
-    facts = facts_of(trial)
-    for record in json.loads(facts.get("history", "[]")):
+def _curve_points(planned: PlannedTrial, facts: TrialFacts) -> list[dict[str, Any]]:
+    points: list[dict[str, Any]] = []
+    for record in facts.history:
         for name, value in record.items():
             if name != "epoch":
                 points.append({"curve": name, "x": record["epoch"], "value": value})
-    for name, values in json.loads(facts.get("curves", "{}")).items():
+    for name, values in facts.curves.items():
         points += [{"curve": name, "x": float(radius), "value": value} for radius, value in enumerate(values)]
-    return [{"arm": planned.arm, "seed": planned.seed} | point for point in points]
+    return [{"arm": planned.arm.name, "seed": planned.seed} | point for point in points]
 
 
 def summarize(trials: pd.DataFrame) -> pd.DataFrame:
-    """arm, metric, n, mean, sd, ci_low, ci_high of complete trials, arms and metrics in their order."""
+    """Each arm's mean of each measure.
+
+    Args:
+        trials: Complete final trials.
+
+    Returns:
+        arm, metric, n, mean, sd, ci_low, ci_high; arms and measures in their order.
+    """
     rows = []
     for arm, group in trials.groupby("arm", sort=False):
-        for metric in MEASUREMENTS:
+        for metric in [one.name for one in measures() if one.name in group]:
             values = group[metric].dropna().to_numpy(float)
             if len(values):
                 low, high = mean_interval(values)
@@ -123,12 +142,21 @@ def summarize(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"])
 
 
-def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequence[str] = COMPARED) -> pd.DataFrame:
-    """Each arm against its reference arm on the seeds they share; references: by arm.
+def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    """Each arm against its reference arm on the seeds they share.
 
-    Holm's adjustment is over the arms that share a reference, for each metric alone. seeds_needed: how many would tell
-    a difference of that effect size apart in that family, none beyond 1000.
+    Args:
+        trials: Complete final trials.
+        references: By arm.
+        metrics: Names of measures; none: those that the catalogue compares.
+
+    Returns:
+        arm, reference, metric, n, difference, ci_low, ci_high, p, p_holm, effect_size, seeds_needed. Holm's adjustment
+        is over the arms that share a reference, for each measure alone. seeds_needed: how many would tell a difference
+        of that effect size apart in that family, none beyond 1000.
     """
+    if metrics is None:
+        metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
     columns = [
         "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
         "seeds_needed",
@@ -155,7 +183,12 @@ def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequen
 
 
 def write_tables(tables: Tables, folder: Path) -> None:
-    """Writes trials and curves as parquet, trials, summary and comparisons as csv."""
+    """Writes trials and curves as parquet, trials, summary and comparisons as csv.
+
+    Args:
+        tables: Of the study.
+        folder: Of its results.
+    """
     for name, frame in (("trials", tables.trials), ("curves", tables.curves)):
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
@@ -166,3 +199,21 @@ def write_tables(tables: Tables, folder: Path) -> None:
         ("comparisons", tables.comparisons),
     ):
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False))
+
+
+def read_tables(folder: Path) -> Tables:
+    """Reads what write_tables wrote.
+
+    Args:
+        folder: Of the results.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: A file is damaged.
+    """
+    return Tables(
+        pd.read_parquet(folder / "trials.parquet"),
+        pd.read_parquet(folder / "curves.parquet"),
+        pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
+        pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
+    )

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from nsh_core.measures import RESULT, SELECTION
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, MOST_SEEDS
 from study.analysis.tables import OVER, compare
 
-METRIC = "test_map"
 _FEWEST_SEEDS = 5
 _MOST_NAMED = 6
 
@@ -40,21 +40,22 @@ class Verdict:
 
 def decide(results: Results) -> Verdict:
     """The verdict on a study. The best arm is chosen on validation queries, every figure is of test queries."""
-    validation = results.summary_of("val_map")["mean"]
+    validation = results.summary_of(SELECTION)["mean"]
     failures = _failures(results)
     if validation.empty:
         return Verdict(["No trial is complete, so there is no answer yet."], [], failures, set(), set())
-    if results.spec.mode == "pareto":
+    if not results.mode.compares:
         return Verdict(_front_headlines(results), [], failures, {str(validation.idxmax())}, set())
-    references = results.spec.references()
     headlines, sentences, most_tests = [], [], 0
     best: set[str] = set()
     tied: set[str] = set()
-    for label, names in results.spec.groups().items():
+    for label, group_arms in results.spec.groups().items():
+        names = {arm.name: arm.name_in_group for arm in group_arms}
         arms = [arm for arm in results.arms if arm in names]
         if not arms:
             continue
-        group = _Group(results, names, references[arms[0]], str(validation[arms].idxmax()))
+        reference = results.spec.arm(arms[0]).reference or arms[0]
+        group = _Group(results, names, reference, str(validation[arms].idxmax()))
         start = f"{label}: " if label else ""
         headlines.append(start + group.headline())
         sentences += [start + group.sentence(row) for row in group.against.itertuples()]
@@ -66,16 +67,16 @@ def decide(results: Results) -> Verdict:
 
 def _front_headlines(results: Results) -> list[str]:
     """The ends of the Pareto front."""
-    done = results.done.groupby("arm", sort=False)[["val_map", "train_seconds", "bits"]].mean().to_dict("index")
+    done = results.done.groupby("arm", sort=False)[[SELECTION, "train_seconds", "bits"]].mean().to_dict("index")
     ends = {
-        "best": max(done, key=lambda arm: done[arm]["val_map"]),
+        "best": max(done, key=lambda arm: done[arm][SELECTION]),
         "fastest": min(done, key=lambda arm: done[arm]["train_seconds"]),
         "shortest codes": min(done, key=lambda arm: done[arm]["bits"]),
     }
     parts = [
-        f"{why}: {arm} with test {results.map_name} {results.estimate(str(arm))}, {done[arm]['train_seconds']:.1f} s, "
+        f"{what}: {arm} with test {results.map_name} {results.estimate(str(arm))}, {done[arm]['train_seconds']:.1f} s, "
         f"{done[arm]['bits']:.0f} bits"
-        for why, arm in ends.items()
+        for what, arm in ends.items()
     ]
     start = f"{len(done)} configurations are on the front of validation mAP, training time and code length"
     return [f"{start}; {'; '.join(parts)}."]
@@ -87,10 +88,10 @@ class _Group:
     def __init__(self, results: Results, names: dict[str, str], reference: str, best: str) -> None:
         self.results, self.names, self.reference, self.best = results, names, reference, best
         table = results.tables.comparisons
-        rows = table[(table.metric == METRIC) & (table.reference == reference)]
+        rows = table[(table.metric == RESULT) & (table.reference == reference)]
         self.against = rows.sort_values("difference", ascending=False)
         done = results.done[results.done.arm.isin(names)]
-        from_best = compare(done, dict.fromkeys(names, best), [METRIC])
+        from_best = compare(done, dict.fromkeys(names, best), [RESULT])
         self.tied = set(from_best[(from_best.ci_low <= 0) & (from_best.ci_high >= 0)].arm)
 
     def headline(self) -> str:
@@ -165,7 +166,7 @@ def _p(p_holm: float) -> str:
 
 
 def _estimate(results: Results, arm: str) -> str:
-    seeds = int(results.summary_of(METRIC).n[arm])
+    seeds = int(results.summary_of(RESULT).n[arm])
     return f"{results.estimate(arm)} (one seed)" if seeds < 2 else f"{results.estimate(arm)}, {seeds} seeds"
 
 

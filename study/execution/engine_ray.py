@@ -12,12 +12,13 @@ from typing import Any
 
 import optuna
 import ray
-from optuna.trial import FrozenTrial
 
-from nsh_core import Config, Dataset, UserError, load_dataset
+from nsh_core import Config, Dataset, UserError, load_dataset, plugins
 from study.execution.queue import TrialQueue, claim, interrupt
+from study.execution.records import Task
 from study.execution.stack_size import CPU_STACK, CUDA_STACK
-from study.execution.trial import BEAT_SECONDS, Outcome, beat, record, thresholds, train
+from study.execution.trial import BEAT_SECONDS, Outcome, beat, record, train
+from study.storage.optuna_internals import frozen
 
 _RETRIES = 3
 
@@ -68,7 +69,7 @@ class RayEngine:
         share = -(-self.waiting // max(1, self._slots()))
         return max(1, min(CUDA_STACK if self.gpus else CPU_STACK, share))
 
-    def tend(self, waiting: int) -> bool:
+    def poll(self, waiting: int) -> bool:
         self.waiting = waiting
         ended = self._collect()
         while len(self.running) < self._slots():
@@ -79,22 +80,20 @@ class RayEngine:
         if time.monotonic() - self.beaten > BEAT_SECONDS:
             self.beats, self.beaten = self.beats + 1, time.monotonic()
             for trials in self.running.values():
-                beat(self.queue.study, trials[0]._trial_id, self.beats)
+                beat(self.queue.study, trials[0], self.beats)
         return ended
 
     def _submit(self, trials: list[optuna.Trial]) -> None:
-        frozen = [self._frozen(trial) for trial in trials]
+        tasks = [Task.of(frozen(self.queue.study, trial)) for trial in trials]
         reference = self.task.remote(
-            [trial.user_attrs["config"] for trial in frozen],
+            [task.config.model_dump_json() for task in tasks],
             self.queue.plan.dataset,
             self.queue.fingerprint,
-            frozen[0].user_attrs["phase"] == "final",
-            [thresholds(trial) for trial in frozen],
+            tasks[0].phase == "final",
+            [task.prune_below for task in tasks],
+            plugins.loaded(),
         )
         self.running[reference] = trials
-
-    def _frozen(self, trial: optuna.Trial) -> FrozenTrial:
-        return self.queue.storage.get_trial(trial._trial_id)
 
     def _collect(self) -> bool:
         """Records what is over; whether a task was lost."""
@@ -110,27 +109,34 @@ class RayEngine:
                 lost = True
                 self.last_end = f"Ray gave its task up: {str(error).strip().splitlines()[0]}"
                 for trial in trials:
-                    interrupt(self.queue.storage, self._frozen(trial), self.last_end)
+                    interrupt(self.queue.storage, frozen(self.queue.study, trial), self.last_end)
                 continue
             for trial, outcome in zip(trials, outcomes, strict=True):
                 record(self.queue.study, trial, outcome, reported=False)
         return lost
 
-    def why(self) -> str:
+    def last_failure(self) -> str:
+        """What the last task that was lost was lost to."""
         return self.last_end
 
     def stop(self) -> None:
         for reference, trials in self.running.items():
             ray.cancel(reference, force=True)
             for trial in trials:
-                interrupt(self.queue.storage, self._frozen(trial), "the run was stopped")
+                interrupt(self.queue.storage, frozen(self.queue.study, trial), "the run was stopped")
         ray.shutdown()
 
 
 def _train(
-    configs: Sequence[str], dataset: str, fingerprint: str, test: bool, below: Sequence[Mapping[int, float]]
+    configs: Sequence[str],
+    dataset: str,
+    fingerprint: str,
+    test: bool,
+    below: Sequence[Mapping[int, float]],
+    extras: Sequence[plugins.Plugin],
 ) -> list[Outcome]:
     """The task: trains configs on this node's copy of the data."""
+    plugins.receive(extras)
     data = _data(dataset)
     if data.fingerprint() != fingerprint:
         raise UserError(f"{dataset} on node {ray.util.get_node_ip_address()} is not the data of this study")

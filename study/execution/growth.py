@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
 from study.execution.queue import TrialQueue, has_result, trial_key
+from study.execution.records import Task, TrialFacts
 from study.plan.planning import extended
-from study.plan.sampling import Tried
+from study.plan.sampling import FinishedTrial
 
 _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.COMPLETE: "complete",
@@ -25,7 +25,7 @@ def grow(queue: TrialQueue) -> None:
     latest = queue.latest()
     while True:
         over = {
-            planned.config.digest(): _tried(trial)
+            planned.config.digest(): _finished(trial)
             for planned in queue.plan.trials
             if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and has_result(trial)
         }
@@ -36,13 +36,8 @@ def grow(queue: TrialQueue) -> None:
         latest = queue.latest()
 
 
-def _tried(trial: FrozenTrial) -> Tried:
+def _finished(trial: FrozenTrial) -> FinishedTrial:
     steps = trial.intermediate_values
     value = trial.value if trial.value is not None else steps[max(steps)] if steps else float("nan")
-    return Tried(
-        json.loads(trial.user_attrs["tuned"]),
-        _STATES[trial.state],
-        value,
-        trial.user_attrs.get("train_seconds", float("nan")),
-        steps,
-    )
+    seconds = TrialFacts.of(trial).measures.get("train_seconds", float("nan"))
+    return FinishedTrial(Task.of(trial).tuned, _STATES[trial.state], value, seconds, steps)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from nsh_core import plugins
+
 _PACKAGES = (
     "torch",
     "torchsort",
@@ -34,6 +36,7 @@ def provenance() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        **{f"plug-in {Path(name).name}": digest for name, digest in plugins.digests().items()},
     }
 
 

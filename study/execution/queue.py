@@ -6,7 +6,6 @@ a failed run (a result like another), an interrupted one (to be run again), or a
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,8 +17,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nsh_core import Config, UserError
 from study.execution.ownership import owner_is_dead, owner_is_here, this_process
+from study.execution.records import Task
 from study.execution.stack_size import stack_kind
-from study.plan.planning import Plan, PlannedTrial
+from study.plan.trials import Plan, PlannedTrial
+from study.storage.optuna_internals import trial_id
 
 INTERRUPTED = "interrupted"
 DUPLICATE = "duplicate"
@@ -65,15 +66,15 @@ class TrialQueue:
                 result[key] = trial
         return result
 
-    def recover(self, why: str = "its process ended") -> None:
+    def recover(self, cause: str = "its process ended") -> None:
         """Marks running trials whose process is over or silent as interrupted, and duplicates of what is over."""
         trials = self.study.get_trials(deepcopy=False)
         planned = [trial for trial in trials if trial.user_attrs.get("key") in self._planned]
         running = [trial for trial in planned if trial.state == TrialState.RUNNING]
-        beats = {trial._trial_id: int(trial.user_attrs.get("beat", 0)) for trial in trials if running}
+        beats = {trial_id(trial): int(trial.user_attrs.get("beat", 0)) for trial in trials if running}
         for trial in running:
             if is_orphan(trial):
-                interrupt(self.storage, trial, why)
+                interrupt(self.storage, trial, cause)
             elif self._is_silent(trial, beats):
                 owner = trial.user_attrs.get("owner", "its process")
                 interrupt(self.storage, trial, f"no sign of life of {owner} for {STALE_SECONDS} s")
@@ -88,12 +89,12 @@ class TrialQueue:
         """
         if owner_is_here(trial.user_attrs.get("owner")):
             return False
-        lead = trial.user_attrs.get("lead", trial._trial_id)
+        lead = trial.user_attrs.get("lead", trial_id(trial))
         beat, now = beats.get(lead, 0), time.monotonic()
-        known, since = self._beats.get(trial._trial_id, (None, now))
+        known, since = self._beats.get(trial_id(trial), (None, now))
         if known != beat:
             since = now
-        self._beats[trial._trial_id] = (beat, since)
+        self._beats[trial_id(trial)] = (beat, since)
         return now - since > STALE_SECONDS
 
     def enqueue(self, keys: Sequence[str], shared: bool = False, retry_failed: bool = False) -> None:
@@ -119,25 +120,22 @@ class TrialQueue:
 
     def _waiting(self, key: str, after: int) -> FrozenTrial:
         spec, planned = self.plan.spec, self._planned[key]
-        attributes = {
-            "key": key,
-            "after": after,
-            "arm": planned.arm,
-            "seed": planned.seed,
-            "phase": planned.phase,
-            "tuned": json.dumps(planned.tuned),
-            "dataset": self.plan.dataset,
-            "fingerprint": self.fingerprint,
-            "bits": planned.config.code_length,
-            "config": planned.config.model_dump_json(),
-        }
-        if planned.prune_below:
-            attributes["prune_below"] = {str(epoch): value for epoch, value in planned.prune_below.items()}
+        task = Task(
+            key,
+            after,
+            planned.arm.name,
+            planned.phase,
+            planned.tuned,
+            self.plan.dataset,
+            self.fingerprint,
+            planned.config,
+            planned.prune_below,
+        )
         return create_trial(
             state=TrialState.WAITING,
-            params=dict(planned.levels),
+            params=dict(planned.arm.levels),
             distributions={factor: CategoricalDistribution(spec.labels(factor)) for factor in spec.factors},
-            user_attrs=attributes,
+            user_attrs=task.attributes(),
         )
 
     def unfinished(self, retry_failed: bool = False) -> list[str]:
@@ -187,16 +185,16 @@ def has_result(trial: FrozenTrial) -> bool:
     return trial.state.is_finished() and not is_open(trial)
 
 
-def interrupt(storage: BaseStorage, trial: FrozenTrial, why: str) -> None:
+def interrupt(storage: BaseStorage, trial: FrozenTrial, cause: str) -> None:
     """Ends a running trial as interrupted, unless it ended meanwhile."""
-    end(storage, trial, f"{INTERRUPTED}: {why}")
+    end(storage, trial, f"{INTERRUPTED}: {cause}")
 
 
 def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
     """Ends a trial as failed, unless it ended meanwhile."""
     try:
-        storage.set_trial_user_attr(trial._trial_id, "failure", reason)
-        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        storage.set_trial_user_attr(trial_id(trial), "failure", reason)
+        storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
     except optuna.exceptions.UpdateFinishedTrialError:
         pass
 
@@ -215,24 +213,24 @@ def claim(
     for waiting in trials:
         if waiting.state != TrialState.WAITING or waiting.number in behind:
             continue
-        config = Config.model_validate_json(waiting.user_attrs["config"])
-        own_kind = waiting.user_attrs["phase"] + stack_kind(config)
+        task = Task.of(waiting)
+        own_kind = task.phase + stack_kind(task.config)
         if claimed and own_kind != kind:
             continue
         try:
             # Before the state, and as its owner after it: a process that ends in between leaves its name.
-            storage.set_trial_user_attr(waiting._trial_id, _CLAIMANT + me, True)
-            won = storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
-            won = won or _is_mine(storage.get_trial(waiting._trial_id), me)
+            storage.set_trial_user_attr(trial_id(waiting), _CLAIMANT + me, True)
+            won = storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
+            won = won or _is_mine(storage.get_trial(trial_id(waiting)), me)
         except optuna.exceptions.UpdateFinishedTrialError:
             continue
         if won:
-            lead = claimed[0]._trial_id if claimed else waiting._trial_id
-            storage.set_trial_user_attr(waiting._trial_id, "lead", lead)
-            storage.set_trial_user_attr(waiting._trial_id, "owner", me)
-            claimed.append(optuna.Trial(study, waiting._trial_id))
+            lead = trial_id(claimed[0]) if claimed else trial_id(waiting)
+            storage.set_trial_user_attr(trial_id(waiting), "lead", lead)
+            storage.set_trial_user_attr(trial_id(waiting), "owner", me)
+            claimed.append(optuna.Trial(study, trial_id(waiting)))
             if len(claimed) == 1:
-                kind, limit = own_kind, most(config)
+                kind, limit = own_kind, most(task.config)
             if len(claimed) >= limit:
                 break
     return claimed

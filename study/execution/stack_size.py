@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from nsh_core import Config, Dataset, UserError, stack_key, step_seconds
-from nsh_core.methods import DeepMethod, method
+from nsh_core import Config, Dataset, UserError, stack_key, stackable, step_seconds
+from nsh_core.methods import DeepMethod
+from nsh_core.registry import METHODS
 
 CUDA_STACK = 16
 CPU_STACK = 10
@@ -35,7 +36,7 @@ class StackSize:
             return self._wanted
         if config.train.device != "cpu" and torch.cuda.is_available():
             return min(CUDA_STACK, self.share)
-        if not issubclass(method(config.method.name), DeepMethod):
+        if not stackable(config) or not issubclass(METHODS[config.method.name], DeepMethod):
             return 1
         size = min(CPU_STACK, self.share)
         kind = stack_kind(config), size

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import optuna
 import torch
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 import nsh_core
 from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
+from nsh_core.measures import SELECTION
 from study.execution.memory import peak_mb, reset_peak
 from study.execution.provenance import provenance
+from study.execution.records import Task, TrialFacts
+from study.storage.optuna_internals import frozen, storage_of, trial_id
 
-FINAL_LOSSES = ("loss", "sorted_nce", "anchor")
-SHOWN = ("val_map", "test_map", "train_seconds", "failure")
 BEAT_SECONDS = 15
 
 Report = Callable[[int, int, float], None]
@@ -28,61 +27,63 @@ Report = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. facts: everything measured, by name; steps: validation mAP by epoch."""
+    """What a run came to.
+
+    Attributes:
+        state: COMPLETE, PRUNED or FAIL.
+        facts: Everything measured.
+        steps: Validation mAP by epoch.
+    """
 
     state: TrialState
-    facts: dict[str, Any]
+    facts: TrialFacts
     steps: dict[int, float] = field(default_factory=dict)
 
 
 def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
-    """Runs claimed trials of one stack to their ends: COMPLETE with metrics, PRUNED, or FAIL with a reason."""
-    frozen = [study._storage.get_trial(trial._trial_id) for trial in trials]
+    """Runs claimed trials of one stack to their ends: COMPLETE with measures, PRUNED, or FAIL with a reason.
+
+    Args:
+        study: That they belong to.
+        trials: Claimed by this process.
+        dataset: Of the study.
+        evaluation_threads: CPU threads of evaluations; no result depends on it.
+    """
+    tasks = [Task.of(frozen(study, trial)) for trial in trials]
 
     def report(run: int, epoch: int, value: float) -> None:
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             trials[run].report(value, epoch)
 
-    with _alive(study, trials[0]._trial_id):
+    with _alive(study, trials[0]):
         outcomes = train(
-            [Config.model_validate_json(trial.user_attrs["config"]) for trial in frozen],
+            [task.config for task in tasks],
             dataset,
             evaluation_threads,
-            test=frozen[0].user_attrs["phase"] == "final",
-            below=[thresholds(trial) for trial in frozen],
+            test=tasks[0].phase == "final",
+            below=[task.prune_below for task in tasks],
             report=report,
         )
     for trial, outcome in zip(trials, outcomes, strict=True):
         record(study, trial, outcome)
 
 
-def thresholds(trial: FrozenTrial) -> dict[int, float]:
-    """Epoch to the validation mAP below which a trial is not worth going on with."""
-    return {int(epoch): value for epoch, value in trial.user_attrs.get("prune_below", {}).items()}
-
-
-def facts_of(trial: FrozenTrial) -> dict[str, Any]:
-    """Everything that storage knows of a trial, by name."""
-    return trial.user_attrs | json.loads(trial.user_attrs.get("facts", "{}"))
-
-
 def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported: bool = True) -> None:
     """Writes an outcome, unless the trial was given up meanwhile: then somebody else runs it.
 
-    reported: whether storage knows the values on the way already.
+    Args:
+        study: That it belongs to.
+        trial: A running one.
+        outcome: What it came to.
+        reported: Whether storage knows the values on the way already.
     """
     try:
         for epoch, value in [] if reported else outcome.steps.items():
             trial.report(value, epoch)
-        # One attribute for most facts: each is a transaction of its own.
-        shown = {name: fact for name, fact in outcome.facts.items() if name in SHOWN}
-        rest = {name: fact for name, fact in outcome.facts.items() if name not in SHOWN}
-        for name, fact in [*shown.items(), ("facts", json.dumps(rest))]:
+        for name, fact in outcome.facts.attributes().items():
             trial.set_user_attr(name, fact)
-        if outcome.state == TrialState.COMPLETE:
-            study._storage.set_trial_state_values(trial._trial_id, outcome.state, [outcome.facts["val_map"]])
-        else:
-            study._storage.set_trial_state_values(trial._trial_id, outcome.state)
+        values = [outcome.facts.measures[SELECTION]] if outcome.state == TrialState.COMPLETE else None
+        storage_of(study).set_trial_state_values(trial_id(trial), outcome.state, values)
     except optuna.exceptions.UpdateFinishedTrialError:
         pass
 
@@ -97,14 +98,19 @@ def train(
 ) -> list[Outcome]:
     """Trains runs of one stack; knows no storage, so that it can happen anywhere.
 
-    below: of each run, epoch to the validation mAP that it must reach there, or it is pruned.
-    report: called with the place of a run, an epoch and its validation mAP, as they come.
+    Args:
+        configs: Of one stack key.
+        dataset: Of the study.
+        evaluation_threads: CPU threads of evaluations; no result depends on it.
+        test: Whether test queries are looked at.
+        below: Of each run, epoch to the validation mAP that it must reach there, or it is pruned.
+        report: Called with the place of a run, an epoch and its validation mAP, as they come.
     """
     steps: list[dict[int, float]] = [{} for _ in configs]
 
     def watch(run: int) -> Callable[[dict[str, float]], None]:
         def on_evaluation(record: dict[str, float]) -> None:
-            epoch, value = int(record["epoch"]), record["val_map"]
+            epoch, value = int(record["epoch"]), record[SELECTION]
             steps[run][epoch] = value
             if report is not None:
                 report(run, epoch, value)
@@ -133,40 +139,37 @@ def train(
             ]
             return [outcome for outcomes in alone for outcome in outcomes]
         results = [error]
-    cost: dict[str, Any] = {
-        "total_seconds": (time.perf_counter() - start) / len(configs),
-        "stacked": len(configs),
-        "provenance": json.dumps(provenance()),
-    }
-    cost["peak_memory_mb"], cost["peak_cuda_mb"] = peak_mb()
-    return [_outcome(result, cost, own) for result, own in zip(results, steps, strict=True)]
+    memory, cuda = peak_mb()
+    seconds = (time.perf_counter() - start) / len(configs)
+    cost = {"total_seconds": seconds, "peak_memory_mb": memory, "peak_cuda_mb": cuda}
+    return [_outcome(result, cost, len(configs), own) for result, own in zip(results, steps, strict=True)]
 
 
 def _of_run(report: Report | None, run: int) -> Report | None:
     return None if report is None else lambda _, epoch, value: report(run, epoch, value)
 
 
-def _outcome(result: Hasher | Exception, cost: dict[str, Any], steps: dict[int, float]) -> Outcome:
+def _outcome(result: Hasher | Exception, cost: dict[str, float], stacked: int, steps: dict[int, float]) -> Outcome:
     if isinstance(result, optuna.TrialPruned):
-        return Outcome(TrialState.PRUNED, cost | {"val_map": steps[max(steps)]}, steps)
+        measures = cost | {SELECTION: steps[max(steps)]}
+        return Outcome(TrialState.PRUNED, TrialFacts(measures, stacked=stacked, provenance=provenance()), steps)
     if isinstance(result, Exception):
-        return Outcome(TrialState.FAIL, {"failure": _reason(result), "provenance": cost["provenance"]}, steps)
-    facts: dict[str, Any] = result.metrics | cost
-    facts |= {
-        "train_seconds": result.seconds,
-        "sorter_form": result.sorter_form,
-        "codes_sha256": result.codes_sha256,
-        "history": json.dumps(result.history),
-        "curves": json.dumps(result.curves),
-        "nearest": json.dumps(result.nearest),
-    }
-    last = result.history[-1] if result.history else {}
-    facts |= {f"final_{name}": last[name] for name in FINAL_LOSSES if name in last}
+        return Outcome(TrialState.FAIL, TrialFacts(failure=_reason(result), provenance=provenance()), steps)
+    facts = TrialFacts(
+        result.metrics | cost | {"train_seconds": result.seconds},
+        stacked=stacked,
+        sorter_form=result.sorter_form,
+        codes_sha256=result.codes_sha256,
+        history=result.history,
+        curves=result.curves,
+        nearest=result.nearest,
+        provenance=provenance(),
+    )
     return Outcome(TrialState.COMPLETE, facts, steps)
 
 
 @contextlib.contextmanager
-def _alive(study: optuna.Study, trial_id: int) -> Iterator[None]:
+def _alive(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
     """Counts on a trial while it runs, for observers on other hosts; see study.execution.queue."""
     over = threading.Event()
 
@@ -174,7 +177,7 @@ def _alive(study: optuna.Study, trial_id: int) -> Iterator[None]:
         count = 0
         while not over.wait(BEAT_SECONDS):
             count += 1
-            beat(study, trial_id, count)
+            beat(study, trial, count)
 
     thread = threading.Thread(target=count_on, daemon=True)
     thread.start()
@@ -185,11 +188,17 @@ def _alive(study: optuna.Study, trial_id: int) -> Iterator[None]:
         thread.join()
 
 
-def beat(study: optuna.Study, trial_id: int, count: int) -> None:
-    """A sign of life of a running trial."""
+def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:
+    """A sign of life of a running trial.
+
+    Args:
+        study: That it belongs to.
+        trial: A running one.
+        count: One more than last time.
+    """
     # If the trial was given up, or storage is away, that shows where the result is recorded.
     with contextlib.suppress(Exception):
-        study._storage.set_trial_user_attr(trial_id, "beat", count)
+        storage_of(study).set_trial_user_attr(trial_id(trial), "beat", count)
 
 
 def _reason(error: Exception) -> str:

@@ -1,68 +1,123 @@
-"""A worker process: takes queued trials of one study as long as it is told of any.
-
-Reads its orders as JSON lines from standard input (a storage URL may hold a password, which a command line would show
-to everybody): first storage, study, data and threads, then the keys that it may run, whenever there are more. Ends at
-once when the process that started it ends.
-"""
+"""A worker process: takes queued trials of one study as long as it is told of any."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import optuna
 
-from nsh_core import UserError, load_dataset
+from nsh_core import UserError, load_dataset, plugins
+from nsh_core.cli import BAD_INPUT
 from study.execution.queue import claim
 from study.execution.stack_size import StackSize
 from study.execution.trial import run_trials
 from study.storage.opening import open_storage, storage_errors
 
+CRASHED = 1
 
-def main() -> None:
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is told at its start.
+
+    Attributes:
+        storage: Where the study is, with its password.
+        study: Its name there.
+        dataset: What it trains on.
+        evaluation_threads: CPU threads of evaluations.
+        batch_trials: Runs that train as one stack; none: what is fastest.
+        plugins: What is registered beside the project's own.
+        environment: Variables of the process that starts workers.
+    """
+
+    storage: str
+    study: str
+    dataset: str
+    evaluation_threads: int
+    batch_trials: int | None
+    plugins: Collection[plugins.Plugin]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a worker may run from now on.
+
+    Attributes:
+        keys: Of queued trials.
+        share: A fair part of what waits, in trials.
+    """
+
+    keys: Collection[str]
+    share: int
+
+
+def work(orders: Orders, channel: Connection) -> None:
+    """Runs trials until the channel closes; ends at once when the process that started it does.
+
+    A last message in the channel says why it ended otherwise; its exit code is then 2 for bad input, else 1.
+
+    Args:
+        orders: For this worker.
+        channel: Offers come in, a last message goes out.
+    """
     parent = os.getppid()
+    os.setsid()
+    # What it has to say goes through the channel: the terminal is the run's.
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    orders = json.loads(sys.stdin.readline())
+    os.environ.clear()
+    os.environ.update(orders.environment)
     try:
-        with storage_errors(orders["storage"]):
-            _work(orders)
+        with storage_errors(orders.storage):
+            _work(orders, channel)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        channel.send(str(error))
+        sys.exit(BAD_INPUT)
+    except Exception as error:
+        channel.send(" ".join(f"{type(error).__name__}: {error}".split()))
+        sys.exit(CRASHED)
 
 
-def _work(orders: dict) -> None:
-    dataset = load_dataset(orders["dataset"])
-    storage = open_storage(orders["storage"], patiently=True)
-    study = optuna.load_study(study_name=orders["study"], storage=storage)
-    stack = StackSize(orders["batch_trials"], dataset)
-    offers = _Offers(stack)
+def _work(orders: Orders, channel: Connection) -> None:
+    plugins.receive(orders.plugins)
+    dataset = load_dataset(orders.dataset)
+    storage = open_storage(orders.storage, patiently=True)
+    study = optuna.load_study(study_name=orders.study, storage=storage)
+    stack = StackSize(orders.batch_trials, dataset)
+    offers = _Offers(channel, stack)
     while offers.wait():
         while trials := claim(study, storage, offers.keys, stack):
-            run_trials(study, trials, dataset, orders["evaluation_threads"])
+            run_trials(study, trials, dataset, orders.evaluation_threads)
 
 
 class _Offers:
     """The keys that this worker may run, read by a thread of its own, so that whoever sends them never has to wait."""
 
-    def __init__(self, stack: StackSize) -> None:
+    def __init__(self, channel: Connection, stack: StackSize) -> None:
         self.keys: set[str] = set()
-        self._stack = stack
+        self._channel, self._stack = channel, stack
         self._news = threading.Event()
         self._over = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        for line in sys.stdin:
-            offer = json.loads(line)
-            self.keys = self.keys | set(offer["keys"])
-            self._stack.share = offer["share"]
+        try:
+            while True:
+                offer: Offer = self._channel.recv()
+                self.keys = self.keys | set(offer.keys)
+                self._stack.share = offer.share
+                self._news.set()
+        except (EOFError, OSError):
+            self._over = True
             self._news.set()
-        self._over = True
-        self._news.set()
 
     def wait(self) -> bool:
         """Waits for news; whether there may be more to do."""
@@ -74,8 +129,4 @@ class _Offers:
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.2)
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    os._exit(CRASHED)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nsh_core import plugins
 from nsh_core.config import read_mapping, validation_line
 from nsh_core.errors import UserError
+from nsh_core.registry import nearest
+from study.plan.arm import Arm
+from study.registry import FIGURES, MODES
 
 SPECS = Path(__file__).parents[1] / "specs"
 
-FigureName = Literal[
-    "arms", "heatmap", "bits", "tuning", "budget", "importance", "one_factor", "pareto", "critical_difference",
-    "label_free", "curves", "pr", "health", "cost", "gallery",
-]  # fmt: skip
-Mode = Literal["grid", "tuned", "one_factor", "pareto"]
-MODES = get_args(Mode)
-TUNED = "tuned"
-MODE_FIGURES: dict[str, tuple[FigureName, ...]] = {
-    "grid": (),
-    "tuned": ("budget", "tuning", "importance"),
-    "one_factor": ("one_factor", "budget", "importance"),
-    "pareto": ("pareto",),
-}
 Level = str | int | float | bool
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 
@@ -49,31 +41,27 @@ class StudySpec(BaseModel):
     """One study.
 
     A factor is a list of values of the setting that it is named after, or a mapping of level names to overrides of
-    several settings. What runs is decided by the mode:
-
-    grid: arms are the grid of all factors; every arm runs with every seed.
-    tuned: every arm of the grid is tuned first, and its best configuration runs with the seeds.
-    one_factor: the reference arm is tuned; arms are its best configuration, and that with one factor at another level.
-    pareto: every arm of the grid explores its search space, the code length and fewer epochs; the configurations that
-        none beats in validation mAP, training time and code length together run with the seeds.
+    several settings. Its mode decides which arms the factors make and what runs; see study.plan.modes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: _Name = Field(description="how the study is called in commands, files and the dashboard")
     question: str = Field(min_length=1, description="what the study answers, in a sentence")
-    dataset: str = Field("digits", description="digits, or features:PATH.npz")
+    dataset: str = Field("digits", description="what is trained on unless a command says otherwise: see load_dataset")
+    plugins: list[str] = Field(
+        default_factory=list, description="files (my_sorter.py, beside the spec) and modules that register what is used"
+    )
     base: dict[str, Any] = Field(default_factory=dict, description="settings of every run")
     factors: dict[str, list[Level] | dict[str, dict[str, Any]]] = Field(min_length=1)
     reference: dict[str, Level] = Field(description="factor to level: the arm that the others are compared with")
     within: list[str] = Field(
         default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
     )
-    mode: Mode = Field("grid", description="see above; a spec with `tune` and no mode is tuned")
+    mode: str = Field("grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned")
     tune: Tuning | None = Field(None, description="the budget of a mode that tunes")
     seeds: int = Field(5, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
-    metric: Literal["val_map"] = Field("val_map", description="what Optuna maximises; test is only reported")
-    figures: list[FigureName] = Field(
+    figures: list[str] = Field(
         ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
     )
 
@@ -104,6 +92,22 @@ class StudySpec(BaseModel):
                 raise ValueError(f"factor {factor!r} needs levels, each once, got {labels}")
         return factors
 
+    @field_validator("mode")
+    @classmethod
+    def _known_mode(cls, name: str) -> str:
+        if name not in MODES:
+            raise ValueError(f"must be one of {', '.join(MODES.names())}{nearest(name, MODES.names())}")
+        return name
+
+    @field_validator("figures")
+    @classmethod
+    def _known_figures(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in FIGURES:
+                known = FIGURES.names()
+                raise ValueError(f"Input should be one of {', '.join(known)}{nearest(name, known)}, got {name!r}")
+        return names
+
     @model_validator(mode="after")
     def _reference_exists(self) -> StudySpec:
         if set(self.reference) != set(self.factors):
@@ -111,13 +115,13 @@ class StudySpec(BaseModel):
                 f"reference must name a level of each factor ({', '.join(self.factors)}), got {self.reference}"
             )
         for factor, level in self.reference.items():
-            labels = [str(known) for known in self.factors[factor]]
+            labels = self.labels(factor)
             if str(level) not in labels:
                 raise ValueError(f"reference level {level!r} of {factor!r} is none of {', '.join(labels)}")
-        if self.mode == "grid" and self.tune is not None:
-            raise ValueError(f"mode grid tunes nothing: leave out `tune`, or choose among {', '.join(MODES[1:])}")
-        if self.mode == "one_factor" and self.within:
-            raise ValueError(f"mode one_factor has one reference, the tuned one: leave out within = {self.within}")
+        if not self.how.tunes and self.tune is not None:
+            tuning = [name for name in MODES.names() if MODES[name].tunes]
+            raise ValueError(f"mode {self.mode} tunes nothing: leave out `tune`, or choose among {', '.join(tuning)}")
+        self.how.check(self)
         unknown = [factor for factor in self.within if factor not in self.factors]
         if unknown or len(set(self.within)) == len(self.factors):
             raise ValueError(f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}")
@@ -125,87 +129,59 @@ class StudySpec(BaseModel):
             raise ValueError(f"tune.seed = {self.tune.seed} is one of the {self.seeds} seeds of the final runs")
         return self
 
+    @property
+    def how(self) -> Any:
+        """The mode itself, a study.plan.mode.Mode."""
+        return MODES[self.mode]
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """The arms that the factors make, in the mode's order."""
+        return self.how.arms(self)
+
+    def arm(self, name: str) -> Arm:
+        """An arm by name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return {arm.name: arm for arm in self.arms}[name]
+
+    def groups(self) -> dict[str, list[Arm]]:
+        """Arms that are compared with one another, by the label of their group; one group is "" where all are."""
+        groups: dict[str, list[Arm]] = {}
+        for arm in self.arms:
+            groups.setdefault(arm.group, []).append(arm)
+        return groups
+
     def labels(self, factor: str) -> list[str]:
         """Level labels of a factor, in the order of the file."""
         return [str(level) for level in self.factors[factor]]
-
-    @property
-    def reference_arm(self) -> str:
-        """The reference arm, or one of them if arms are compared within levels."""
-        return self.name_of(self.reference_levels)
 
     @property
     def reference_levels(self) -> dict[str, str]:
         """The level of each factor in the reference arm."""
         return {factor: str(self.reference[factor]) for factor in self.factors}
 
-    def references(self) -> dict[str, str]:
-        """For each arm the arm that it is compared with; a reference arm is its own. Empty in mode pareto."""
-        if self.mode == "pareto":
-            return {}
-        reference = self.reference_levels
-        return {
-            self.name_of(arm): self.name_of(
-                {factor: label if factor in self.within else reference[factor] for factor, label in arm.items()}
-            )
-            for arm in self.arms()
-        }
+    @property
+    def reference_arm(self) -> Arm:
+        """The reference arm, or one of them if arms are compared within levels."""
+        return next(arm for arm in self.arms if arm.levels == self.reference_levels)
 
-    def groups(self) -> dict[str, dict[str, str]]:
-        """Arms that are compared with one another, by the label of their group: arm to its name within the group.
+    def overrides(self, levels: Mapping[str, str]) -> dict[str, Any]:
+        """The settings that levels change, by dotted name.
 
-        A study that compares all arms with one reference has one group, with an empty label.
+        Args:
+            levels: Factor to level label.
         """
-        groups: dict[str, dict[str, str]] = {}
-        for arm in self.arms():
-            own = {factor: label for factor, label in arm.items() if factor not in self.within}
-            label = ", ".join(f"{short(factor)}={arm[factor]}" for factor in self.within)
-            name = self.name_of(arm)
-            groups.setdefault(label, {})[name] = arm_name(own) if self.within else name
-        return groups
-
-    def arms(self) -> list[dict[str, str]]:
-        """Every arm as factor to level label, in grid order; in mode one_factor the reference arm first."""
-        if self.mode == "one_factor":
-            reference = self.reference_levels
-            return [reference] + [
-                reference | {factor: label}
-                for factor in self.factors
-                for label in self.labels(factor)
-                if label != reference[factor]
-            ]
-        grid = itertools.product(*(self.labels(factor) for factor in self.factors))
-        return [dict(zip(self.factors, labels, strict=True)) for labels in grid]
-
-    def name_of(self, arm: dict[str, str]) -> str:
-        """The name of an arm; in mode one_factor that of the factor that it changes and its level."""
-        if self.mode != "one_factor":
-            return arm_name(arm)
-        changed = [f"{short(factor)}={label}" for factor, label in arm.items() if label != str(self.reference[factor])]
-        return ", ".join(changed) or TUNED
-
-    def overrides(self, arm: dict[str, str]) -> dict[str, Any]:
-        """The settings that an arm changes, by dotted name."""
         result: dict[str, Any] = {}
-        for factor, label in arm.items():
-            levels = self.factors[factor]
-            if isinstance(levels, dict):
-                result |= levels[label]
+        for factor, label in levels.items():
+            known = self.factors[factor]
+            if isinstance(known, dict):
+                result |= known[label]
             else:
-                result[factor] = levels[self.labels(factor).index(label)]
+                result[factor] = known[self.labels(factor).index(label)]
         return result
-
-
-def arm_name(arm: dict[str, str]) -> str:
-    """An arm's name: the level alone if there is one factor, else factor=level for each (sorter.name is "sorter")."""
-    if len(arm) == 1:
-        return next(iter(arm.values()))
-    return ", ".join(f"{short(factor)}={label}" for factor, label in arm.items())
-
-
-def short(factor: str) -> str:
-    """The last part of a setting's name."""
-    return factor.removesuffix(".name").rpartition(".")[2]
 
 
 def available() -> list[StudySpec]:
@@ -214,30 +190,50 @@ def available() -> list[StudySpec]:
 
 
 def load_spec(name: str) -> StudySpec:
-    """A shipped spec by name, or a spec file by path. Raises UserError naming what does not fit."""
+    """A study by name or file; its plug-ins are loaded first.
+
+    Args:
+        name: Of a shipped spec, or the path of a .yaml, .yml or .json file.
+
+    Raises:
+        UserError: What does not fit, or a plug-in that cannot be used.
+    """
     path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else SPECS / f"{name}.yaml"
     if path.parent == SPECS and not path.exists():
+        known = [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
         raise UserError(
-            f"unknown study {name!r}, known: {', '.join(p.stem for p in sorted(SPECS.glob('*.yaml')))}; "
-            "or give the path of a .yaml file"
+            f"unknown study {name!r}, known: {', '.join(known)}{nearest(name, known)}; or give the path of a .yaml file"
         )
+    settings = {"name": path.stem} | read_mapping(path)
+    names = settings.get("plugins")
+    if isinstance(names, list) and all(isinstance(one, str) for one in names):
+        settings["plugins"] = [plugins.resolved(one, path.parent) for one in names]
+        plugins.load(settings["plugins"])
     try:
-        return StudySpec.model_validate({"name": path.stem} | read_mapping(path))
+        return StudySpec.model_validate(settings)
     except ValidationError as error:
         raise UserError(f"{path}: {validation_line(error)}") from None
 
 
 def with_mode(spec: StudySpec, mode: str | None, trials: int | None) -> StudySpec:
-    """The spec in another mode, under a name of its own, or with another tuning budget. Raises UserError."""
+    """The spec in another mode, under a name of its own, or with another tuning budget.
+
+    Args:
+        spec: As loaded.
+        mode: Another mode, none for the spec's.
+        trials: Tuning trials of each arm, none for the spec's.
+
+    Raises:
+        UserError: There is no such mode, or it does not fit the spec.
+    """
     if mode is not None and mode not in MODES:
-        raise UserError(f"--mode must be one of {', '.join(MODES)}, got {mode!r}")
+        known = MODES.names()
+        raise UserError(f"--mode must be one of {', '.join(known)}, got {mode!r}{nearest(mode, known)}")
     settings = spec.model_dump()
     if mode is not None and mode != spec.mode:
         settings |= {"mode": mode, "name": f"{spec.name}-{mode}"}
-        settings["tune"] = None if mode == "grid" else settings["tune"]
-        settings["within"] = [] if mode == "one_factor" else spec.within
-        wanted = [name for name in MODE_FIGURES[mode] if name not in spec.figures]
-        settings["figures"] = [*wanted, *spec.figures]
+        settings |= MODES[mode].adapted(settings)
+        settings["figures"] = [*(name for name in MODES[mode].figures if name not in spec.figures), *spec.figures]
     if trials is not None:
         settings["tune"] = (settings["tune"] or {}) | {"trials": trials}
     try:

@@ -7,18 +7,21 @@ import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 from PIL import Image
 
 from nsh_core import Dataset
 from nsh_core.files import write_atomically
+from nsh_core.measures import SELECTION
 from study.analysis.gallery import make_gallery
 from study.execution.queue import TrialQueue
-from study.execution.trial import facts_of
+from study.execution.records import Task, TrialFacts
+from study.storage.optuna_internals import study_id, trial_id
 
 FOLDER = "artifacts"
 # Where the dashboard also looks for artifacts of trials that are over, which take no more attributes themselves.
@@ -28,24 +31,24 @@ _SIDE = 48
 
 def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
     """Writes the pictures of complete trials that have none yet, for optuna-dashboard --artifact-dir FOLDER."""
-    study_id = queue.study._study_id
-    known = {key.removeprefix(_PREFIX).partition(":")[0] for key in queue.storage.get_study_system_attrs(study_id)
+    number = study_id(queue.study)
+    known = {key.removeprefix(_PREFIX).partition(":")[0] for key in queue.storage.get_study_system_attrs(number)
              if key.startswith(_PREFIX)}  # fmt: skip
     for trial in queue.latest().values():
-        if trial.state != TrialState.COMPLETE or str(trial._trial_id) in known:
+        if trial.state != TrialState.COMPLETE or str(trial_id(trial)) in known:
             continue
         for name, picture in _pictures(trial, dataset):
             identity = str(uuid.uuid4())
             write_atomically(folder / identity, picture)
             meta = {"artifact_id": identity, "filename": name, "mimetype": "image/png", "encoding": None}
-            queue.storage.set_study_system_attr(study_id, f"{_PREFIX}{trial._trial_id}:{identity}", json.dumps(meta))
+            queue.storage.set_study_system_attr(number, f"{_PREFIX}{trial_id(trial)}:{identity}", json.dumps(meta))
 
 
 def _pictures(trial: FrozenTrial, dataset: Dataset) -> Iterator[tuple[str, bytes]]:
-    facts = facts_of(trial)
-    yield "curves.png", _curves(facts, f"{facts['arm']}, seed {facts['seed']}")
-    nearest = pd.DataFrame({"arm": [facts["arm"]], "seed": [facts["seed"]], "nearest": [facts.get("nearest")]})
-    gallery = make_gallery(nearest, dataset) if json.loads(facts.get("nearest") or "[]") else None
+    task, facts = Task.of(trial), TrialFacts.of(trial)
+    yield "curves.png", _curves(facts, f"{task.arm}, seed {task.config.seed}")
+    nearest = pd.DataFrame({"arm": [task.arm], "nearest": [json.dumps(facts.nearest)]})
+    gallery = make_gallery(nearest, dataset) if facts.nearest else None
     if gallery is not None:
         rows = [
             np.hstack(
@@ -60,18 +63,15 @@ def _pictures(trial: FrozenTrial, dataset: Dataset) -> Iterator[tuple[str, bytes
         yield "gallery.png", _png(Image.fromarray(np.vstack(rows)))
 
 
-def _curves(facts: dict[str, Any], title: str) -> bytes:
+def _curves(facts: TrialFacts, title: str) -> bytes:
     """Validation mAP by epoch, and precision against recall of the test queries."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    history, curves = json.loads(facts.get("history", "[]")), json.loads(facts.get("curves", "{}"))
     figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    left.plot([record["epoch"] for record in history], [record["val_map"] for record in history], marker="o", ms=3)
+    epochs = [record["epoch"] for record in facts.history]
+    left.plot(epochs, [record[SELECTION] for record in facts.history], marker="o", ms=3)
     left.set(xlabel="epoch", ylabel="validation mAP", title=title)
-    precision, recall = (curves.get(f"test_{name}_by_radius", []) for name in ("precision", "recall"))
+    precision, recall = (facts.curves.get(f"test_{name}_by_radius", []) for name in ("precision", "recall"))
     points = [(x, y) for x, y in zip(recall, precision, strict=True) if x is not None and y is not None]
     right.plot([x for x, _ in points], [y for _, y in points])
     right.set(xlabel="recall", ylabel="precision", title="test queries, by Hamming radius", xlim=(0, 1), ylim=(0, 1.02))

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import html
 import warnings
+from pathlib import Path
 
 import optuna_dashboard
 import plotly.graph_objects as go
 from optuna.exceptions import ExperimentalWarning
 
+from nsh_core import Dataset
+from nsh_core.measures import RESULT, SELECTION
 from study.analysis.results import Results
 from study.analysis.verdict import decide
-from study.reporting.artifacts import FOLDER, add_artifacts
-from study.session import Session
+from study.execution.queue import TrialQueue
+from study.reporting.artifacts import add_artifacts
 from study.storage.opening import storage_errors
 
 
-def publish(session: Session, results: Results) -> None:
-    """Saves note and plotly figures with the study, replacing earlier ones, and pictures of trials that have none."""
-    with storage_errors(session.url):
+def publish(queue: TrialQueue, dataset: Dataset, url: str, results: Results, artifacts: Path) -> None:
+    """Saves note and plotly figures with the study, replacing earlier ones, and pictures of trials that have none.
+
+    Args:
+        queue: Of the study.
+        dataset: Of the study.
+        url: Of its storage, for messages.
+        results: Of the study so far.
+        artifacts: Folder of pictures, as optuna-dashboard's --artifact-dir.
+
+    Raises:
+        UserError: The storage or the folder cannot be written.
+    """
+    with storage_errors(url):
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            session.queue.study.set_metric_names([f"validation {results.map_name}"])
-        optuna_dashboard.save_note(session.queue.study, note(results))
+            queue.study.set_metric_names([f"validation {results.map_name}"])
+        optuna_dashboard.save_note(queue.study, note(results))
         if not results.done.empty:
             for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
-                optuna_dashboard.save_plotly_graph_object(session.queue.study, figure, graph_object_id=name)
-        add_artifacts(session.queue, session.dataset, session.folder.parent / FOLDER)
+                optuna_dashboard.save_plotly_graph_object(queue.study, figure, graph_object_id=name)
+        add_artifacts(queue, dataset, artifacts)
 
 
 def note(results: Results) -> str:
@@ -34,25 +48,25 @@ def note(results: Results) -> str:
     lines = [f"# {html.escape(results.spec.question)}", "", html.escape(verdict.headline), ""]
     lines += [f"> {html.escape(caution)}\n" for caution in verdict.cautions]
     lines += [f"| arm | seeds | val {results.map_name} | test {results.map_name} |", "|---|---|---|---|"]
-    validation, test = results.summary_of("val_map"), results.summary_of("test_map")
+    validation, test = results.summary_of(SELECTION), results.summary_of(RESULT)
     for arm in validation["mean"].sort_values(ascending=False).index:
         name = html.escape(str(arm)).replace("|", "\\|")
         means = f"{validation['mean'][arm]:.3f} | {results.estimate(arm)}"
         lines.append(f"| {name} | {test.n[arm]:.0f} | {means} |")
-    data, key = html.escape(results.facts["dataset"]), results.facts["key"]
+    data, key = html.escape(results.facts.dataset), results.facts.key
     lines += ["", f"Data: {data}. Report: `python study/report.py --study {key}`"]
     return "\n".join(lines)
 
 
 def arms_figure(results: Results) -> go.Figure:
     """Test mAP of each arm, every seed and the mean with its interval."""
-    summary = results.summary_of("test_map")
-    order = list(results.summary_of("val_map")["mean"].sort_values().index)
+    summary = results.summary_of(RESULT)
+    order = results.ranked_arms[::-1]
     names = [html.escape(str(arm)) for arm in order]
     means = summary.loc[order]
     figure = go.Figure()
     figure.add_scatter(
-        x=results.done.test_map,
+        x=results.done[RESULT],
         y=results.done.arm.map(html.escape),
         mode="markers",
         name="seeds",
@@ -72,7 +86,7 @@ def arms_figure(results: Results) -> go.Figure:
 def training_figure(results: Results) -> go.Figure:
     """Mean validation mAP of each arm by epoch."""
     table = results.tables.curves
-    means = table[table.curve == "val_map"].groupby(["arm", "x"], sort=False).value.mean()
+    means = table[table.curve == SELECTION].groupby(["arm", "x"], sort=False).value.mean()
     figure = go.Figure()
     for arm in means.index.unique("arm"):
         line = means.loc[arm].sort_index()

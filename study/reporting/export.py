@@ -10,11 +10,13 @@ from pathlib import Path
 import optuna
 import yaml
 
+from nsh_core import plugins
 from nsh_core.files import write_atomically
 from study.analysis.results import Results
+from study.execution.queue import TrialQueue
+from study.plan.trials import Plan
 from study.reporting.document import write_report
-from study.session import JOURNAL, Session
-from study.storage.opening import open_storage, storage_errors
+from study.storage.opening import JOURNAL, open_storage, storage_errors
 
 _README = """\
 The study {key}: {question}
@@ -23,32 +25,47 @@ results/{key}/      tables, facts of the run, indices of the splits
 results/{journal}   Optuna's storage, this study alone
 reports/{key}/      report.html, report.md, table.tex, figures
 {name}.yaml         the spec
-
+{plugins}
 In a checkout of the project, with this archive unpacked in DIR:
 
-    python study/report.py --study {key} --results DIR/results --reports DIR/reports
+    python study/report.py --study {key} --results DIR/results --reports DIR/reports{options}
     {command}
     optuna-dashboard DIR/results/{journal}
 """
 
 
-def export(session: Session, results: Results, path: Path) -> None:
-    """Writes spec, tables, storage and report of a study as a zip archive. Raises UserError if it cannot be written."""
-    plan = session.plan
+def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Path) -> None:
+    """Writes spec, plug-ins, tables, storage and report of a study as a zip archive.
+
+    Args:
+        queue: Of the study.
+        url: Of its storage, for messages.
+        results: Of the study.
+        tables: Folder of its results.
+        path: Of the archive.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    plan = queue.plan
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         write_report(results, root / "reports" / plan.key)
-        with storage_errors(session.url):
+        with storage_errors(url):
             optuna.copy_study(
                 from_study_name=plan.key,
-                from_storage=session.queue.storage,
+                from_storage=queue.storage,
                 to_storage=open_storage(str(root / "results" / JOURNAL)),
             )
         spec = plan.spec.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+        spec["plugins"] = [_place(plugin) for plugin in plugins.loaded()]
         (root / f"{plan.spec.name}.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-        (root / "README.txt").write_text(_readme(session), encoding="utf-8")
+        (root / "README.txt").write_text(_readme(plan), encoding="utf-8")
+        for plugin in plugins.loaded():
+            if plugin.is_file:
+                write_atomically(root / _place(plugin), plugin.source)
         files = [(file, file.relative_to(root)) for file in root.rglob("*") if file.is_file()]
-        files += [(file, Path("results", plan.key, file.name)) for file in session.folder.iterdir() if file.is_file()]
+        files += [(file, Path("results", plan.key, file.name)) for file in tables.iterdir() if file.is_file()]
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for file, name in sorted(files, key=lambda pair: pair[1]):
@@ -56,15 +73,22 @@ def export(session: Session, results: Results, path: Path) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def _readme(session: Session) -> str:
-    plan = session.plan
+def _place(plugin: plugins.Plugin) -> str:
+    """Where a plug-in lies in the archive; a module has to be installed."""
+    return f"plugins/{Path(plugin.name).name}" if plugin.is_file else plugin.name
+
+
+def _readme(plan: Plan) -> str:
     dataset = f" --dataset {plan.dataset}" if plan.dataset != plan.spec.dataset else ""
     settings = "".join(f" --set {text}" for text in plan.assignments)
+    files = [f"DIR/{_place(plugin)}" for plugin in plugins.loaded() if plugin.is_file]
     return _README.format(
         key=plan.key,
         name=plan.spec.name,
         question=plan.spec.question,
         journal=JOURNAL,
+        plugins="plugins/            what the study registers beside the project's own\n" if files else "",
+        options="".join(f" --plugin {file}" for file in files),
         command=f"python study/run.py --study DIR/{plan.spec.name}.yaml{dataset}{settings} --seeds {plan.seeds} "
         "--results DIR/results",
     )

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from nsh_core.measures import RESULT, Place
 from study.analysis.results import Results
 from study.analysis.verdict import Verdict
 
-_COLUMNS = {
-    "val_map": "val mAP",
-    "test_map": "test mAP",
-    "test_map_expected": "tie-aware",
-    "test_precision": "precision",
-    "test_precision_radius_2": "P, r $\\le$ 2",
-    "train_seconds": "seconds",
-}
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -27,24 +21,30 @@ def escape(text: str) -> str:
 
 
 def latex_table(results: Results, verdict: Verdict) -> str:
-    """A booktabs table of the arms: mean and standard deviation over seeds, the best in bold, ties with it marked."""
+    """A booktabs table of the arms: mean and standard deviation over seeds, the best in bold, ties with it marked.
+
+    Args:
+        results: Of the study.
+        verdict: On them.
+    """
+    shown = results.measured(Place.LATEX)
+    summaries = {one.name: results.summary_of(one.name) for one in shown}
     lines = [
         "% needs \\usepackage{booktabs}",
         f"% {escape(results.spec.question)}",
-        "\\begin{tabular}{l" + "r" * len(_COLUMNS) + "}",
+        "\\begin{tabular}{l" + "r" * len(shown) + "}",
         "\\toprule",
-        "arm & " + " & ".join(_COLUMNS.values()) + " \\\\",
+        "arm & " + " & ".join(escape(results.title(one, short=True)) for one in shown) + " \\\\",
         "\\midrule",
     ]
     for arm in results.arms:
         cells = []
-        for metric in _COLUMNS:
-            row = results.summary_of(metric).loc[arm]
-            digits = 1 if metric == "train_seconds" else 3
-            spread = "" if row.n < 2 else f" \\pm {row.sd:.{digits}f}"
-            number = f"{row['mean']:.{digits}f}{spread}"
-            bold = arm in verdict.best and metric == "test_map"
-            cells.append(f"$\\mathbf{{{number}}}$" if bold else f"${number}$")
+        for one in shown:
+            row: Any = summaries[one.name].loc[arm]
+            spread = "" if row.n < 2 else f" \\pm {row.sd:.{one.digits}f}"
+            number = f"{one.text(row['mean'])}{spread}"
+            bold = arm in verdict.best and one.name == RESULT
+            cells.append(f"$\\mathbf{{{number}}}$" if bold else f"${number}$" if row.n else "")
         mark = "$^\\dagger$" if arm in verdict.tied else ""
         lines.append(f"{escape(arm)}{mark} & " + " & ".join(cells) + " \\\\")
     lines += [

@@ -12,28 +12,44 @@ class JournalFile(JournalFileBackend):
     """A line an operation. A kill or a full disk can leave half of a last line, on which Optuna would append the next.
 
     Readers pass over such a rest; here the next writer, who holds the lock, cuts it off.
+
+    Args:
+        path: Of the file.
     """
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, _MendingLock(path))
+        self._mending = _MendingLock(path)
+        super().__init__(path, self._mending)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Writes operations; what a full disk leaves of them is taken away again.
+
+        Args:
+            logs: A mapping an operation.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         try:
             super().append_logs(logs)
         except OSError:
             # The room that a half-written line takes is given back.
-            self._lock.acquire()
-            self._lock.release()
+            self._mending.acquire()
+            self._mending.release()
             raise
 
 
 class _MendingLock(JournalFileSymlinkLock):
     """The lock of Optuna (and its dashboard), which cuts off half a last line once it is held."""
 
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._path = path
+
     def acquire(self) -> bool:
         held = super().acquire()
         try:
-            _cut(self._lock_target_file)
+            _cut(self._path)
         except BaseException:
             self.release()
             raise

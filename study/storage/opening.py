@@ -28,6 +28,7 @@ _CONNECT = {
     "postgresql": {"connect_timeout": 10},
 }
 _MAKERS = 5
+JOURNAL = "optuna.journal"
 KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, grpc://HOST:PORT"
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from tenacity import RetryCallState, retry, retry_if_exception, wait_exponential
+
+from study.storage.optuna_internals import BEHIND_THE_CACHE
 
 PATIENCE_SECONDS = 300
-_LONGEST_PAUSE = 5.0
-# What Optuna's cache calls of the storage behind it, beside the public operations.
-_BEHIND_THE_CACHE = ("_get_trials", "_create_new_trial")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
 def patient(kind: type) -> type:
@@ -21,28 +21,33 @@ def patient(kind: type) -> type:
 
     A connection can break after the server has done as asked: what is repeated then must do no harm. Setting things
     twice does none; the queue knows duplicate trials and its own claims (study.execution.queue).
+
+    Args:
+        kind: A storage class of Optuna's.
     """
     names = [name for name in dir(BaseStorage) if not name.startswith("_")]
-    names += [name for name in _BEHIND_THE_CACHE if hasattr(kind, name)]
+    names += [name for name in BEHIND_THE_CACHE if hasattr(kind, name)]
     operations = {name: repeated(getattr(kind, name)) for name in names if name != "remove_session"}
     return type(f"Patient{kind.__name__}", (kind,), operations)
 
 
 def repeated(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """An operation that is tried again while its server is away."""
+    """An operation that is tried again while its server is away, after longer and longer pauses.
 
-    def call(*arguments: Any, **options: Any) -> Any:
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.1
-        while True:
-            try:
-                return operation(*arguments, **options)
-            except Exception as error:
-                if not is_away(error) or time.monotonic() > deadline:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+    Args:
+        operation: Which does no harm when it is repeated.
+    """
+    again = retry(
+        retry=retry_if_exception(is_away),
+        wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+        stop=_out_of_patience,
+        reraise=True,
+    )
+    return again(operation)
 
-    return call
+
+def _out_of_patience(state: RetryCallState) -> bool:
+    return (state.seconds_since_start or 0.0) > PATIENCE_SECONDS
 
 
 def is_away(error: BaseException) -> bool:

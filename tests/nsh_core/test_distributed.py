@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from nsh_core import UserError, fit, load_dataset, make_config
-from nsh_core.checkpoint import load_tensors
+from nsh_core.tensor_files import load_tensors
 from tests.nsh_core.images import make_folder
 
 STEP = """

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from nsh_core.optimizers import Adam, AdamW
 
 from nsh_core import CodeCollapse, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
 from nsh_core.evaluation import continuous_map
 from nsh_core.metrics import mean_average_precision
-from nsh_core.optimizers import Adam, AdamW
 
 FAST = {"code_length": 12, "train": {"epochs": 3, "evaluate_every": 2}}
 

@@ -7,14 +7,16 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from study.analysis.results import Results
-from study.reporting.figures.style import labelled_width, ranked_arms
+from study.reporting.figures.figure import study_figure
+from study.reporting.figures.style import labelled_width
 
 _MOST = 60
 
 
+@study_figure("Test mAP of each arm: a point a seed, the mean and its 95% interval.")
 def arms(results: Results) -> Figure | None:
     """Test mAP of each arm, best on validation first; at most the 60 best."""
-    order = ranked_arms(results)[:_MOST]
+    order = results.ranked_arms[:_MOST]
     if not order:
         return None
     summary = results.summary_of("test_map").loc[order]
@@ -25,7 +27,7 @@ def arms(results: Results) -> Figure | None:
     spread = [summary["mean"] - summary.ci_low, summary.ci_high - summary["mean"]]
     blue = sns.color_palette("colorblind")[0]
     axis.errorbar(summary["mean"], places, xerr=spread, fmt="D", ms=5, color=blue, capsize=3, zorder=5)
-    axis.axvline(results.facts["continuous"]["test_map"], ls="--", color="0.4", lw=1, label="continuous input, cosine")
+    axis.axvline(results.facts.continuous.test_map, ls="--", color="0.4", lw=1, label="continuous input, cosine")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35 / (1.0 + 0.28 * len(order)) - 0.08), frameon=False)
     axis.set(xlabel=f"test {results.map_name}", ylabel="")
     return figure

@@ -8,11 +8,13 @@ from matplotlib.figure import Figure
 
 from study.analysis.results import Results
 from study.analysis.statistics import errorbar
+from study.reporting.figures.figure import study_figure
 
 _FACTOR = "code_length"
 _MOST_COLORS = 10
 
 
+@study_figure("Test mAP against code length, a point a seed, band: 95% interval of the mean; dashed: continuous input.")
 def bits(results: Results) -> Figure | None:
     """Test mAP against bits, a line for each level of the other factors."""
     done = results.done
@@ -33,7 +35,7 @@ def bits(results: Results) -> Figure | None:
     }
     sns.lineplot(**shared, style=hue, dashes=False, markers=True, errorbar=errorbar)
     sns.scatterplot(**shared, s=10, alpha=0.4, legend=False)
-    axis.axhline(results.facts["continuous"]["test_map"], ls="--", color="0.4", lw=1, label="continuous input, cosine")
+    axis.axhline(results.facts.continuous.test_map, ls="--", color="0.4", lw=1, label="continuous input, cosine")
     axis.set_xscale("log", base=2)
     ticks = sorted(done.bits.unique())
     axis.set_xticks(ticks, [str(tick) for tick in ticks])

@@ -9,14 +9,19 @@ from matplotlib.ticker import MaxNLocator
 
 from study.analysis.budget import expected_by_budget
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import legend_below
 
 _MOST = 12
 _NEAR = 0.75
 
 
+@study_figure(
+    "Best validation mAP by tuning budget: expected if the trials had come in any order (Dodge et al. 2019); "
+    "dotted: what the search had found by then."
+)
 def budget(results: Results) -> Figure | None:
-    """Best validation mAP expected after so many tries, an arm a line; dotted: what the search had found."""
+    """Best validation mAP expected after so many tuning trials, an arm a line; dotted: what the search had found."""
     table = expected_by_budget(results)
     if len(table) < 2:
         return None
@@ -29,7 +34,7 @@ def budget(results: Results) -> Figure | None:
         found = trials[(trials.phase == "tuning") & (trials.arm == arm)].val_map.fillna(0.0).cummax()
         axis.plot(table.index, table[arm], color=palette[arm], label=arm if arm in shown else f"{arm} (below)")
         axis.plot(range(1, len(found) + 1), found, color=palette[arm], ls=":", lw=1, drawstyle="steps-post")
-    axis.set(xlabel="tries", ylabel=f"best validation {results.map_name}")
+    axis.set(xlabel="tuning trials", ylabel=f"best validation {results.map_name}")
     # An arm far below would leave the others no room.
     low, high = table[shown].min().min(), table[shown].max().max()
     axis.set_ylim(low - 0.25 * (high - low), high + 0.08 * (high - low))

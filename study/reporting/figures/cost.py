@@ -6,9 +6,11 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import colors, legend_below, line_arms
 
 
+@study_figure("Test mAP against training time, a point a seed; the cross is the mean.")
 def cost(results: Results) -> Figure | None:
     """Test mAP against training seconds."""
     if results.done.empty:

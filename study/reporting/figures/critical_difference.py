@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import scikit_posthocs
 from matplotlib.figure import Figure
 
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 
+ACROSS = (
+    "Mean ranks over the seeds of all data sets; arms that a bar joins are not told apart by Nemenyi's test at level "
+    "0.05."
+)
 _FEWEST_BLOCKS, _MOST_ARMS = 5, 20
 
 
+@study_figure(
+    "Mean ranks of the arms over seeds (Demšar 2006); arms that a bar joins are not told apart by Nemenyi's test "
+    "at level 0.05."
+)
 def critical_difference(results: Results) -> Figure | None:
     """The diagram with seeds as blocks, where all arms are compared with one another."""
-    if len(results.spec.groups()) > 1 or results.spec.mode == "pareto":
+    if len(results.spec.groups()) > 1 or not results.mode.compares:
         return None
     return diagram(results.done.pivot(index="seed", columns="arm", values="test_map").dropna())
 
@@ -25,9 +35,6 @@ def diagram(scores: pd.DataFrame) -> Figure | None:
     """
     if not 3 <= scores.shape[1] <= _MOST_ARMS or len(scores) < _FEWEST_BLOCKS:
         return None
-    # It imports half of scipy and statsmodels, which other figures need not spend.
-    import scikit_posthocs
-
     ranks = scores.rank(axis=1, ascending=False).mean()
     same = scikit_posthocs.posthoc_nemenyi_friedman(scores)
     height = 1.2 + 0.22 * scores.shape[1]

@@ -6,29 +6,29 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from nsh_core.measures import Place, measures
 from study.analysis.results import Results
 from study.analysis.statistics import errorbar
+from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import colors, legend_below, line_arms
 
-_PANELS = {"val_map": "validation", "sorted_nce": "SortedNCE", "anchor": "NT-Xent anchor"}
 
-
+@study_figure("Training: validation mAP and loss by epoch, mean over seeds and its 95% interval.")
 def curves(results: Results) -> Figure | None:
     """Validation mAP, SortedNCE and the anchor loss by epoch."""
     order = line_arms(results)
     table = results.tables.curves
     table = table[table.arm.isin(order)]
-    panels = [name for name in _PANELS if (table.curve == name).any()]
+    panels = [one for one in measures(Place.CURVES) if (table.curve == one.series).any()]
     if not panels:
         return None
     figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 3.0), squeeze=False, layout="constrained")
-    for axis, name in zip(axes[0], panels, strict=True):
+    for axis, one in zip(axes[0], panels, strict=True):
         sns.lineplot(
-            table[table.curve == name], x="x", y="value", hue="arm", hue_order=order, palette=colors(results),
+            table[table.curve == one.series], x="x", y="value", hue="arm", hue_order=order, palette=colors(results),
             errorbar=errorbar, ax=axis, legend=axis is axes[0][0],
         )  # fmt: skip
-        label = f"{_PANELS[name]} {results.map_name}" if name == "val_map" else _PANELS[name]
-        axis.set(xlabel="epoch", ylabel=label)
+        axis.set(xlabel="epoch", ylabel=results.title(one))
     axes[0][0].get_legend().remove()
     legend_below(figure, axes[0][0])
     return figure

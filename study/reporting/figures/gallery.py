@@ -11,12 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import line_arms
 
 _MOST_ROWS = 24
 _THUMBNAIL = 0.46
 
 
+@study_figure(
+    "Test queries and their ten nearest database items, first seed of each arm; wrong ones are crossed out. Of "
+    "eight evenly spaced queries those on which the arms differ most."
+)
 def gallery(results: Results) -> Figure | None:
     """Test queries with their nearest database items by each arm, best first; wrong ones are crossed out.
 

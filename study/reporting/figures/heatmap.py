@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from study.analysis.results import Results
-from study.reporting.figures.style import ranked_arms
+from study.reporting.figures.figure import study_figure
 
 
+@study_figure("Mean test mAP over seeds; the frame marks the arm that is best on validation queries.")
 def heatmap(results: Results) -> Figure | None:
     """Mean test mAP over the last two factors, a panel for each level of a first of three."""
     factors = list(results.spec.factors)
@@ -22,7 +23,7 @@ def heatmap(results: Results) -> Figure | None:
     size = (1.6 + 0.85 * len(columns) * len(panels), 1.2 + 0.45 * len(rows))
     figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained", sharey=True)
     means = results.done.groupby("arm").test_map.mean()
-    best = ranked_arms(results)[0]
+    best = results.ranked_arms[0]
     for axis, panel in zip(axes[0], panels, strict=True):
         trials = results.done if not facet else results.done[results.done[f"factor_{facet[0]}"] == panel]
         table = trials.pivot_table(index=f"factor_{vertical}", columns=f"factor_{horizontal}", values="test_map")

@@ -8,8 +8,13 @@ from matplotlib.figure import Figure
 
 from study.analysis.importance import importances
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 
 
+@study_figure(
+    "Importance of the tuned settings: share of the variance of validation mAP that each explains (fANOVA), by "
+    "arm. Of some twenty trials that is a hint, no measurement."
+)
 def importance(results: Results) -> Figure | None:
     """Share of the variance of validation mAP that each setting explains, an arm a row."""
     table = importances(results.tables.trials)

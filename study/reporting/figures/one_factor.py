@@ -8,32 +8,39 @@ from matplotlib.figure import Figure
 
 from study.analysis.results import Results
 from study.analysis.statistics import mean_interval
-from study.plan.spec import TUNED, short
+from study.plan.arm import short
+from study.reporting.figures.figure import study_figure
 
 _COLUMNS = 3
 
 
+@study_figure(
+    "One factor at a time around the tuned configuration, whose own level stands in brackets: a point a seed, the"
+    " mean and its 95% interval; the band is the tuned configuration."
+)
 def one_factor(results: Results) -> Figure | None:
     """Test mAP at each level of a factor, a panel a factor; band: the tuned configuration itself."""
     spec, done = results.spec, results.done
-    if spec.mode != "one_factor" or TUNED not in set(done.arm):
+    centre_arm = results.mode.centre
+    if centre_arm is None or centre_arm not in set(done.arm):
         return None
     factors = list(spec.factors)
+    by_levels = {str(arm.levels): arm.name for arm in spec.arms}
     columns = min(_COLUMNS, len(factors))
     rows = -(-len(factors) // columns)
     size = (3.2 * columns, 0.4 + 2.6 * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     blue, orange = sns.color_palette("colorblind")[:2]
-    centre = done[done.arm == TUNED].test_map
+    centre = done[done.arm == centre_arm].test_map
     low, high = mean_interval(centre)
     for axis, factor in zip(axes.flat, factors, strict=False):
         axis.axhline(centre.mean(), color=orange, lw=1.2)
         axis.axhspan(low, high, color=orange, alpha=0.15, lw=0)
         labels = spec.labels(factor)
         for place, label in enumerate(labels):
-            arm = spec.name_of(spec.reference_levels | {factor: label})
+            arm = by_levels[str(spec.reference_levels | {factor: label})]
             values = done[done.arm == arm].test_map
-            if arm == TUNED or values.empty:
+            if arm == centre_arm or values.empty:
                 continue
             lower, upper = mean_interval(values)
             spread = [[values.mean() - lower], [upper - values.mean()]]

@@ -8,12 +8,17 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 
 
+@study_figure(
+    "Left: every configuration explored, by training time and validation mAP, colour: code length; diamonds: "
+    "those that none beats in all three, mean over fresh seeds. Right: their test mAP, 95% intervals."
+)
 def pareto(results: Results) -> Figure | None:
     """Every configuration explored, and the front: its test mAP over fresh seeds."""
     trials, done = results.tables.trials, results.done
-    if results.spec.mode != "pareto" or done.empty:
+    if results.mode.compares or done.empty:
         return None
     tried = trials[(trials.phase == "tuning") & (trials.state == "complete")]
     scale = LogNorm(tried.bits.min(), max(tried.bits.max(), tried.bits.min() + 1))

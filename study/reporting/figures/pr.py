@@ -6,9 +6,11 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import colors, legend_below, line_arms
 
 
+@study_figure("Precision against recall on test queries, by growing Hamming radius, mean over seeds.")
 def pr(results: Results) -> Figure | None:
     """Mean over seeds of precision and recall on test queries, a point a radius."""
     table = results.tables.curves

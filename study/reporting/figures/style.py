@@ -11,11 +11,6 @@ from study.analysis.results import Results
 MOST_LINES = 8
 
 
-def ranked_arms(results: Results) -> list[str]:
-    """Arms by mean validation mAP, best first."""
-    return list(results.summary_of("val_map")["mean"].sort_values(ascending=False).index)
-
-
 def colors(results: Results) -> dict[str, tuple[float, float, float]]:
     """A colour for each arm, the same in every figure; where arms are many, grey for those without a line."""
     palette = sns.color_palette("colorblind")
@@ -38,6 +33,6 @@ def labelled_width(labels: list[str], plot: float) -> float:
 
 def line_arms(results: Results) -> list[str]:
     """Arms to draw as lines, in the spec's order: all, or the best few and the reference where they are many."""
-    ranked = ranked_arms(results)
-    kept = {*ranked[:MOST_LINES], results.spec.reference_arm}
+    ranked = results.ranked_arms
+    kept = {*ranked[:MOST_LINES], results.spec.reference_arm.name}
     return [arm for arm in results.arms if arm in kept]

@@ -7,9 +7,11 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from study.analysis.results import Results
+from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import labelled_width
 
 
+@study_figure("Tuning: validation mAP of every configuration tried.")
 def tuning(results: Results) -> Figure | None:
     """Validation mAP of every configuration tried, an arm a row, the default and the best marked."""
     trials = results.tables.trials

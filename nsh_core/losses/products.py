@@ -1,0 +1,20 @@
+"""Products of matrices, run by run."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def products(first: Tensor, second: Tensor) -> Tensor:
+    """Inner products [..., n, m] of rows [..., n, d] and rows [..., m, d].
+
+    Of R runs one after another: a product of the whole stack rounds otherwise than that of a run alone.
+
+    Args:
+        first: [n, d], or [R, n, d].
+        second: [m, d], or [R, m, d].
+    """
+    if first.ndim == 2:
+        return first @ second.mT
+    return torch.stack([own @ other.mT for own, other in zip(first, second, strict=True)])

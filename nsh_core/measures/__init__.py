@@ -1,0 +1,18 @@
+"""What is measured of a run: one catalogue that tables, figures, LaTeX, dashboard and label-free analysis read."""
+
+from nsh_core.measures import catalogue
+from nsh_core.measures.evidence import Evidence
+from nsh_core.measures.measure import MEASURES, RESULT, SELECTION, Measure, Place, measure, measures, taken
+
+__all__ = [
+    "MEASURES",
+    "RESULT",
+    "SELECTION",
+    "Evidence",
+    "Measure",
+    "Place",
+    "catalogue",
+    "measure",
+    "measures",
+    "taken",
+]

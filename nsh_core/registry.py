@@ -1,0 +1,165 @@
+"""What can be chosen by name: one kind of registry, on the ground floor, that config, model and studies ask."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, overload
+
+from nsh_core.errors import UserError
+
+T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean ...?' with the known name next to `name`, or nothing where none is near."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+class Registry(Generic[T]):
+    """Entries of one kind by name.
+
+    An entry is registered by name or by decorator, or is an entry point of the group `nsh.<kind>s` of an installed
+    package, which is imported when it is first asked for.
+
+    Args:
+        kind: What an entry is called in messages: "sorter".
+        needs: Attributes without which an entry is none.
+    """
+
+    def __init__(self, kind: str, needs: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self.group = f"nsh.{kind}s"
+        self._needs = needs
+        self._entries: dict[str, T | str] = {}
+        self._imported: dict[str, T] = {}
+        self._usages: dict[str, str] = {}
+
+    @overload
+    def register(self, name: str, entry: T | str, usage: str | None = None) -> None: ...
+    @overload
+    def register(self, name: str, entry: None = None, usage: str | None = None) -> Callable[[T], T]: ...
+
+    def register(self, name: str, entry: T | str | None = None, usage: str | None = None) -> Callable[[T], T] | None:
+        """Makes an entry known by name; without an entry, a decorator that does.
+
+        Args:
+            name: What configs and specs call it.
+            entry: The entry, or "module:attribute" for one that is imported when it is first asked for.
+            usage: How it is asked for, where that is more than the name.
+
+        Returns:
+            The decorator, or nothing where the entry was given.
+
+        Raises:
+            ValueError: The name is another entry's, or the entry lacks what its kind must have.
+        """
+        if entry is None:
+
+            def decorate(entry: T) -> T:
+                self.register(name, entry, usage)
+                return entry
+
+            return decorate
+        known = self._entries.setdefault(name, entry)
+        if known is not entry:
+            raise ValueError(f"{self.kind} {name!r} is already {_called(known)}")
+        if usage is not None:
+            self._usages[name] = usage
+        if not isinstance(entry, str):
+            try:
+                self._check(name, entry)
+            except ValueError:
+                del self._entries[name]
+                raise
+        return None
+
+    def unregister(self, name: str) -> None:
+        """Forgets an entry.
+
+        Args:
+            name: A registered name.
+        """
+        del self._entries[name]
+
+    def names(self) -> list[str]:
+        """All names: registered ones in their order, then those of installed packages."""
+        return [*self._entries, *(name for name in self._installed if name not in self._entries)]
+
+    def usages(self) -> list[str]:
+        """The names, each as it is asked for."""
+        return [self._usages.get(name, name) for name in self.names()]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._installed
+
+    def __getitem__(self, name: str) -> T:
+        """The entry of a name.
+
+        Raises:
+            UserError: There is none; the message lists the known names and the nearest. Or its package fails.
+        """
+        if name not in self:
+            known = ", ".join(self.usages())
+            raise UserError(f"unknown {self.kind} {name!r}, known: {known}{nearest(name, self.names())}")
+        if name in self._installed:
+            return self._of_a_package(name)
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, _, attribute = entry.partition(":")
+            entry = self._entries[name] = getattr(importlib.import_module(module), attribute)
+            self._check(name, entry)
+        return entry
+
+    @cached_property
+    def _installed(self) -> dict[str, list[EntryPoint]]:
+        points: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=self.group):
+            same = points.setdefault(point.name, [])
+            if point.value not in [other.value for other in same]:
+                same.append(point)
+        return points
+
+    def _of_a_package(self, name: str) -> T:
+        if name in self._imported:
+            return self._imported[name]
+        points = self._installed[name]
+        rivals = [point.value for point in points[1:]] + [_called(self._entries[name])] * (name in self._entries)
+        if rivals:
+            raise UserError(f"{self.kind} {name!r} is both {points[0].value} and {', '.join(rivals)}: uninstall one")
+        try:
+            entry = points[0].load()
+            self._check(name, entry)
+        except Exception as error:
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"{self.kind} {name!r}, entry point {points[0].value}, cannot be used: {line}") from None
+        return self._imported.setdefault(name, entry)
+
+    def _check(self, name: str, entry: Any) -> None:
+        missing = sorted({need for need in self._needs if not hasattr(entry, need)})
+        if inspect.isclass(entry):
+            missing = sorted({*missing, *getattr(entry, "__abstractmethods__", ())})
+        if missing:
+            raise ValueError(
+                f"{self.kind} {name!r} ({_called(entry)}) lacks {', '.join(missing)}; "
+                f"a {self.kind} has {', '.join(self._needs)}"
+            )
+        if not self._needs and not callable(entry):
+            raise ValueError(f"{self.kind} {name!r} must be callable, got {entry!r}")
+
+
+def _called(entry: Any) -> str:
+    return getattr(entry, "__name__", None) or str(entry)
+
+
+SORTERS: Registry[Any] = Registry(
+    "sorter", ("default_temperature", "search_range", "permutation", "sort_payload", "sort_levels")
+)
+METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"))
+DATASETS: Registry[Callable[[str], Any]] = Registry("dataset")
+BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"))

@@ -1,0 +1,129 @@
+"""The facts of a study's run beside its tables: run.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nsh_core import plugins
+from nsh_core.config import validation_line
+from nsh_core.files import write_atomically
+from study.plan.spec import StudySpec
+
+RUN_FILE = "run.json"
+
+
+class Continuous(BaseModel):
+    """Retrieval by the continuous input, by cosine.
+
+    Attributes:
+        val_map: mAP@k of the validation queries.
+        test_map: mAP@k of the test queries.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    val_map: float
+    test_map: float
+
+
+class RunFacts(BaseModel):
+    """What a report says about a run beside its tables.
+
+    Attributes:
+        key: The study's name in storage and folders.
+        spec: The study.
+        dataset: What it was run on.
+        fingerprint: Of the data.
+        train_items: Number of training items.
+        database_items: Number of database items.
+        validation_queries: Number of validation queries.
+        test_queries: Number of test queries.
+        assignments: Overrides of every arm.
+        seeds: Of each arm.
+        map_at: k of mAP@k, none for the whole database.
+        precision_at: k of precision@k and recall@k.
+        continuous: Retrieval by the continuous input.
+        storage: Where Optuna's storage is, without its password.
+        command: The command line as typed, without passwords.
+        written: When the tables were written.
+        provenance: Commit, versions and machine of the process that wrote them.
+        plugins: File or module of each plug-in to the digest of its content.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    spec: StudySpec
+    dataset: str
+    fingerprint: str
+    train_items: int
+    database_items: int
+    validation_queries: int
+    test_queries: int
+    assignments: list[str] = Field(default_factory=list)
+    seeds: int = 0
+    map_at: int | None
+    precision_at: int
+    continuous: Continuous
+    storage: str
+    command: str
+    written: str
+    provenance: dict[str, str]
+    plugins: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _settings_of_this_version(cls, spec: Any) -> Any:
+        return {name: spec[name] for name in spec if name in StudySpec.model_fields} if isinstance(spec, dict) else spec
+
+    @property
+    def map_name(self) -> str:
+        """mAP@k as it is written in figures."""
+        return f"mAP@{self.map_at or 'all'}"
+
+    def write(self, folder: Path) -> None:
+        """Writes run.json.
+
+        Args:
+            folder: Of the results.
+        """
+        write_atomically(folder / RUN_FILE, self.model_dump_json(indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> RunFacts:
+        """Reads run.json.
+
+        Args:
+            folder: Of the results.
+
+        Raises:
+            ValueError: It is damaged.
+            OSError: It cannot be read.
+        """
+        try:
+            return cls.model_validate_json((folder / RUN_FILE).read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise ValueError(validation_line(error)) from None
+
+
+def load_plugins_of(folder: Path) -> None:
+    """Loads the plug-ins that a run had, where their files still are what they were.
+
+    A folder that comes from elsewhere runs nothing: what it names must lie outside of it, unchanged.
+
+    Args:
+        folder: Of the results.
+    """
+    try:
+        known = json.loads((folder / RUN_FILE).read_text(encoding="utf-8")).get("plugins", {})
+    except (OSError, ValueError, AttributeError):
+        return
+    for name, digest in known.items():
+        path = Path(name)
+        changed = name.endswith(".py") and not (path.is_file() and plugins.digest_of(path) == digest)
+        if not changed:
+            plugins.load([name])

@@ -1,0 +1,50 @@
+"""What trains queued trials, and how it is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+EngineName = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How to run.
+
+    Attributes:
+        jobs: Worker processes.
+        evaluation_threads: CPU threads of each one's evaluations.
+        batch_trials: Runs that train as one stack; none: what is fastest.
+        max_trials: At most so many trials; none: all.
+        retry_failed: Whether failed trials run again.
+        refresh: Called now and then while trials end, for a dashboard.
+        engine: Worker processes here, or tasks on a Ray cluster.
+        gpus_per_task: Share of a GPU of each Ray task.
+    """
+
+    jobs: int
+    evaluation_threads: int
+    batch_trials: int | None = None
+    max_trials: int | None = None
+    retry_failed: bool = False
+    refresh: Callable[[], object] | None = None
+    engine: EngineName = "local"
+    gpus_per_task: float = 0.0
+
+
+class Engine(Protocol):
+    """What trains queued trials: worker processes here, or tasks on a cluster."""
+
+    def offer(self, keys: Sequence[str], waiting: int) -> None:
+        """Tells of keys that were queued, and how many trials wait altogether."""
+
+    def poll(self, waiting: int) -> bool:
+        """Looks after what runs; whether something ended by itself. Raises UserError if nothing can run."""
+
+    def last_failure(self) -> str:
+        """What the last process that died died of."""
+
+    def stop(self) -> None:
+        """Ends what runs."""

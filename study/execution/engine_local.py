@@ -1,0 +1,185 @@
+"""Worker processes on this machine, forked from one that has imported everything."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from nsh_core import UserError, plugins
+from nsh_core.cli import BAD_INPUT
+from study.execution.engine import Execution
+from study.execution.queue import TrialQueue
+from study.execution.worker import CRASHED, Offer, Orders, work
+
+START_METHOD = "forkserver"
+_CHECKOUT = Path(__file__).parents[2]
+_TRIES = 3
+# torch._dynamo: torch's optimizers import it at their first use.
+_PRELOADED = ("sklearn.datasets", "torch._dynamo", "study.execution.worker")
+
+
+def warm_up() -> None:
+    """Starts the process that workers are forked from, which imports for seconds while this one goes on."""
+    if START_METHOD != "forkserver":
+        return
+    multiprocessing.set_forkserver_preload(list(_PRELOADED))
+    with _environment(PYTHONSAFEPATH="1", PYTHONPATH=_first_of_path()):
+        forkserver.ensure_running()
+
+
+def cool_down() -> None:
+    """Ends that process where nobody needs it: it would go on with its imports, and hold the terminal's pipes."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if START_METHOD == "forkserver" and pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _first_of_path() -> str:
+    """The path on which this checkout comes first, also where another one is installed."""
+    return os.pathsep.join(filter(None, [str(_CHECKOUT), os.environ.get("PYTHONPATH", "")]))
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: BaseProcess
+    channel: Connection
+
+
+class LocalEngine:
+    """Worker processes on this machine.
+
+    Args:
+        queue: Of the study.
+        storage_url: Where it is, with its password.
+        execution: How to run.
+    """
+
+    def __init__(self, queue: TrialQueue, storage_url: str, execution: Execution) -> None:
+        self.jobs = execution.jobs
+        self.orders = Orders(
+            storage_url,
+            queue.plan.key,
+            queue.plan.dataset,
+            execution.evaluation_threads,
+            execution.batch_trials,
+            plugins.loaded(),
+            dict(os.environ),
+        )
+        self.workers: list[_Worker] = []
+        self.keys: dict[str, None] = {}
+        self.share = 1
+        self.crashes = 0
+        self._last_failure = "its process ended"
+        warm_up()
+        self._context: Any = multiprocessing.get_context(START_METHOD)
+
+    def offer(self, keys: Sequence[str], waiting: int) -> None:
+        """Tells all workers of keys, and starts workers that there are too few of.
+
+        Args:
+            keys: That were queued.
+            waiting: Trials that wait altogether.
+        """
+        self.keys |= dict.fromkeys(keys)
+        self.share = -(-waiting // self.jobs)
+        for worker in self.workers:
+            _send(worker.channel, Offer(list(keys), self.share))
+        self._start(waiting)
+
+    def _start(self, waiting: int) -> None:
+        while len(self.workers) < min(self.jobs, waiting):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(target=work, args=(self.orders, theirs), daemon=True)
+            with _without_main():
+                process.start()
+            theirs.close()
+            self.workers.append(_Worker(process, ours))
+            _send(ours, Offer(list(self.keys), self.share))
+
+    def poll(self, waiting: int) -> bool:
+        """Replaces workers that died; whether any did.
+
+        Args:
+            waiting: Trials that wait altogether.
+
+        Raises:
+            UserError: Workers end for a reason that others would end for too.
+        """
+        ended = [worker for worker in self.workers if worker.process.exitcode is not None]
+        for worker in ended:
+            self.workers.remove(worker)
+            code = worker.process.exitcode or 0
+            self.crashes += code == CRASHED
+            if code == BAD_INPUT or self.crashes >= _TRIES * self.jobs:
+                raise UserError(f"a worker process ended: {_last_message(worker.channel)}")
+            self._last_failure = _cause(code)
+        self._start(waiting)
+        return bool(ended)
+
+    def last_failure(self) -> str:
+        """What the last worker that died died of."""
+        return self._last_failure
+
+    def stop(self) -> None:
+        """Ends all workers."""
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.process.join()
+            worker.channel.close()
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """multiprocessing would run the caller's script again in each worker, which needs nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _send(channel: Connection, offer: Offer) -> None:
+    """An offer to a worker; one that is gone is found by poll."""
+    with contextlib.suppress(OSError):
+        channel.send(offer)
+
+
+def _last_message(channel: Connection) -> str:
+    with contextlib.suppress(EOFError, OSError):
+        if channel.poll():
+            return str(channel.recv())
+    return "no message"
+
+
+def _cause(code: int) -> str:
+    """Why a worker process ended, by its exit code."""
+    if code == -signal.SIGKILL:
+        return "its process was killed (SIGKILL: by hand, or by the system when memory ran out)"
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended with exit code {code}"

@@ -1,0 +1,146 @@
+"""What a study's storage holds of a trial: what it is to run, and what that came to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from nsh_core import Config
+from nsh_core.measures import Place, measures
+
+# Written for people: the dashboard lists a trial's attributes, and each is a transaction of its own.
+_SHOWN = "failure"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a trial is to run.
+
+    Attributes:
+        key: Identifies the run by content: its config (seed included) and the data.
+        after: Number of the trial of that key that it follows, -1 for the first.
+        arm: Name of its arm.
+        phase: "tuning" or "final".
+        tuned: The settings that tuning changed.
+        dataset: What it trains on.
+        fingerprint: Of the data.
+        config: What runs.
+        prune_below: Epoch to the validation mAP that it must reach there.
+    """
+
+    key: str
+    after: int
+    arm: str
+    phase: str
+    tuned: dict[str, Any]
+    dataset: str
+    fingerprint: str
+    config: Config
+    prune_below: dict[int, float] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, Any]:
+        """As user attributes of a trial."""
+        attributes: dict[str, Any] = {
+            "key": self.key,
+            "after": self.after,
+            "arm": self.arm,
+            "seed": self.config.seed,
+            "phase": self.phase,
+            "tuned": json.dumps(self.tuned),
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "bits": self.config.code_length,
+            "config": self.config.model_dump_json(),
+        }
+        if self.prune_below:
+            attributes["prune_below"] = {str(epoch): value for epoch, value in self.prune_below.items()}
+        return attributes
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Task:
+        """The task of a queued trial."""
+        known = trial.user_attrs
+        return cls(
+            known["key"],
+            known["after"],
+            known["arm"],
+            known["phase"],
+            json.loads(known["tuned"]),
+            known["dataset"],
+            known["fingerprint"],
+            Config.model_validate_json(known["config"]),
+            {int(epoch): value for epoch, value in known.get("prune_below", {}).items()},
+        )
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """What the run of a trial came to.
+
+    Attributes:
+        measures: Values by name, costs among them.
+        failure: Why it failed; empty if it did not.
+        stacked: How many runs trained with it.
+        sorter_form: How its sorter ran.
+        codes_sha256: Of the packed codes of the database.
+        history: One mapping an evaluation.
+        curves: By name, a value for each Hamming radius.
+        nearest: What its gallery shows; empty for none.
+        provenance: Where it was trained: commit, versions, machine.
+    """
+
+    measures: dict[str, float] = field(default_factory=dict)
+    failure: str = ""
+    stacked: int | None = None
+    sorter_form: str | None = None
+    codes_sha256: str | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    curves: dict[str, list[float | None]] = field(default_factory=dict)
+    nearest: list[list[int]] = field(default_factory=list)
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, Any]:
+        """As user attributes of a trial: what people look for by itself, the rest as one text."""
+        shown = {one.name for one in measures(Place.LISTS)}
+        apart: dict[str, Any] = {name: value for name, value in self.measures.items() if name in shown}
+        rest: dict[str, Any] = {name: value for name, value in self.measures.items() if name not in shown}
+        if self.failure:
+            apart[_SHOWN] = self.failure
+        rest |= {
+            "stacked": self.stacked,
+            "sorter_form": self.sorter_form,
+            "codes_sha256": self.codes_sha256,
+            "history": self.history,
+            "curves": self.curves,
+            "nearest": self.nearest,
+            "provenance": self.provenance,
+        }
+        return apart | {"facts": json.dumps(rest)}
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> TrialFacts:
+        """What storage knows of a trial; nothing of one that has not run."""
+        known: Mapping[str, Any] = trial.user_attrs | json.loads(trial.user_attrs.get("facts", "{}"))
+        values = {one.name: known[one.name] for one in measures() if known.get(one.name) is not None}
+        return cls(
+            values,
+            known.get(_SHOWN, ""),
+            known.get("stacked"),
+            known.get("sorter_form"),
+            known.get("codes_sha256"),
+            _read(known.get("history"), []),
+            _read(known.get("curves"), {}),
+            _read(known.get("nearest"), []),
+            _read(known.get("provenance"), {}),
+        )
+
+
+def _read(value: Any, default: Any) -> Any:
+    """A value as it is, or as text, as earlier versions wrote it."""
+    if value is None:
+        return default
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,115 @@
+"""Planned trials, and the plan that holds them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from nsh_core.config import Config, make_config, parse_assignment, with_overrides
+from nsh_core.errors import UserError
+from study.plan.arm import Arm
+from study.plan.spec import StudySpec
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One run of a study: an arm with a seed.
+
+    Attributes:
+        arm: Of the study.
+        config: What runs, the seed included.
+        tuned: What tuning changed, or tries.
+        tuning: Whether it is a tuning trial.
+        prune_below: Epoch to the validation mAP that a tuning trial must reach there.
+    """
+
+    arm: Arm
+    config: Config
+    tuned: dict[str, Any] = field(default_factory=dict)
+    tuning: bool = False
+    prune_below: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """Of the config."""
+        return self.config.seed
+
+    @property
+    def phase(self) -> Literal["tuning", "final"]:
+        """As it stands in tables."""
+        return "tuning" if self.tuning else "final"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command asks for, and the trials that follow.
+
+    Attributes:
+        spec: The study.
+        dataset: What it trains on.
+        assignments: Overrides of every arm, "a.b=c".
+        seeds: Of each arm.
+        trials: Known so far.
+    """
+
+    spec: StudySpec
+    dataset: str
+    assignments: tuple[str, ...]
+    seeds: int
+    trials: tuple[PlannedTrial, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The study's name in storage and folders; another data set or overrides give another key."""
+        return study_key(self.spec, self.dataset, self.assignments)
+
+    @property
+    def assigned(self) -> dict[str, Any]:
+        """The overrides of every arm, by dotted name."""
+        return dict(parse_assignment(text) for text in self.assignments)
+
+    def config(self, arm: Arm, *layers: Mapping[str, Any]) -> Config:
+        """The configuration of an arm: the base, what the command assigns, then the layers, later ones winning.
+
+        Args:
+            arm: For the message.
+            layers: Settings by dotted name.
+
+        Raises:
+            UserError: The settings do not fit; the message names study and arm.
+        """
+        settings = with_overrides(with_overrides({}, self.spec.base), self.assigned)
+        for layer in layers:
+            settings = with_overrides(settings, layer)
+        try:
+            return make_config(settings)
+        except UserError as error:
+            raise UserError(f"study {self.spec.name}, arm {arm.name!r}: {error}") from None
+
+    def finals(
+        self, arm: Arm, layers: Sequence[Mapping[str, Any]], tuned: dict[str, Any] | None = None
+    ) -> list[PlannedTrial]:
+        """An arm with every seed.
+
+        Args:
+            arm: Of the study.
+            layers: As for config.
+            tuned: What tuning chose among these settings.
+        """
+        return [PlannedTrial(arm, self.config(arm, *layers, {"seed": seed}), tuned or {}) for seed in range(self.seeds)]
+
+
+def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:
+    """The study's name, with the data set and a hash of the overrides where they differ from the spec's."""
+    key = spec.name
+    if dataset != spec.dataset:
+        slug = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(dataset.partition(":")[2] or dataset).stem)
+        key += f"@{slug}-{hashlib.sha256(dataset.encode()).hexdigest()[:4]}"
+    if assignments:
+        key += f"+{hashlib.sha256(json.dumps(sorted(assignments)).encode()).hexdigest()[:6]}"
+    return key

@@ -1,0 +1,81 @@
+"""Rounds of tuning trials."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from nsh_core.config import Config
+from nsh_core.methods import Range
+from nsh_core.registry import METHODS
+from study.plan.arm import Arm
+from study.plan.sampling import STARTUP, FinishedTrial, halton_points, prune_below, suggest
+from study.plan.trials import Plan, PlannedTrial
+
+Layers = Sequence[Mapping[str, Any]]
+
+
+def search_space(default: Config, fixed: Collection[str], more: Mapping[str, Range] | None = None) -> dict[str, Range]:
+    """What tuning may change: the search space of a method, less what is fixed.
+
+    Args:
+        default: Configuration of the arm.
+        fixed: Dotted names of settings that the arm or the user sets.
+        more: What is searched beside it.
+    """
+    space = dict(METHODS[default.method.name].search_space(default)) | dict(more or {})
+    return {name: span for name, span in space.items() if name not in fixed}
+
+
+def first_round(
+    plan: Plan, arm: Arm, space: Mapping[str, Range], layers: Layers, at_once: bool = False
+) -> list[PlannedTrial]:
+    """The defaults and points of a Halton sequence: all trials, or the first round of a sampler that learns.
+
+    Args:
+        plan: Its spec has a tuning budget.
+        arm: That is tuned.
+        space: What tuning may change; nothing is tuned where it is empty.
+        layers: Settings that the trial's own replace.
+        at_once: Whether all trials come at once with any sampler.
+    """
+    tune = plan.spec.tune
+    if tune is None or not space:
+        return []
+    at_once = at_once or tune.sampler == "halton"
+    count = tune.trials if at_once else min(tune.trials, STARTUP)
+    return _trials(plan, arm, layers, [{}, *halton_points(space, count - 1, _stream(plan, arm))], {})
+
+
+def next_round(
+    plan: Plan, arm: Arm, space: Mapping[str, Range], layers: Layers, trials: Sequence[FinishedTrial]
+) -> list[PlannedTrial]:
+    """What the sampler suggests after all rounds before.
+
+    Args:
+        plan: Its spec has a tuning budget.
+        arm: That is tuned.
+        space: As for first_round.
+        layers: As for first_round.
+        trials: All rounds before.
+    """
+    tune = plan.spec.tune
+    assert tune is not None
+    default = plan.config(arm, *layers)
+    defaults = {name: default.value_of(name) for name in space}
+    suggested = suggest(tune.sampler, space, defaults, trials, tune.trials - len(trials), _stream(plan, arm))
+    return _trials(plan, arm, layers, suggested, prune_below(trials) if tune.prune else {})
+
+
+def _trials(
+    plan: Plan, arm: Arm, layers: Layers, samples: Sequence[dict[str, Any]], below: dict[int, float]
+) -> list[PlannedTrial]:
+    assert plan.spec.tune is not None
+    seed = {"seed": plan.spec.tune.seed}
+    return [PlannedTrial(arm, plan.config(arm, *layers, sample | seed), sample, True, below) for sample in samples]
+
+
+def _stream(plan: Plan, arm: Arm) -> int:
+    """The random stream of an arm's tuning."""
+    return int.from_bytes(hashlib.sha256(f"{plan.spec.name} {arm.name}".encode()).digest()[:8])

@@ -1,0 +1,93 @@
+"""The arms of a study as tables."""
+
+from __future__ import annotations
+
+import json
+
+from nsh_core.measures import RESULT, SELECTION, Place
+from study.analysis.results import Results
+from study.analysis.verdict import Verdict
+from study.reporting.section import Cell, Glance, Section
+
+_CONTINUOUS = "continuous input, by cosine"
+
+
+def arms_table(results: Results, verdict: Verdict) -> Section:
+    """A row an arm, in the order of tables, and the continuous input.
+
+    Args:
+        results: Of the study.
+        verdict: On them.
+    """
+    shown = results.measured(Place.TABLE)
+    summaries = {one.name: results.summary_of(one.name) for one in shown}
+    rows = []
+    for arm in results.arms:
+        row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
+        row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
+        for one in shown:
+            is_result = one.name == RESULT
+            row.append(results.estimate(arm) if is_result else one.text(summaries[one.name]["mean"][arm]))
+        rows.append(row)
+    line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}
+    rows.append([_CONTINUOUS, "", *(f"{line[one.name]:.3f}" if one.name in line else "" for one in shown)])
+    columns = [results.title(one, short=True) + (" [95% CI]" if one.name == RESULT else "") for one in shown]
+    best = [results.arms.index(arm) for arm in verdict.best]
+    return Section("Arms", [], ["arm", "seeds", *columns], rows, best)
+
+
+def glance(results: Results, verdict: Verdict) -> Glance | None:
+    """Test mAP with a row for each name within groups and a column for each group; none if there is one group.
+
+    Args:
+        results: Of the study.
+        verdict: On them.
+    """
+    groups = results.spec.groups()
+    if len(groups) < 2:
+        return None
+    known = set(results.arms)
+    by_name: dict[str, list[Cell]] = {}
+    for arms in groups.values():
+        for arm in arms:
+            mark = " †" if arm.name in verdict.tied else ""
+            text = results.estimate(arm.name) + mark if arm.name in known else ""
+            by_name.setdefault(arm.name_in_group, []).append(Cell(text, arm.name in verdict.best))
+    continuous = [Cell(f"{results.facts.continuous.test_map:.3f}")] * len(groups)
+    return Glance(["", *groups], [*by_name.items(), (_CONTINUOUS, continuous)])
+
+
+def class_order(results: Results) -> str | None:
+    """How far mAP would move by ties if the database stood in class order: the arms with the least and the most.
+
+    Args:
+        results: Of the study.
+    """
+    ordered, shuffled = (results.summary_of(name)["mean"] for name in ("test_map_class_order", RESULT))
+    moves = (ordered - shuffled)[results.arms].dropna()
+    if moves.empty:
+        return None
+    least, most = str(moves.idxmin()), str(moves.idxmax())
+    span = f"{moves[least]:+.4f} ({least})" + (f" to {moves[most]:+.4f} ({most})" if least != most else "")
+    return (
+        "The database is shuffled by a fixed seed. In class order, ties by index would move the test "
+        f"{results.map_name} by {span}."
+    )
+
+
+def tuned_settings(results: Results) -> list[tuple[str, str]]:
+    """The settings that tuning chose, by arm; empty for a study that tunes nothing.
+
+    Args:
+        results: Of the study.
+    """
+    if results.spec.tune is None:
+        return []
+    trials = results.tables.trials
+    tuned = set(trials[trials.phase == "tuning"].arm) if results.mode.compares else set(results.arms)
+    lines = []
+    for arm, text in results.done.groupby("arm", sort=False).tuned.first().items():
+        if arm in tuned:
+            settings = ", ".join(f"{name} = {value}" for name, value in json.loads(text).items())
+            lines.append((str(arm), settings or "the defaults"))
+    return lines

@@ -1,0 +1,113 @@
+"""The sections of a report that not every study has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from pathlib import Path
+
+from nsh_core.files import write_atomically
+from nsh_core.measures import MEASURES
+from study.analysis.across import across, blocks
+from study.analysis.budget import expected_by_budget, leaders, shown_budgets
+from study.analysis.label_free import called, rank_correlations
+from study.analysis.results import Results
+from study.reporting.figures.critical_difference import ACROSS, diagram
+from study.reporting.figures.drawing import Drawn, save, styled
+from study.reporting.section import Section
+
+
+def sections_of(results: Results) -> list[Section]:
+    """Those that apply.
+
+    Args:
+        results: Of the study.
+    """
+    return [section for section in (_front(results), _budget(results), _label_free(results)) if section is not None]
+
+
+def _front(results: Results) -> Section | None:
+    """The Pareto front, where the study looked for one."""
+    if results.mode.compares or results.done.empty:
+        return None
+    means = results.done.groupby("arm", sort=False)[["train_seconds", "bits"]].mean()
+    rows = [
+        [arm, f"{means.bits[arm]:.0f}", f"{means.train_seconds[arm]:.1f}", results.estimate(arm)]
+        for arm in results.arms
+    ]
+    note = (
+        "Configurations that none beats in validation mAP, training time and code length together, best in mAP first; "
+        "the number after # is that of the tuning trial."
+    )
+    return Section("The front", [note], ["configuration", "bits", "train s", f"test {results.map_name} [95% CI]"], rows)
+
+
+def _budget(results: Results) -> Section | None:
+    """Validation mAP expected of smaller tuning budgets."""
+    table = expected_by_budget(results)
+    if len(table) < 2 or not results.mode.compares:
+        return None
+    budgets = shown_budgets(len(table))
+    rows = [
+        [arm, *("" if isnan(table[arm][b]) else f"{table[arm][b]:.3f}" for b in budgets)] for arm in map(str, table)
+    ]
+    columns = ["arm", *(f"{b} {'trial' if b == 1 else 'trials'}" for b in budgets)]
+    note = (
+        f"Best validation {results.map_name} expected after so many tuning trials, had they come in any order (Dodge "
+        "et al. 2019); pruned ones count with the value at which they were stopped."
+    )
+    return Section("With a smaller tuning budget", [*leaders(results, table), note], columns, rows)
+
+
+def _label_free(results: Results) -> Section | None:
+    """The table of label-free quantities, where the spec asks for it."""
+    if "label_free" not in results.spec.figures or results.done.empty:
+        return None
+    name = results.map_name
+    columns = [
+        "quantity",
+        f"rank correlation with test {name} [95% CI]",
+        f"test {name} of its choice",
+        "below the best",
+    ]
+    rows = [
+        [
+            called(MEASURES[row["quantity"]], name),
+            f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]",
+            f"{row['test_map']:.3f}",
+            f"{row['loses']:.3f}",
+        ]
+        for row in rank_correlations(results.done).to_dict("records")
+    ]
+    return Section("Selecting without labels", [], columns, rows)
+
+
+def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, list[Drawn]]:
+    """The study on several data sets, as a table, a CSV file and a diagram.
+
+    Args:
+        studies: The same study on each.
+        folder: Of the report.
+
+    Raises:
+        UserError: They share fewer than two arms.
+    """
+    table = across(studies)
+    write_atomically(folder / "across.csv", table.to_csv(index=False))
+    drawn = []
+    with styled():
+        figure = diagram(blocks(studies))
+        if figure is not None:
+            drawn.append(Drawn("across", ACROSS, save(figure, folder, "across")))
+    rows = []
+    for row in table.to_dict("records"):
+        better = f"{row['better']:.2f} [{row['better_low']:.2f}, {row['better_high']:.2f}]"
+        score = f"{row['iqm']:.3f} [{row['iqm_low']:.3f}, {row['iqm_high']:.3f}]"
+        rows.append([str(row["arm"]), score, "" if isnan(row["better"]) else better, f"{row['rank']:.1f}"])
+    note = (
+        f"Data sets: {', '.join(results.facts.dataset for results in studies)}. A score is test mAP over that of the "
+        "continuous input by cosine on the same data. Intervals: bootstrap of runs within data sets, widened for few "
+        "runs (Hesterberg 2015)."
+    )
+    columns = ["arm", "interquartile mean score [95% CI]", "P(beats the reference) [95% CI]", "mean rank"]
+    return Section("Across data sets", [note], columns, rows), drawn
