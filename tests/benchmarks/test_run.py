@@ -2,6 +2,7 @@ import json
 import subprocess
 
 import numpy as np
+import pytest
 import torch
 
 from benchmarks.cases import map_cases, sort_cases, sorted_nce_cases
@@ -15,6 +16,7 @@ def bench(*options: object) -> subprocess.CompletedProcess[str]:
     return in_a_fork("benchmarks", options)
 
 
+@pytest.mark.slow(5)
 def test_a_quick_run_writes_its_lines_and_figure(tmp_path):
     result = bench(
         "--only", "torchsort", "--quick", "--json", tmp_path / "lines.json", "--figure", tmp_path / "cost.png"

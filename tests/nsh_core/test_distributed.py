@@ -47,6 +47,7 @@ def two(once: Once) -> Path:
     return once("two", make)
 
 
+@pytest.mark.slow(14)
 def test_a_step_of_two_processes_is_that_of_one(two, tmp_path):
     make_folder(tmp_path / "photos")
     for order in orders(tmp_path):

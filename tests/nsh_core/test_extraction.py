@@ -42,6 +42,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(b"".join(f.name.encode() + f.read_bytes() for f in sorted(path.iterdir()))).hexdigest()
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("out", ["f.npz", "folder"])
 def test_killed_at_random_moments_the_file_is_the_same_byte_for_byte(folder, tmp_path, out):
     whole, killed = tmp_path / "whole" / out, tmp_path / "killed" / out

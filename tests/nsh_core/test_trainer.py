@@ -99,6 +99,7 @@ def test_a_stopped_run_goes_on_to_the_same_codes(digits, tmp_path, stop_after, o
     assert resumed.metrics == whole.metrics
 
 
+@pytest.mark.slow(6)
 def test_a_killed_process_goes_on_to_the_same_codes(digits, tmp_path):
     command = ["train", "--set", "train.epochs=12", "--set", "code_length=16"]
     kept = [*command, "--checkpoints", str(tmp_path / "c"), "--out", str(tmp_path / "killed")]
@@ -181,6 +182,7 @@ def test_the_continuous_line_of_cifar_is_the_designs(cifar_features):
     assert continuous_map(dataset, 1000)["test_map"] == pytest.approx(0.484, abs=0.03)
 
 
+@pytest.mark.slow(5)
 def test_the_optimizers_are_torchs_without_the_import_of_its_compiler():
     code = (
         "import sys; from nsh_core import fit, load_dataset, make_config\n"

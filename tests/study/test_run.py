@@ -69,6 +69,7 @@ def test_trials_report_values_on_the_way_and_carry_their_config(undisturbed):
         assert '"code_length":8' in trial.user_attrs["config"]
 
 
+@pytest.mark.slow(9)
 @pytest.mark.parametrize(("jobs", "stack"), [(2, "1"), (1, "2")])
 def test_jobs_and_stacks_change_nothing(undisturbed, spec_file, tmp_path, jobs, stack):
     result = run("--study", spec_file, "--results", tmp_path / "r", "--jobs", jobs, "--batch-trials", stack)
@@ -77,6 +78,7 @@ def test_jobs_and_stacks_change_nothing(undisturbed, spec_file, tmp_path, jobs, 
     assert pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").stacked.max() == int(stack)
 
 
+@pytest.mark.slow(8)
 def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed_copy, spec_file):
     undisturbed = undisturbed_copy
     before = [trial.datetime_complete for trial in stored(undisturbed)]
@@ -97,6 +99,7 @@ def assert_complete_and_equal(results: Path, undisturbed: Path) -> None:
     assert set(done.values()) == {1}
 
 
+@pytest.mark.slow(15)
 @pytest.mark.parametrize("moment", [TrialState.RUNNING, TrialState.COMPLETE])
 def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_path, moment):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
@@ -117,6 +120,7 @@ def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_pa
         assert trial.state == TrialState.COMPLETE or trial.user_attrs["failure"].startswith("interrupted")
 
 
+@pytest.mark.slow(12)
 def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
     process = start(*options)
@@ -132,6 +136,7 @@ def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file
     assert_complete_and_equal(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(10)
 def test_a_killed_worker_is_replaced(undisturbed, spec_file, tmp_path):
     process = start("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
     wait_for(tmp_path / "r", TrialState.RUNNING, process)
@@ -141,6 +146,7 @@ def test_a_killed_worker_is_replaced(undisturbed, spec_file, tmp_path):
     assert_complete_and_equal(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(12)
 def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
     spec = tmp_path / "tiny.yaml"
     spec.write_text(
@@ -163,6 +169,7 @@ def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
     assert len(stored(tmp_path / "r")) == 3
 
 
+@pytest.mark.slow(12)
 def test_trials_limits_one_run(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r")
     for expected in (3, 4):
@@ -172,6 +179,7 @@ def test_trials_limits_one_run(undisturbed, spec_file, tmp_path):
     assert_complete_and_equal(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(12)
 def test_sqlite_gives_the_same_tables(undisturbed, spec_file, tmp_path):
     url = f"sqlite:///{tmp_path / 'study.db'}"
     result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
@@ -179,6 +187,7 @@ def test_sqlite_gives_the_same_tables(undisturbed, spec_file, tmp_path):
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
 
 
+@pytest.mark.slow(14)
 def test_postgresql_gives_the_same_tables_and_hides_its_password(
     undisturbed, spec_file, tmp_path, postgres, postgres_url
 ):
@@ -194,6 +203,7 @@ def test_postgresql_gives_the_same_tables_and_hides_its_password(
     assert not any(b"top-secret" in content for content in [*written, (result.stdout + result.stderr).encode()])
 
 
+@pytest.mark.slow(12)
 def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_path):
     base = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1, "--set", "train.batch_size=16")
     assert run(*base).returncode == 0
@@ -206,6 +216,7 @@ def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_pat
     assert set(trials.dataset) == {f"features:{feature_file}"}
 
 
+@pytest.mark.slow(13)
 def test_an_arm_added_to_a_spec_runs_alone(spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1)
     assert run(*options).returncode == 0
@@ -217,6 +228,7 @@ def test_an_arm_added_to_a_spec_runs_alone(spec_file, tmp_path):
     assert [trial.params["sorter.name"] for trial in after] == ["softsort", "argsort", "neuralsort"]
 
 
+@pytest.mark.slow(8)
 def test_a_database_that_cannot_take_other_levels_says_so(spec_file, tmp_path):
     options = (
         "--study",

@@ -41,6 +41,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow(12)
 def test_names_are_escaped_in_html_markdown_latex_and_the_dashboard(folder, tmp_path):
     write_report(read_results(folder / "r" / "nasty"), tmp_path)
     for name in ("report.html", "report.md"):
@@ -82,6 +83,7 @@ def test_trials_have_pictures_on_the_dashboard(folder):
     assert before == 8
 
 
+@pytest.mark.slow(10)
 def test_an_archive_opens_elsewhere(folder, tmp_path):
     made = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--export", tmp_path / "all.zip")
     assert made.returncode == 0, made.stderr

