@@ -1,4 +1,5 @@
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +12,16 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return in_a_fork("nsh_core", arguments)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    settings = ("--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0")
-    result = command("train", "--dataset", "digits", *settings, "--out", str(folder))
-    assert result.returncode == 0, result.stderr
-    return folder, result.stdout
+@pytest.fixture(scope="session")
+def trained(once):
+    def make(folder: Path) -> None:
+        settings = ("--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0")
+        result = command("train", "--dataset", "digits", *settings, "--out", str(folder))
+        assert result.returncode == 0, result.stderr
+        (folder / "stdout").write_text(result.stdout)
+
+    folder = once("trained", make)
+    return folder, (folder / "stdout").read_text()
 
 
 def metrics_of(output: str) -> dict[str, str]:

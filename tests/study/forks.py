@@ -62,6 +62,7 @@ def child(order: dict) -> None:
         for name, limit in order["limits"].items():
             resource.setrlimit(getattr(resource, name), (limit, limit))
         MAINS[order["script"]]()
+        code = 0
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:
