@@ -22,7 +22,7 @@ from optuna.trial import TrialState, create_trial
 from nsh_core import make_config
 from nsh_core.measures import RESULT, SELECTION
 from study.execution.queue import claim
-from study.execution.records import TrialFacts
+from study.execution.records import Task, TrialFacts
 from study.execution.trial import Outcome, record
 from study.storage.opening import open_storage
 
@@ -85,10 +85,10 @@ def _rate(url: str, workers: int, trials: int) -> float:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
-    config = make_config({}).model_dump_json()
+    config = make_config({})
     for number in range(trials):
-        facts = {"key": str(number), "config": config, "phase": "final", "arm": "a", "after": -1}
-        study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=facts))
+        task = Task(str(number), -1, "a", "final", {}, "digits", "f", config)
+        study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=task.attributes()))
     context = multiprocessing.get_context("spawn")
     ready, go = context.Barrier(workers + 1), context.Event()
     processes = [context.Process(target=_work, args=(url, trials, ready, go)) for _ in range(workers)]

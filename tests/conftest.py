@@ -1,15 +1,68 @@
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from nsh_core import load_dataset
 from nsh_core.data import Dataset
 
 torch.set_num_threads(1)
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow(seconds): takes about so long; the longest tests run first")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest tests first. Processes are given a contiguous share each: these are dealt out among the shares.
+
+    Towards the end a process that has nothing left takes over tests from the end of another's share, short ones.
+    """
+    marked = [(item.get_closest_marker("slow"), item) for item in items]
+    slow = sorted(((mark.args[0], item) for mark, item in marked if mark), key=lambda pair: -pair[0])
+    quick = [item for mark, item in marked if not mark]
+    processes, left = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), len(items)
+    items.clear()
+    for place in range(processes):
+        own = [item for _, item in slow[place::processes]]
+        share = left // (processes - place)
+        items += own + quick[: share - len(own)]
+        del quick[: share - len(own)]
+        left -= share
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all processes of this session of tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def once(shared_folder: Path) -> Once:
+    """once(name, make): the folder of that name, filled by make in the first process that asks for it."""
+
+    def filled(name: str, make: Callable[[Path], None]) -> Path:
+        folder = shared_folder / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.with_suffix(".made").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                folder.with_suffix(".made").touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,22 @@
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from benchmarks.cases import map_cases, sort_cases, sorted_nce_cases
 from benchmarks.references import map_loop
 from nsh_core.codes import pack
 from nsh_core.metrics import mean_average_precision
-
-ROOT = Path(__file__).parents[2]
+from tests.study.commands import in_a_fork
 
 
 def bench(*options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return in_a_fork("benchmarks", options)
 
 
+@pytest.mark.slow(5)
 def test_a_quick_run_writes_its_lines_and_figure(tmp_path):
     result = bench(
         "--only", "torchsort", "--quick", "--json", tmp_path / "lines.json", "--figure", tmp_path / "cost.png"

@@ -1,23 +1,27 @@
 import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nsh_core import Hasher, UserError, fit, make_config
+from tests.study.commands import in_a_fork
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "nsh_core", *arguments], capture_output=True, text=True)
+    return in_a_fork("nsh_core", arguments)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    settings = ("--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0")
-    result = command("train", "--dataset", "digits", *settings, "--out", str(folder))
-    assert result.returncode == 0, result.stderr
-    return folder, result.stdout
+@pytest.fixture(scope="session")
+def trained(once):
+    def make(folder: Path) -> None:
+        settings = ("--set", "code_length=16", "--set", "train.epochs=2", "--seed", "0")
+        result = command("train", "--dataset", "digits", *settings, "--out", str(folder))
+        assert result.returncode == 0, result.stderr
+        (folder / "stdout").write_text(result.stdout)
+
+    folder = once("trained", make)
+    return folder, (folder / "stdout").read_text()
 
 
 def metrics_of(output: str) -> dict[str, str]:

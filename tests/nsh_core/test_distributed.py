@@ -1,8 +1,6 @@
 """Two gloo processes against one: the same loss, gradient, weights and codes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,44 +9,10 @@ from safetensors.torch import load_file
 
 from nsh_core import UserError, fit, load_dataset, make_config
 from nsh_core.tensor_files import load_tensors
+from tests.conftest import Once
 from tests.nsh_core.images import make_folder
-
-STEP = """
-import json, sys, torch
-from safetensors.torch import save_file
-from nsh_core import load_dataset, make_config
-from nsh_core.distributed import gathered, own_part, processes, rank, size, sum_gradients
-from nsh_core.model import forward_together
-from nsh_core.trainer import _Ending, _Run
-
-def step(out, dataset, settings):
-    config = make_config({}, ["code_length=16", *settings])
-    run = _Run(config, load_dataset(dataset), _Ending())
-    # Backbones hand on float32.
-    kind = torch.float32 if run.model.backbone else torch.float64
-    run.model.to(kind)
-    order = run.begin_epoch()
-    views = run.views(order[: config.train.batch_size])
-    items = torch.cat([own_part(view) for view in views])[None].to(kind)
-    first, second = (gathered(half) for half in forward_together([run.model], items).halves())
-    terms = run.method([config])(first, second, [run.generator])
-    terms["loss"].sum().backward()
-    sum_gradients(run.model.parameters())
-    found = {f"gradient {name}": parameter.grad for name, parameter in run.model.named_parameters()}
-    found |= dict(run.model.named_buffers()) | {"loss": terms["loss"].detach()}
-    if rank() == 0:
-        save_file({name: tensor.contiguous() for name, tensor in found.items()}, f"{out}-{size()}.safetensors")
-
-with processes():
-    for out, dataset, settings in json.loads(sys.argv[1]):
-        step(out, dataset, settings)
-"""
-
-
-def torchrun(processes: int, *command: object) -> subprocess.CompletedProcess[str]:
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.run([*start, *map(str, command)], capture_output=True, text=True)
-
+from tests.nsh_core.steps import step
+from tests.study.commands import ROOT, in_a_fork
 
 CASES = {
     "nsh": ["loss.quantization_weight=0.1", "loss.code_anchor_weight=0.5"],
@@ -58,40 +22,56 @@ CASES = {
 }
 
 
-def test_a_step_of_two_processes_is_that_of_one(tmp_path):
-    make_folder(tmp_path / "photos")
-    (tmp_path / "step.py").write_text(STEP)
-    photos = f"imagefolder:{tmp_path / 'photos'}"
-    orders = [
-        (str(tmp_path / name), photos if name == "images" else "digits", settings) for name, settings in CASES.items()
-    ]
-    for processes in (1, 2):
-        made = torchrun(processes, tmp_path / "step.py", json.dumps(orders))
+RUN = ["code_length=16", "train.epochs=2", "train.evaluate_every=1", "seed=3"]
+
+
+def orders(folder: Path) -> list[tuple[str, str, list[str]]]:
+    """The steps, whose results go into a folder."""
+    photos = f"imagefolder:{folder / 'photos'}"
+    return [(str(folder / name), photos if name == "images" else "digits", own) for name, own in CASES.items()]
+
+
+@pytest.fixture(scope="session")
+def two(once: Once) -> Path:
+    """The steps and a run of two processes, in one launch: a folder of their results, what was printed in stdout."""
+
+    def make(folder: Path) -> None:
+        make_folder(folder / "photos")
+        assignments = [part for setting in RUN for part in ("--set", setting)]
+        train = ["train", *assignments, "--out", folder / "hasher", "--checkpoints", folder / "checkpoints"]
+        script = ["-m", "tests.nsh_core.steps", json.dumps([orders(folder), list(map(str, train))])]
+        made = in_a_fork("torchrun", ["--standalone", "--nproc-per-node", "2", *script], {"PYTHONPATH": str(ROOT)})
         assert made.returncode == 0, made.stderr
+        (folder / "stdout").write_text(made.stdout)
+
+    return once("two", make)
+
+
+@pytest.mark.slow(14)
+def test_a_step_of_two_processes_is_that_of_one(two, tmp_path):
+    make_folder(tmp_path / "photos")
+    for order in orders(tmp_path):
+        step(*order)
     for name in CASES:
-        one, two = (load_file(tmp_path / f"{name}-{processes}.safetensors") for processes in (1, 2))
-        assert set(one) == set(two)
+        one = load_file(tmp_path / f"{name}-1.safetensors")
+        both = load_file(two / f"{name}-2.safetensors")
+        assert set(one) == set(both)
         assert one["loss"].abs().item() > 0
         assert any(value.abs().max() > 1e-4 for key, value in one.items() if key.startswith("gradient hash_head"))
         for key, value in one.items():
             rounding = 1e-5 if name == "images" else 1e-6
-            torch.testing.assert_close(two[key], value, rtol=rounding, atol=rounding)
+            torch.testing.assert_close(both[key], value, rtol=rounding, atol=rounding)
 
 
-def test_a_run_of_two_processes_gives_the_codes_of_one(tmp_path):
-    settings = ["code_length=16", "train.epochs=2", "train.evaluate_every=1", "seed=3"]
-    assignments = [part for setting in settings for part in ("--set", setting)]
-    places = ["--out", tmp_path / "hasher", "--checkpoints", tmp_path / "checkpoints"]
-    made = torchrun(2, "-m", "nsh_core", "train", *assignments, *places)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.count("val_map:") == 1
-    alone = fit(make_config({}, settings), load_dataset("digits"))
-    tensors, facts = load_tensors(tmp_path / "hasher", "hasher")
+def test_a_run_of_two_processes_gives_the_codes_of_one(two):
+    assert (two / "stdout").read_text().count("val_map:") == 1
+    alone = fit(make_config({}, RUN), load_dataset("digits"))
+    tensors, facts = load_tensors(two / "hasher", "hasher")
     for name, value in alone.model.state_dict().items():
         torch.testing.assert_close(tensors[name], value, rtol=1e-3, atol=1e-4)
     assert facts["metrics"]["test_map"] == pytest.approx(alone.metrics["test_map"], abs=0.005)
     assert [record["epoch"] for record in facts["history"]] == [1, 2]
-    assert json.loads(Path(tmp_path / "checkpoints" / "checkpoint.json").read_text())["epoch"] == 2
+    assert json.loads(Path(two / "checkpoints" / "checkpoint.json").read_text())["epoch"] == 2
 
 
 def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):

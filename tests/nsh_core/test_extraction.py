@@ -4,8 +4,6 @@ import json
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from nsh_core.data.augment import random_views
 from nsh_core.evaluation import continuous_map
 from nsh_core.extraction import extract, prepared
 from tests.nsh_core.images import make_folder, make_list
+from tests.study.commands import Fork, in_a_fork
 
 CNN = ImageConfig(backbone="small_cnn")
 
@@ -32,7 +31,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def command(folder: Path, out: Path, *options: str) -> list[str]:
-    base = [sys.executable, "-m", "nsh_core", "features", "--dataset", f"imagefolder:{folder}", "--out", str(out)]
+    base = ["features", "--dataset", f"imagefolder:{folder}", "--out", str(out)]
     return [*base, "--backbone", "small_cnn", "--views", "3", *options]
 
 
@@ -43,19 +42,18 @@ def digest(path: Path) -> str:
     return hashlib.sha256(b"".join(f.name.encode() + f.read_bytes() for f in sorted(path.iterdir()))).hexdigest()
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("out", ["f.npz", "folder"])
 def test_killed_at_random_moments_the_file_is_the_same_byte_for_byte(folder, tmp_path, out):
     whole, killed = tmp_path / "whole" / out, tmp_path / "killed" / out
     for path in (whole, killed):
         path.parent.mkdir()
-    subprocess.run(command(folder, whole, "--batch", "3"), check=True, capture_output=True)
+    assert in_a_fork("nsh_core", command(folder, whole, "--batch", "3")).returncode == 0
     working = killed.with_name(f"{out}.partial")
     rng = random.Random(out)
     kills = 0
     for delay in (0, rng.uniform(0, 0.3), rng.uniform(0, 0.3)):
-        process = subprocess.Popen(
-            command(folder, killed, "--batch", "3"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
+        process = Fork("nsh_core", *command(folder, killed, "--batch", "3"))
         while process.poll() is None and not working.exists():
             time.sleep(0.001)
         time.sleep(delay)
@@ -64,7 +62,7 @@ def test_killed_at_random_moments_the_file_is_the_same_byte_for_byte(folder, tmp
         if killed.exists():
             break
     if not killed.exists() or list(killed.parent.glob("*.partial")):
-        subprocess.run(command(folder, killed, "--batch", "3"), check=True, capture_output=True)
+        assert in_a_fork("nsh_core", command(folder, killed, "--batch", "3")).returncode == 0
     assert kills > 0
     assert digest(killed) == digest(whole)
     assert [path.name for path in killed.parent.iterdir()] == [out]
@@ -89,7 +87,7 @@ def test_stopped_while_it_is_put_in_place(folder, tmp_path, monkeypatch, out, st
         with contextlib.suppress(Stop):  # a folder is not packed, a file has nothing to unlink
             extract(dataset, CNN, stopped, views=3, batch=9)
     if list(stopped.parent.glob("*.partial")):
-        app(command(folder, stopped, "--batch", "9")[3:], standalone_mode=False)
+        app(command(folder, stopped, "--batch", "9"), standalone_mode=False)
     assert digest(stopped) == digest(whole)
     assert [path.name for path in stopped.parent.iterdir()] == [out]
 
@@ -177,7 +175,7 @@ def test_the_command_says_what_does_not_fit(folder, tmp_path):
         (("--out", str(folder)), "is there already: remove it, or choose another place"),
     ):
         with pytest.raises(UserError, match=re.escape(message)):
-            app(command(folder, tmp_path / "f.npz", *options)[3:], standalone_mode=False)
+            app(command(folder, tmp_path / "f.npz", *options), standalone_mode=False)
 
 
 def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from nsh_core.optimizers import Adam, AdamW
 from nsh_core import CodeCollapse, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
 from nsh_core.evaluation import continuous_map
 from nsh_core.metrics import mean_average_precision
+from tests.study.commands import Fork, in_a_fork
 
 FAST = {"code_length": 12, "train": {"epochs": 3, "evaluate_every": 2}}
 
@@ -98,16 +99,17 @@ def test_a_stopped_run_goes_on_to_the_same_codes(digits, tmp_path, stop_after, o
     assert resumed.metrics == whole.metrics
 
 
+@pytest.mark.slow(6)
 def test_a_killed_process_goes_on_to_the_same_codes(digits, tmp_path):
-    command = [sys.executable, "-m", "nsh_core", "train", "--set", "train.epochs=12", "--set", "code_length=16"]
+    command = ["train", "--set", "train.epochs=12", "--set", "code_length=16"]
     kept = [*command, "--checkpoints", str(tmp_path / "c"), "--out", str(tmp_path / "killed")]
-    process = subprocess.Popen(kept, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Fork("nsh_core", *kept)
     while process.poll() is None and not (tmp_path / "c" / "checkpoint.json").exists():
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    subprocess.run(kept, check=True, capture_output=True)
-    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
+    assert in_a_fork("nsh_core", kept).returncode == 0
+    assert in_a_fork("nsh_core", [*command, "--out", str(tmp_path / "whole")]).returncode == 0
     killed, whole = (Hasher.load(tmp_path / name) for name in ("killed", "whole"))
     np.testing.assert_array_equal(killed.encode(digits.database), whole.encode(digits.database))
     assert killed.metrics == whole.metrics
@@ -180,6 +182,7 @@ def test_the_continuous_line_of_cifar_is_the_designs(cifar_features):
     assert continuous_map(dataset, 1000)["test_map"] == pytest.approx(0.484, abs=0.03)
 
 
+@pytest.mark.slow(5)
 def test_the_optimizers_are_torchs_without_the_import_of_its_compiler():
     code = (
         "import sys; from nsh_core import fit, load_dataset, make_config\n"

@@ -1,11 +1,15 @@
 """Runs the commands of the project as a user would."""
 
 import atexit
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +28,8 @@ figures: [arms, curves, pr, health, cost, gallery]
 
 COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked", "commit"]
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
 _servers: dict[int, subprocess.Popen] = {}
 
 
@@ -38,20 +44,84 @@ def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def report(*options: object) -> subprocess.CompletedProcess[str]:
-    return in_a_fork("report.py", options, {})
+    return in_a_fork("report.py", options)
 
 
-def in_a_fork(script: str, options: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a fork of a process that has imported everything already, which saves seconds a command."""
-    server = _servers.get(os.getpid()) or _serve()
-    command = arguments(script, *options)
-    with tempfile.TemporaryDirectory() as folder:
-        order = {"script": script, "argv": command[1:], "env": environment, "folder": folder, "cwd": os.getcwd()}
-        server.stdin.write(json.dumps(order) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        out, err = (Path(folder, name).read_text() for name in ("out", "err"))
-    return subprocess.CompletedProcess(command, code, out, err)
+def in_a_fork(
+    script: str, options: Iterable[object], environment: dict[str, str] | None = None, **limits: int
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end in a fork; see Fork."""
+    fork = Fork(script, *options, environment=environment, **limits)
+    out, err = fork.communicate()
+    return subprocess.CompletedProcess(fork.args, fork.returncode, out, err)
+
+
+class Fork:
+    """A command in a fork of a process that has imported everything already, which saves seconds a command.
+
+    Has what tests need of a subprocess.Popen. script: one of MAINS in forks.py. host: a name of its own for the
+    host that it runs on, where the system allows it. limits: of its resources, as RLIMIT_FSIZE=1024.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        *options: object,
+        environment: dict[str, str] | None = None,
+        host: str = "",
+        **limits: int,
+    ) -> None:
+        self.args = arguments(script, *options)
+        self.returncode: int | None = None
+        self._folder = tempfile.TemporaryDirectory()
+        self._server = _servers.get(os.getpid()) or _serve()
+        order = {
+            "script": script, "argv": self.args[1:], "cwd": os.getcwd(), "folder": self._folder.name, "host": host,
+            "env": os.environ | ONE_THREAD | (environment or {}), "limits": limits,
+        }  # fmt: skip
+        self._server.stdin.write(json.dumps(order) + "\n")
+        self._server.stdin.flush()
+        self.pid = int(self._server.stdout.readline())
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            with contextlib.suppress(FileNotFoundError):
+                self.returncode = int(self._file("code").read_text())
+        return self.returncode
+
+    def wait(self, timeout: float = 600) -> int:
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            assert self._server.poll() is None, "the fork server ended"
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(0.005)
+        return self.returncode
+
+    def communicate(self, timeout: float = 600) -> tuple[str, str]:
+        self.wait(timeout)
+        return self.written("out"), self.written("err")
+
+    def written(self, name: str) -> str:
+        """What it wrote by now to out or err."""
+        return self._file(name).read_text() if self._file(name).exists() else ""
+
+    def first_line(self, timeout: float) -> str:
+        """Of its output, once it is there; what there is if it ends before."""
+        deadline = time.monotonic() + timeout
+        while "\n" not in (out := self.written("out")) and self.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return out.partition("\n")[0]
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _file(self, name: str) -> Path:
+        return Path(self._folder.name, name)
 
 
 def _serve() -> subprocess.Popen:
@@ -61,10 +131,19 @@ def _serve() -> subprocess.Popen:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        env=os.environ | ONE_THREAD,
     )
     _servers[os.getpid()] = server
-    atexit.register(server.kill)
+    atexit.register(_end, server)
     return server
+
+
+def _end(server: subprocess.Popen) -> None:
+    """Its forks end with it."""
+    server.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(10)
+    server.kill()
 
 
 def outcome(folder: Path) -> pd.DataFrame:

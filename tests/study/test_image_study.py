@@ -21,6 +21,7 @@ figures: [arms, health, gallery]
 """
 
 
+@pytest.mark.slow(12)
 @pytest.mark.parametrize("kind", ["imagefolder", "list"])
 def test_a_study_on_images_runs_and_shows_them(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))

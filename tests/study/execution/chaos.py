@@ -1,16 +1,14 @@
 """Four people run one study on one PostgreSQL server while processes are killed at random.
 
-python -m tests.study.chaos --minutes 5 prints how often what was killed, and compares the table with that of an
-undisturbed run. Each of the four has a host name of its own where the system allows it, so that only silence tells
+python -m tests.study.execution.chaos --minutes 5 prints how often what was killed, and compares the table with that of
+an undisturbed run. Each of the four has a host name of its own where the system allows it, so that only silence tells
 that a run is dead.
 """
 
 import argparse
 import os
 import random
-import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -23,7 +21,7 @@ import psutil
 from optuna.trial import TrialState
 
 from study.storage.opening import open_storage
-from tests.study.commands import arguments, outcome
+from tests.study.commands import Fork, outcome, run
 
 SPEC = """\
 question: Does the table survive?
@@ -38,31 +36,22 @@ figures: [arms]
 """
 
 
-def host(name: str) -> list[str]:
-    """The start of a command that runs on a host of that name; empty where namespaces are not allowed."""
-    allowed = shutil.which("unshare") and subprocess.run(["unshare", "-u", "true"], capture_output=True).returncode == 0
-    return ["unshare", "-u", "sh", "-c", f'hostname {name}; exec "$@"', "sh"] if allowed else []
-
-
 class People:
-    """Runs of one study at once, each with one worker process."""
+    """Runs of one study at once, each with one worker process, on hosts node0, node1, ..."""
 
     def __init__(self, options: list[object], count: int, folder: Path) -> None:
-        self.commands = [
-            [*host(f"node{person}"), *arguments("run.py", *options, "--results", folder / f"r{person}", "--jobs", 1)]
-            for person in range(count)
-        ]
-        self.log = (folder / "log").open("a")
-        self.processes = [self._start(command) for command in self.commands]
+        self.options, self.folder = options, folder
+        self.processes = [self._start(person) for person in range(count)]
 
-    def _start(self, command: list[str]) -> subprocess.Popen:
-        return subprocess.Popen(command, stdout=self.log, stderr=self.log)
+    def _start(self, person: int) -> Fork:
+        results = self.folder / f"r{person}"
+        return Fork("run.py", *self.options, "--results", results, "--jobs", 1, host=f"node{person}")
 
     def revive(self) -> None:
         """Starts again what was killed."""
         for place, process in enumerate(self.processes):
             if process.poll() not in (None, 0):
-                self.processes[place] = self._start(self.commands[place])
+                self.processes[place] = self._start(place)
 
     def kill_one(self, rng: random.Random) -> str | None:
         """kill -9 for a run or for its worker; which."""
@@ -123,7 +112,7 @@ def main() -> None:
         counts = complete_keys(url, "chaos")
         print(f"killed in {disturbed:.0f} s: {dict(killed)}; whole run {time.monotonic() - start:.0f} s", flush=True)
         print(f"runs: {len(counts)}, most results of one run: {max(counts.values())}")
-    subprocess.run(arguments("run.py", *options, "--results", folder / "calm"), check=True, stdout=subprocess.DEVNULL)
+    assert run(*options, "--results", folder / "calm").returncode == 0
     calm = outcome(folder / "calm" / "chaos")
     for person in range(4):
         pd.testing.assert_frame_equal(outcome(folder / f"r{person}" / "chaos"), calm)

@@ -37,6 +37,7 @@ def test_intervals_of_paired_differences_cover(n):
     assert 0.93 <= covered / DRAWS <= 0.97
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("n", [5, 10, 20])
 @pytest.mark.parametrize("datasets", [2, 3])
 def test_intervals_of_the_interquartile_mean_cover(n, datasets):
@@ -45,6 +46,7 @@ def test_intervals_of_the_interquartile_mean_cover(n, datasets):
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("n", [5, 10])
 def test_intervals_of_the_probability_of_improvement_cover(n):
     values = np.random.default_rng(30 + n).normal(0, 1, (DRAWS, 2, 3, n))

@@ -14,7 +14,6 @@ from study.plan.spec import StudySpec, arm_name
 from study.reporting import figures as figures
 from study.reporting.document import write_report
 from study.reporting.latex import escape, latex_table
-from tests.study.commands import report, run
 
 
 def synthetic(
@@ -101,6 +100,7 @@ def test_failures_are_said():
     assert verdict.cautions[0] == "neuralsort: 8 of its trials have no result (not_finite: x)."
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
@@ -191,19 +191,15 @@ def test_arms_are_compared_within_their_groups_and_named_so(tmp_path):
     assert "At a glance" in (tmp_path / "report.md").read_text()
 
 
-def test_the_command_reports_on_a_real_run(spec_file, tmp_path):
-    folders = ("--results", tmp_path / "r")
-    assert run("--study", spec_file, *folders).returncode == 0
-    result = report("--study", "tiny", *folders, "--reports", tmp_path / "p")
-    assert result.returncode == 0, result.stderr
-    assert "is best on the validation queries" in result.stdout
-    made = {path.name for path in (tmp_path / "p" / "tiny").iterdir()}
+def test_the_command_reports_on_a_real_run(undisturbed, reported):
+    assert "is best on the validation queries" in (reported / "stdout").read_text()
+    made = {path.name for path in (reported / "tiny").iterdir()}
     assert {"report.html", "report.md", "table.tex", "arms.png", "arms.pdf", "curves.png", "pr.png"} <= made
-    page = (tmp_path / "p" / "tiny" / "report.html").read_text()
+    page = (reported / "tiny" / "report.html").read_text()
     for fact in ("fingerprint", "commit", "torch", "python study/run.py --study"):
         assert fact in page
     reported = re.findall(r"<td>(0\.\d{3})</td>", page)
-    summary = pd.read_csv(tmp_path / "r" / "tiny" / "summary.csv")
+    summary = pd.read_csv(undisturbed / "tiny" / "summary.csv")
     assert f"{summary[summary.metric == 'val_map']['mean'].max():.3f}" in reported
 
 

@@ -114,6 +114,7 @@ def test_the_tuning_seed_is_none_of_the_final_ones(spec, tmp_path):
         load_spec(str(tmp_path / "tuned.yaml"))
 
 
+@pytest.mark.slow(50)
 def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
     (tmp_path / "tuned.yaml").write_text(SPEC)
     options = ("--study", tmp_path / "tuned.yaml", "--batch-trials", 3)

@@ -1,5 +1,4 @@
 import contextlib
-import subprocess
 import time
 from collections import Counter
 
@@ -7,7 +6,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from tests.study.commands import arguments, outcome, run
+from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
 SPEC = """\
@@ -36,12 +35,12 @@ def cluster(monkeypatch):
     cluster.shutdown()
 
 
+@pytest.mark.slow(40)
 def test_a_node_that_is_killed_costs_no_trial(cluster, tmp_path):
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     (tmp_path / "lost.yaml").write_text(SPEC)
     options = ("--study", tmp_path / "lost.yaml", "--results", tmp_path / "ray", "--engine", "ray", "--batch-trials", 2)
-    command = ["env", f"RAY_ADDRESS={cluster.address}", *arguments("run.py", *options)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = Fork("run.py", *options, environment={"RAY_ADDRESS": cluster.address})
     deadline = time.monotonic() + 120
     running = 0
     while running < 4 and time.monotonic() < deadline:
@@ -62,10 +61,11 @@ def test_a_node_that_is_killed_costs_no_trial(cluster, tmp_path):
     assert set(done.values()) == {1}
 
 
+@pytest.mark.slow(10)
 def test_no_cluster_is_told_in_one_line(spec_file, tmp_path):
     pytest.importorskip("ray")
-    command = arguments("run.py", "--study", spec_file, "--results", tmp_path / "r", "--engine", "ray")
-    result = subprocess.run(["env", "RAY_ADDRESS=127.0.0.1:1", *command], capture_output=True, text=True)
+    options = ("--study", spec_file, "--results", tmp_path / "r", "--engine", "ray")
+    result = in_a_fork("run.py", options, {"RAY_ADDRESS": "127.0.0.1:1"})
     assert result.returncode == 2
     assert "error: no Ray cluster found" in result.stderr
     assert "Traceback" not in result.stderr

