@@ -40,6 +40,20 @@ def progress_bar(unit: str, *more: ProgressColumn) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
+def at_least_one(text: str) -> int:
+    """The value of an option that counts something; typer's own check of a range does not say what it got.
+
+    Args:
+        text: As typed.
+
+    Raises:
+        typer.BadParameter: It is no whole number of at least 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
 def _complain(message: str) -> int:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return BAD_INPUT

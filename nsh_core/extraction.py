@@ -24,7 +24,7 @@ from nsh_core.cli import progress_bar
 from nsh_core.config import Config, ImageConfig
 from nsh_core.data import Dataset, Images, Split
 from nsh_core.data.dataset import fingerprint_of
-from nsh_core.data.features import FACTS, Features
+from nsh_core.data.features import FACTS, Features, read_folder, stored_fingerprint
 from nsh_core.data.places import cache_folder
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
@@ -44,8 +44,8 @@ class FrozenFeatures(Features):
     """Features extracted from a data set of images, of which they keep the name, the splits and the pictures."""
 
     def __init__(self, images: Images, path: Path) -> None:
-        super().__init__(images.name, path)
-        self.name, self._images = images.name, images
+        super().__init__(images.name, read_folder(path), path, stored_fingerprint(path))
+        self._images = images
         self.default_map_at = images.default_map_at
 
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:

@@ -129,7 +129,9 @@ class Registry(Generic[T]):
         if name in self._imported:
             return self._imported[name]
         points = self._installed[name]
-        rivals = [point.value for point in points[1:]] + [_called(self._entries[name])] * (name in self._entries)
+        rivals = [point.value for point in points[1:]]
+        if name in self._entries:
+            rivals.append(_called(self._entries[name]))
         if rivals:
             raise UserError(f"{self.kind} {name!r} is both {points[0].value} and {', '.join(rivals)}: uninstall one")
         try:

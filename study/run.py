@@ -48,17 +48,20 @@ SOME_FAILED = 1
 
 def _stack(text: str) -> int:
     """`auto` as 0, or a number of runs."""
-    if text != "auto" and not (text.isdecimal() and int(text) > 0):
-        raise typer.BadParameter(f"must be auto or a number of at least 1, got {text!r}")
-    return 0 if text == "auto" else int(text)
+    try:
+        return 0 if text == "auto" else cli.at_least_one(text)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(error.message.replace("must be", "must be auto, or")) from None
 
 
 @app.command()
 def study(
     study: Annotated[str | None, typer.Option(help="name of a shipped study, or path of a .yaml file")] = None,
     dataset: Annotated[str | None, typer.Option(help=f"{usage()}; default: the study's")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="seeds of each arm")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="worker processes; default: a core each")] = None,
+    seeds: Annotated[int | None, typer.Option(parser=cli.at_least_one, help="seeds of each arm")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(parser=cli.at_least_one, help="worker processes; default: a core each")
+    ] = None,
     assignments: Annotated[
         list[str], typer.Option("--set", help="override a setting of every arm: train.epochs=10")
     ] = [],  # noqa: B006
@@ -68,9 +71,10 @@ def study(
     storage: Annotated[str | None, typer.Option(envvar="NSH_STORAGE", help=f"Optuna storage: {KINDS}")] = None,
     mode: Annotated[str | None, typer.Option(help=f"{', '.join(MODES.names())}; default: the study's")] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="tuning trials of each arm; in mode grid the same as --limit")
+        int | None,
+        typer.Option(parser=cli.at_least_one, help="tuning trials of each arm; in mode grid the same as --limit"),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="run at most so many trials now")] = None,
+    limit: Annotated[int | None, typer.Option(parser=cli.at_least_one, help="run at most so many trials now")] = None,
     batch_trials: Annotated[
         int, typer.Option(parser=_stack, help="runs trained as one stack: auto (what is fastest) or a number")
     ] = "auto",  # type: ignore[assignment]

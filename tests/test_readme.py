@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nsh_core import fit, load_dataset, make_config, sorters
-from nsh_core.sorters.base import Sorter, check_rows
+from nsh_core.registry import SORTERS
 from study.plan.planning import make_plan
 from study.plan.spec import load_spec
 from tests.conftest import feature_arrays
@@ -24,28 +24,27 @@ def block(language: str, containing: str) -> str:
 
 def test_the_python_example(capsys):
     names: dict = {}
-    exec(block("python", "import fit"), names)
+    exec(block("python", "from nsh_core import fit, load_dataset"), names)
     assert names["codes"].shape == (300, 2)
     assert 0.5 < float(capsys.readouterr().out.split()[0]) < 1
 
 
 def test_the_study_recipe(tmp_path):
     path = tmp_path / "my_study.yaml"
-    path.write_text(block("yaml", "question"))
+    path.write_text(block("yaml", "Do more positives help"))
     plan = make_plan(load_spec(str(path)))
     assert [trial.config.loss.num_positives for trial in plan.trials] == [1] * 5 + [5] * 5 + [10] * 5
 
 
-def test_the_sorter_recipe(digits, monkeypatch):
-    monkeypatch.setattr(sorters, "_BACKENDS", dict(sorters._BACKENDS))
-    exec(
-        block("python", "class GaussSort"),
-        {"Sorter": Sorter, "check_rows": check_rows, "Tensor": torch.Tensor, "register": sorters.register},
-    )
-    keys = torch.tensor([[1.0, 5.0, 3.0]])
-    assert sorters.build("gauss", temperature=0.1).permutation(keys).argmax(dim=2).tolist() == [[1, 2, 0]]
-    hasher = fit(make_config({"train": {"epochs": 3}}, ["sorter.name=gauss"]), digits)
-    assert hasher.metrics["test_map"] > 0.5
+def test_the_sorter_recipe(digits):
+    exec(block("python", "class GaussSort"), {})
+    try:
+        keys = torch.tensor([[1.0, 5.0, 3.0]])
+        assert sorters.build("gauss", temperature=0.1).permutation(keys).argmax(dim=2).tolist() == [[1, 2, 0]]
+        hasher = fit(make_config({"train": {"epochs": 3}}, ["sorter.name=gauss"]), digits)
+        assert hasher.metrics["test_map"] > 0.5
+    finally:
+        SORTERS.unregister("gauss")
 
 
 def test_the_data_recipe(tmp_path, monkeypatch):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from nsh_core.data import sources
 from nsh_core.data.dataset import Dataset, Split
 from nsh_core.data.digits import Digits
-from nsh_core.data.features import Features
+from nsh_core.data.features import Features, read_features
 from nsh_core.data.images import Images
 from nsh_core.data.places import locate
 from nsh_core.errors import UserError
 from nsh_core.registry import DATASETS
 
-__all__ = ["Dataset", "Images", "Split", "load_dataset", "register", "usage"]
+__all__ = ["Dataset", "Features", "Images", "Split", "load_dataset", "register", "usage"]
 
 register = DATASETS.register
 
@@ -43,7 +43,7 @@ def _digits(argument: str) -> Dataset:
 def _features(argument: str) -> Dataset:
     if not argument:
         raise UserError("dataset features wants a file: features:PATH.npz")
-    return Features(argument, locate(argument))
+    return read_features(name=f"features:{argument}", path=locate(argument))
 
 
 register("digits", _digits)

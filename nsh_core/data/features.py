@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +25,31 @@ _REQUIRED = ("train_views", "database", "database_labels", "query", "query_label
 
 
 class Features(Dataset):
-    """Features at `path`, asked for by `name`: `train_views` [n, V, D], `database` [N, D], `query` [Q, D].
+    """Features in arrays: `train_views` [n, V, D], `database` [N, D], `query` [Q, D], labels of the last two.
 
-    An .npz file, or a folder as `python -m nsh_core features` writes it, which is mapped into memory. Queries are split
-    into halves, validation and test, by a fixed seed. uint8 and float16 stay so. An optional `train_index` [n] says
-    where the training images stand in the database: their features without augmentation. Training labels are never
-    read. Raises UserError naming the array that does not fit.
+    Queries are split into halves, validation and test, by a fixed seed. uint8 and float16 stay so, value = `scale` *
+    stored. An optional `train_index` [n] says where the training images stand in the database: their features without
+    augmentation. Training labels are never read.
+
+    Args:
+        name: How to ask for it again.
+        arrays: By name.
+        where: What messages call their place.
+        content: Fingerprint of them, where it is known.
+
+    Raises:
+        UserError: An array is missing or does not fit.
     """
 
     encoder = "identity"
     default_map_at: int | None = 1000
 
-    def __init__(self, name: str, path: Path) -> None:
-        arrays = _read_folder(path) if path.is_dir() else _read(path)
-        self._content = _stored_fingerprint(path) if path.is_dir() else None
+    def __init__(
+        self, name: str, arrays: Mapping[str, npt.NDArray], where: str | Path = "", content: str | None = None
+    ) -> None:
+        path = where or name
+        _check_names(path, arrays)
+        self._content = content
         scale = float(arrays.get("scale", np.float32(1)))
         if not 0 < scale < float("inf"):
             raise UserError(f"{path}: scale must be a positive number, got {scale}")
@@ -72,7 +83,7 @@ class Features(Dataset):
             "test": test,
         }
         super().__init__(
-            f"features:{name}",
+            name,
             database=Split(database, database_labels, scale),
             validation=Split(query[validation], query_labels[validation], scale),
             test=Split(query[test], query_labels[test], scale),
@@ -114,7 +125,22 @@ class Features(Dataset):
         return self._train
 
 
-def _check_names(path: Path, found: Collection[str]) -> None:
+def read_features(name: str, path: Path) -> Features:
+    """A feature file: .npz, or a folder as `python -m nsh_core features` writes it, which is mapped into memory.
+
+    Args:
+        name: How to ask for it again.
+        path: Of the file or folder.
+
+    Raises:
+        UserError: It cannot be read, or an array does not fit.
+    """
+    if path.is_dir():
+        return Features(name, read_folder(path), path, stored_fingerprint(path))
+    return Features(name, _read(path), path)
+
+
+def _check_names(path: str | Path, found: Collection[str]) -> None:
     missing = [name for name in _REQUIRED if name not in found]
     if missing:
         raise UserError(
@@ -123,7 +149,7 @@ def _check_names(path: Path, found: Collection[str]) -> None:
         )
 
 
-def _read_folder(path: Path) -> dict[str, npt.NDArray]:
+def read_folder(path: Path) -> dict[str, npt.NDArray]:
     _check_names(path, sorted(file.stem for file in path.glob("*.npy")))
     arrays = {}
     for name in (*_REQUIRED, *_OPTIONAL):
@@ -135,7 +161,7 @@ def _read_folder(path: Path) -> dict[str, npt.NDArray]:
     return arrays
 
 
-def _stored_fingerprint(path: Path) -> str | None:
+def stored_fingerprint(path: Path) -> str | None:
     """The fingerprint that extraction left in a folder; none for a folder of other origin."""
     try:
         return json.loads((path / FACTS).read_text(encoding="utf-8"))["fingerprint"]
@@ -157,7 +183,7 @@ def _read(path: Path) -> dict[str, npt.NDArray]:
         raise UserError(f"{path} is not a readable .npz feature file: {error}") from None
 
 
-def _items(path: str | Path, arrays: dict[str, npt.NDArray], name: str, ndim: int) -> Stored:
+def _items(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, ndim: int) -> Stored:
     array = arrays[name]
     axes = "[n, V, D]" if ndim == 3 else "[N, D]"
     if array.ndim != ndim or array.size == 0:
@@ -181,7 +207,7 @@ def _check_index(path: str | Path, index: npt.NDArray, count: int, size: int) ->
         )
 
 
-def _labels(path: str | Path, arrays: dict[str, npt.NDArray], name: str, count: int) -> Labels:
+def _labels(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, count: int) -> Labels:
     labels = arrays[name]
     if labels.ndim not in (1, 2) or len(labels) != count:
         raise UserError(

@@ -76,7 +76,7 @@ def _register_health(name: str, label: str, better: Literal["higher", "lower"], 
         name,
         Measure(
             name, label, better=better, ideal=ideal, shown=(Place.HEALTH, Place.LABEL_FREE),
-            compute=lambda evidence: evidence.health[name],
+            compute=lambda evidence: getattr(evidence.health, name),
         ),
     )  # fmt: skip
 

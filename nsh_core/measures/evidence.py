@@ -8,7 +8,7 @@ from nsh_core.codes import PackedCodes
 from nsh_core.data import Dataset, Split
 from nsh_core.errors import UserError
 from nsh_core.hasher import Hasher
-from nsh_core.metrics import RetrievalMetrics, code_health, retrieval_metrics
+from nsh_core.metrics import CodeHealth, RetrievalMetrics, code_health, retrieval_metrics
 
 
 class Evidence:
@@ -68,7 +68,7 @@ class Evidence:
         return self.hasher.encode(self.dataset.test)
 
     @cached_property
-    def health(self) -> dict[str, float]:
+    def health(self) -> CodeHealth:
         """Health of the database codes; see nsh_core.metrics.health."""
         return code_health(self.database, self.hasher.config.code_length)
 

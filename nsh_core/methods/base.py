@@ -89,7 +89,7 @@ class DeepMethod(Method):
 
     def __init__(self, configs: Sequence[Config]) -> None:
         self.state: dict[str, Tensor] = {}
-        self._setting = PerRun([config.method.settings for config in configs])
+        self.setting = PerRun([config.method.settings for config in configs])
 
     @classmethod
     def shape(cls, config: Config) -> tuple[Any, ...]:

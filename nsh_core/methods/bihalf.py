@@ -33,7 +33,7 @@ class BiHalf(DeepMethod):
 
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         logits = torch.cat([first.logits, second.logits], dim=-2)
-        codes = bi_half(logits, self._setting("gamma", logits)).chunk(2, dim=-2)
+        codes = bi_half(logits, self.setting("gamma", logits)).chunk(2, dim=-2)
         similarity = (paired_cosines(codes) - feature_cosines(first, second)).square().mean(dim=-1)
         return {"similarity": similarity, "loss": similarity}
 

@@ -42,9 +42,9 @@ class CIBHash(DeepMethod):
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         p, q = first.logits.sigmoid(), second.logits.sigmoid()
         one, other = (normalize(sign_through(chance - 0.5), dim=-1) for chance in (p, q))
-        contrast = nt_xent(one, other, self._setting("temperature", p))
+        contrast = nt_xent(one, other, self.setting("temperature", p))
         bottleneck = (_divergence(p, q.detach()) + _divergence(q, p.detach())) / 2
-        loss = contrast + self._setting("kl_weight", p).view(-1) * bottleneck
+        loss = contrast + self.setting("kl_weight", p).view(-1) * bottleneck
         return {"contrast": contrast, "bottleneck": bottleneck, "loss": loss}
 
 

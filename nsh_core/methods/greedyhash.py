@@ -32,5 +32,5 @@ class GreedyHash(DeepMethod):
         similarity = (paired_cosines(codes) - feature_cosines(first, second)).square().mean(dim=-1)
         logits = torch.cat([first.logits, second.logits], dim=-2)
         quantization = (logits.abs() - 1).abs().pow(3).mean(dim=(-2, -1))
-        loss = similarity + self._setting("quantization_weight", logits).view(-1) * quantization
+        loss = similarity + self.setting("quantization_weight", logits).view(-1) * quantization
         return {"similarity": similarity, "quantization": quantization, "loss": loss}

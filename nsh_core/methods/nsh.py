@@ -34,7 +34,7 @@ class NSH(DeepMethod):
     def __init__(self, configs: Sequence[Config]) -> None:
         super().__init__(configs)
         self._losses = [config.loss for config in configs]
-        self._setting = PerRun(self._losses)
+        self.setting = PerRun(self._losses)
         self._active = active_terms(configs[0])
         alike: dict[str, list[int]] = defaultdict(list)
         for run, config in enumerate(configs):
@@ -67,23 +67,23 @@ class NSH(DeepMethod):
         relaxed = torch.cat([first.relaxed, second.relaxed], dim=1)
         calculations = {
             "sorted_nce": lambda: self._sorted_nce(first, second, generators),
-            "anchor": lambda: nt_xent(first.latents, second.latents, self._setting("anchor_temperature", relaxed)),
+            "anchor": lambda: nt_xent(first.latents, second.latents, self.setting("anchor_temperature", relaxed)),
             "code_anchor": lambda: nt_xent(
                 normalize(first.codes, dim=-1),
                 normalize(second.codes, dim=-1),
-                self._setting("code_anchor_temperature", relaxed),
+                self.setting("code_anchor_temperature", relaxed),
             ),
             "balance": lambda: bit_balance(torch.cat([first.codes, second.codes], dim=1)),
             "quantization": lambda: quantization(relaxed),
         }
         terms = {name: calculations[name]() for name in self._active}
-        weighted = (self._setting(f"{name}_weight", relaxed).view(-1) * term for name, term in terms.items())
+        weighted = (self.setting(f"{name}_weight", relaxed).view(-1) * term for name, term in terms.items())
         return terms | {"loss": sum(weighted, relaxed.sum(dim=(1, 2)) * 0)}
 
     def _sorted_nce(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
         keys = agreeing_bits(first.codes, second.codes)
         latents = [v.latents.detach() if self._losses[0].stop_gradient else v.latents for v in (first, second)]
-        similarity = products(latents[0], latents[1]) / self._setting("nce_temperature", keys)
+        similarity = products(latents[0], latents[1]) / self.setting("nce_temperature", keys)
         # <z_i, P_ij Z> = P_ij (Z Z^T)_i: the sorter only has to carry one scalar per item.
         keys, similarity = (torch.cat([matrix, matrix.mT], dim=1) for matrix in (keys, similarity))
         n, levels = keys.shape[2], first.codes.shape[2] + 1

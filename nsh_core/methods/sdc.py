@@ -53,7 +53,7 @@ class SDC(DeepMethod):
         order = feature_cosines(first, second).argsort(dim=-1, stable=True)
         calibration = (cosines.gather(-1, order) - self._calibration).abs().mean(dim=-1)
         quantization = (1 - cosine_similarity(outputs, outputs.sign(), dim=-1)).mean(dim=-1)
-        loss = calibration + self._setting("quantization_weight", outputs).view(-1) * quantization
+        loss = calibration + self.setting("quantization_weight", outputs).view(-1) * quantization
         return {"calibration": calibration, "quantization": quantization, "loss": loss}
 
     @classmethod

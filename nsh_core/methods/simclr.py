@@ -29,5 +29,5 @@ class SimCLR(DeepMethod):
 
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         one, other = (normalize(view.logits, dim=-1) for view in (first, second))
-        contrast = nt_xent(one, other, self._setting("temperature", one))
+        contrast = nt_xent(one, other, self.setting("temperature", one))
         return {"contrast": contrast, "loss": contrast}

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nsh_core.codes import PackedCodes, unpack
 
 
-def code_health(packed: PackedCodes, code_length: int) -> dict[str, float]:
-    """Health of packed codes [N, bytes] of K bits.
+@dataclass(frozen=True)
+class CodeHealth:
+    """Health of a set of codes.
 
-    bit_balance: mean over bits of |mean of the bit|, 0 is balanced, 1 constant.
-    bit_correlation: mean |correlation| between two different live bits, in [0, 1].
-    bit_entropy: mean entropy of a bit, in [0, 1] bits.
-    effective_codes: exp(entropy of the distribution of codes), the effective number of distinct codes, in [1, N].
-    dead_bits: share of bits that are the same in every code.
+    Attributes:
+        bit_balance: Mean over bits of |mean of the bit|, 0 is balanced, 1 constant.
+        bit_correlation: Mean |correlation| between two different live bits, in [0, 1].
+        bit_entropy: Mean entropy of a bit, in [0, 1] bits.
+        effective_codes: exp(entropy of the distribution of codes), the effective number of distinct codes, in [1, N].
+        dead_bits: Share of bits that are the same in every code.
+    """
+
+    bit_balance: float
+    bit_correlation: float
+    bit_entropy: float
+    effective_codes: float
+    dead_bits: float
+
+
+def code_health(packed: PackedCodes, code_length: int) -> CodeHealth:
+    """Health of packed codes.
+
+    Args:
+        packed: uint8 [N, ceil(K / 8)].
+        code_length: K.
+
+    Raises:
+        ValueError: K does not fit.
     """
     codes = unpack(packed, code_length).astype(np.float32)
     mean = codes.mean(axis=0, dtype=np.float64)
@@ -26,10 +48,10 @@ def code_health(packed: PackedCodes, code_length: int) -> dict[str, float]:
     pairs = correlation.size - len(correlation)
     _, counts = np.unique(packed, axis=0, return_counts=True)
     share = counts / len(packed)
-    return {
-        "bit_balance": float(np.abs(mean).mean()),
-        "bit_correlation": float((correlation.sum() - np.trace(correlation)) / pairs) if pairs else 0.0,
-        "bit_entropy": float(entropy.mean()),
-        "effective_codes": float(np.exp(-(share * np.log(share)).sum())),
-        "dead_bits": float(1 - live.mean()),
-    }
+    return CodeHealth(
+        bit_balance=float(np.abs(mean).mean()),
+        bit_correlation=float((correlation.sum() - np.trace(correlation)) / pairs) if pairs else 0.0,
+        bit_entropy=float(entropy.mean()),
+        effective_codes=float(np.exp(-(share * np.log(share)).sum())),
+        dead_bits=float(1 - live.mean()),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -65,7 +66,7 @@ class Stack:
         steps = min(runs[0].steps, most_steps or runs[0].steps)
         ahead = dataset.steps_of_views  # one call for small images in place of many
         times = [time.perf_counter()]
-        sums: dict[str, Tensor] = {}
+        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros(len(runs), device=runs[0].device))
         for step in range(steps):
             if step % ahead == 0:
                 part = slice(step * size, min(step + ahead, steps) * size)
@@ -73,7 +74,7 @@ class Stack:
             here = slice(step % ahead * size, (step % ahead + 1) * size)
             terms = self.step([torch.cat([own_part(view[here]) for view in pair]) for pair in views])
             for name, value in terms.items():
-                sums[name] = sums[name] + value if name in sums else value
+                sums[name] += value
             times.append(time.perf_counter())
         for name, total in sums.items():
             for run, mean in zip(runs, (total / steps).tolist(), strict=True):

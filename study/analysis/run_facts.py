@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nsh_core import plugins
 from nsh_core.config import validation_line
+from nsh_core.errors import UserError
 from nsh_core.files import write_atomically
 from study.plan.spec import StudySpec
 
@@ -113,17 +114,25 @@ class RunFacts(BaseModel):
 def load_plugins_of(folder: Path) -> None:
     """Loads the plug-ins that a run had, where their files still are what they were.
 
-    A folder that comes from elsewhere runs nothing: what it names must lie outside of it, unchanged.
+    Nothing in the folder itself is run: what it names must lie elsewhere, with the content that the run saw.
 
     Args:
         folder: Of the results.
+
+    Raises:
+        UserError: One is no longer there, or another.
     """
     try:
         known = json.loads((folder / RUN_FILE).read_text(encoding="utf-8")).get("plugins", {})
     except (OSError, ValueError, AttributeError):
         return
+    digests = {Path(plugin.name).name: plugin.digest for plugin in plugins.loaded()}
     for name, digest in known.items():
         path = Path(name)
-        changed = name.endswith(".py") and not (path.is_file() and plugins.digest_of(path) == digest)
-        if not changed:
-            plugins.load([name])
+        if digests.get(path.name) == digest:
+            continue
+        if name.endswith(".py") and not (path.is_file() and plugins.digest_of(path) == digest):
+            raise UserError(
+                f"{folder} was made with the plug-in {path.name}, {digest}, which is not at {path}: give --plugin FILE"
+            )
+        plugins.load([name])

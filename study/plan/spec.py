@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nsh_core import plugins
 from nsh_core.config import read_mapping, validation_line
@@ -20,6 +19,13 @@ SPECS = Path(__file__).parents[1] / "specs"
 
 Level = str | int | float | bool
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
+
+
+def _known_figure(name: str) -> str:
+    if name not in FIGURES:
+        known = FIGURES.names()
+        raise ValueError(f"Input should be one of {', '.join(known)}{nearest(name, known)}")
+    return name
 
 
 class Tuning(BaseModel):
@@ -61,7 +67,7 @@ class StudySpec(BaseModel):
     mode: str = Field("grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned")
     tune: Tuning | None = Field(None, description="the budget of a mode that tunes")
     seeds: int = Field(5, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
-    figures: list[str] = Field(
+    figures: list[Annotated[str, AfterValidator(_known_figure)]] = Field(
         ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
     )
 
@@ -99,15 +105,6 @@ class StudySpec(BaseModel):
             raise ValueError(f"must be one of {', '.join(MODES.names())}{nearest(name, MODES.names())}")
         return name
 
-    @field_validator("figures")
-    @classmethod
-    def _known_figures(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in FIGURES:
-                known = FIGURES.names()
-                raise ValueError(f"Input should be one of {', '.join(known)}{nearest(name, known)}, got {name!r}")
-        return names
-
     @model_validator(mode="after")
     def _reference_exists(self) -> StudySpec:
         if set(self.reference) != set(self.factors):
@@ -134,7 +131,7 @@ class StudySpec(BaseModel):
         """The mode itself, a study.plan.mode.Mode."""
         return MODES[self.mode]
 
-    @cached_property
+    @property
     def arms(self) -> list[Arm]:
         """The arms that the factors make, in the mode's order."""
         return self.how.arms(self)

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -155,13 +156,13 @@ def test_cosine_map_ranks_by_cosine():
 def test_code_health_of_known_codes():
     every = np.array(list(itertools.product((-1, 1), repeat=4)))
     healthy = code_health(pack(every), 4)
-    assert healthy == pytest.approx(
+    assert asdict(healthy) == pytest.approx(
         {"bit_balance": 0, "bit_correlation": 0, "bit_entropy": 1, "effective_codes": 16, "dead_bits": 0}
     )
     dead = code_health(pack(np.hstack([every, np.ones((16, 1)), every[:, :1]])), 6)
-    assert dead["dead_bits"] == pytest.approx(1 / 6)
-    assert dead["bit_correlation"] == pytest.approx(2 / 20)
-    assert code_health(pack(np.ones((5, 8))), 8)["effective_codes"] == pytest.approx(1)
+    assert dead.dead_bits == pytest.approx(1 / 6)
+    assert dead.bit_correlation == pytest.approx(2 / 20)
+    assert code_health(pack(np.ones((5, 8))), 8).effective_codes == pytest.approx(1)
 
 
 def test_sorter_fidelity():

@@ -20,8 +20,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[0] = str(ROOT)
 
-import sklearn.datasets
-import torch._dynamo
 
 import benchmarks.run
 import nsh_core.__main__

@@ -11,11 +11,13 @@ import pytest
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
-from nsh_core import UserError
+from nsh_core import UserError, load_dataset
 from study.analysis.results import read_results
+from study.execution.records import Task, TrialFacts
 from study.plan.spec import load_spec
 from study.reporting.document import write_report
 from study.storage.opening import open_storage
+from study.storage.optuna_internals import storage_of, study_id
 from tests.study.commands import ROOT, outcome, report, run
 
 NASTY = "<script>alert(1)</script> & 50%_$x$ | \\input{x}"
@@ -65,7 +67,9 @@ def test_names_are_escaped_in_html_markdown_latex_and_the_dashboard(folder, tmp_
     assert all(line.startswith(("%", "\\", "continuous")) or "&" in line for line in table.splitlines())
     study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
     assert "<script" not in get_note(study)
-    assert not any("<script" in str(value) for value in study._storage.get_study_system_attrs(study._study_id).values())
+    assert not any(
+        "<script" in str(value) for value in storage_of(study).get_study_system_attrs(study_id(study)).values()
+    )
 
 
 def test_level_names_are_one_line(tmp_path):
@@ -82,7 +86,7 @@ def test_trials_have_pictures_on_the_dashboard(folder):
     study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
     from optuna_dashboard.artifact._backend import list_trial_artifacts
 
-    attributes = study._storage.get_study_system_attrs(study._study_id)
+    attributes = storage_of(study).get_study_system_attrs(study_id(study))
     for trial in study.trials:
         artifacts = list_trial_artifacts(attributes, trial.system_attrs, trial)
         assert sorted(artifact["filename"] for artifact in artifacts) == ["curves.png", "gallery.png"]
@@ -138,11 +142,9 @@ def test_every_trial_knows_where_it_came_from(folder):
     assert trials.commit.str.len().min() > 5
     assert trials.codes_sha256.nunique() == 4
     study = optuna.load_study(study_name="nasty", storage=open_storage(str(folder / "r" / "optuna.journal")))
-    from study.execution.trial import facts_of
-
-    facts = facts_of(study.trials[0])
-    assert {"config", "fingerprint", "seed"} <= set(facts)
-    assert all(name in facts["provenance"] for name in ("commit", "torch", "optuna", "host", "processor"))
+    task, facts = Task.of(study.trials[0]), TrialFacts.of(study.trials[0])
+    assert (task.config.seed, task.config.code_length, task.fingerprint) == (0, 8, load_dataset("digits").fingerprint())
+    assert {"commit", "torch", "optuna", "host", "processor"} <= set(facts.provenance)
 
 
 def test_nothing_is_unpickled():

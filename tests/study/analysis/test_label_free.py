@@ -3,7 +3,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.analysis.label_free import DIRECTIONS, rank_correlations
+from nsh_core.measures import Place, measures
+from study.analysis.label_free import rank_correlations
+
+DIRECTIONS = [one.name for one in measures(Place.LABEL_FREE)]
 
 
 def made(arms: int = 30, seeds: int = 2) -> pd.DataFrame:

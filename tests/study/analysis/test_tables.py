@@ -2,14 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nsh_core.measures import MEASURES
 from study.analysis.statistics import compare_paired
-from study.analysis.tables import MEASUREMENTS, compare, summarize
+from study.analysis.tables import compare, summarize
 
 
 @pytest.fixture
 def trials() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({name: rng.random(9) for name in MEASUREMENTS})
+    frame = pd.DataFrame({name: rng.random(9) for name in MEASURES.names()})
     frame["arm"] = ["b"] * 3 + ["a"] * 3 + ["c"] * 3
     frame["seed"] = [0, 1, 2] * 3
     return frame.drop(index=8)

@@ -19,12 +19,14 @@ from nsh_core import UserError, load_dataset
 from study.execution import ownership as processes
 from study.execution import queue
 from study.execution.queue import TrialQueue, claim, interrupt
+from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, _reason, record
 from study.plan.planning import make_plan
 from study.plan.spec import load_spec
 from study.storage import retry as patience
 from study.storage.journal import JournalFile
 from study.storage.opening import open_storage
+from study.storage.optuna_internals import trial_id
 from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
@@ -113,10 +115,10 @@ def test_of_a_trial_that_two_queued_one_runs(queues):
     assert len({trial.user_attrs["key"] for trials in claimed for trial in trials}) == 4
     assert claim(first.study, first.storage, set(keys), lambda _: 2) == []
     # If one is given up, its double is no longer behind it.
-    interrupt(first.storage, first.storage.get_trial(claimed[0][0]._trial_id), "test")
+    interrupt(first.storage, first.storage.get_trial(trial_id(claimed[0][0])), "test")
     assert [trial.user_attrs["key"] for trial in claim(first.study, first.storage, set(keys), lambda _: 2)] == [keys[0]]
     for trial in claimed[1]:
-        record(second.study, trial, Outcome(TrialState.COMPLETE, {"val_map": 0.5}))
+        record(second.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     first.recover()
     reasons = [t.user_attrs.get("failure", "") for t in first.study.trials if t.state == TrialState.FAIL]
     assert sorted(reason.partition(" of")[0] for reason in reasons) == ["duplicate", "duplicate", "interrupted: test"]
@@ -127,7 +129,7 @@ def test_who_queues_late_does_not_queue_again_what_another_ran_meanwhile(queues)
     left = second.unfinished()
     first.enqueue(left)
     for trial in claim(first.study, first.storage, set(left), lambda _: 4)[:2]:
-        record(first.study, trial, Outcome(TrialState.COMPLETE, {"val_map": 0.5}))
+        record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     second.enqueue(left)
     assert len(first.study.trials) == 4
 
@@ -136,7 +138,7 @@ def elsewhere(queue_: TrialQueue) -> optuna.Trial:
     """A running trial whose owner is a process of another host."""
     queue_.enqueue(queue_.unfinished()[:1])
     [trial] = claim(queue_.study, queue_.storage, set(queue_.unfinished()) | set(queue_.latest()), lambda _: 1)
-    queue_.storage.set_trial_user_attr(trial._trial_id, "owner", "elsewhere:1:abc-1")
+    queue_.storage.set_trial_user_attr(trial_id(trial), "owner", "elsewhere:1:abc-1")
     return trial
 
 
@@ -146,7 +148,7 @@ def test_a_trial_of_another_host_is_taken_over_after_long_silence(queues, monkey
     first.recover()
     now = time.monotonic()
     monkeypatch.setattr(queue.time, "monotonic", lambda: now + queue.STALE_SECONDS - 10)
-    first.storage.set_trial_user_attr(trial._trial_id, "beat", 1)
+    first.storage.set_trial_user_attr(trial_id(trial), "beat", 1)
     first.recover()
     monkeypatch.setattr(queue.time, "monotonic", lambda: now + 2 * queue.STALE_SECONDS - 20)
     first.recover()
@@ -157,7 +159,7 @@ def test_a_trial_of_another_host_is_taken_over_after_long_silence(queues, monkey
     assert frozen.state == TrialState.FAIL
     assert frozen.user_attrs["failure"] == "interrupted: no sign of life of elsewhere:1:abc-1 for 120 s"
     # Its owner, who was only slow, finds that the trial is another's now.
-    record(first.study, trial, Outcome(TrialState.COMPLETE, {"val_map": 0.5}))
+    record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     assert first.study.trials[0].state == TrialState.FAIL
     assert first.unfinished()[0] == frozen.user_attrs["key"]
 

@@ -9,7 +9,7 @@ from nsh_core.methods import method
 from study.analysis.gallery import make_gallery
 from study.analysis.results import read_results
 from study.plan.planning import extended, make_plan
-from study.plan.sampling import Tried
+from study.plan.sampling import FinishedTrial
 from study.plan.spec import StudySpec, load_spec
 from tests.study.commands import outcome, report, run
 
@@ -36,7 +36,7 @@ def spec(tmp_path) -> StudySpec:
 def test_every_arm_that_can_be_tuned_gets_the_same_number_of_trials(spec):
     plan = make_plan(spec)
     tuning = [trial for trial in plan.trials if trial.tuning]
-    counts = pd.Series([trial.arm for trial in tuning]).value_counts()
+    counts = pd.Series([trial.arm.name for trial in tuning]).value_counts()
     assert counts.to_dict() == dict.fromkeys(
         [f"method={name}, code_length={bits}" for name in ("nsh", "cibhash") for bits in (8, 12)], 3
     )
@@ -68,29 +68,35 @@ def test_what_an_arm_or_a_user_sets_is_not_tuned(spec):
     plan = make_plan(spec, assignments=("train.learning_rate=0.002",))
     assert all(trial.config.train.learning_rate == 0.002 for trial in plan.trials)
     assert not any("train.learning_rate" in trial.tuned for trial in plan.trials)
-    fixed = spec.model_copy(update={"factors": {"sorter.temperature": [1.0, 2.0]}, "within": []})
+    fixed = spec.model_copy(
+        update={
+            "factors": {"sorter.temperature": [1.0, 2.0]},
+            "reference": {"sorter.temperature": 1.0},
+            "within": [],
+        }
+    )
     assert all("sorter.temperature" not in trial.tuned for trial in make_plan(fixed).trials)
 
 
 def over(plan, value=lambda trial: 0.5, state="complete"):
     """All tries of a plan as over."""
     tries = [trial for trial in plan.trials if trial.tuning]
-    return {trial.config.digest(): Tried(trial.tuned, state, value(trial), 1.0) for trial in tries}
+    return {trial.config.digest(): FinishedTrial(trial.tuned, state, value(trial), 1.0) for trial in tries}
 
 
 def test_final_trials_carry_the_best_settings_and_fresh_seeds(spec):
     plan = make_plan(spec)
     arm = "method=nsh, code_length=8"
-    tries = [trial for trial in plan.trials if trial.arm == arm]
+    tries = [trial for trial in plan.trials if trial.arm.name == arm]
     best = tries[1]
     tried = over(plan, lambda trial: 0.6 if trial == best else 0.5)
-    finals = [trial for trial in extended(plan, tried).trials if trial.arm == arm and not trial.tuning]
+    finals = [trial for trial in extended(plan, tried).trials if trial.arm.name == arm and not trial.tuning]
     assert [trial.seed for trial in finals] == [0, 1]
     assert all(trial.tuned == best.tuned for trial in finals)
     assert extended(extended(plan, tried), tried) == extended(plan, tried)
     # One arm whose tries are not all over waits, the others do not.
     del tried[tries[0].config.digest()]
-    arms = {trial.arm for trial in extended(plan, tried).trials if not trial.tuning}
+    arms = {trial.arm.name for trial in extended(plan, tried).trials if not trial.tuning}
     assert arm not in arms
     assert "method=nsh, code_length=12" in arms
 

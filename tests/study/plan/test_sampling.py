@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsh_core import UserError
+from nsh_core import UserError, make_config
 from nsh_core.methods import Range
 from study.analysis.importance import importances
 from study.analysis.results import read_results
-from study.plan.planning import extended, make_plan, pareto_front
-from study.plan.sampling import ROUND, STARTUP, Tried, halton_points, prune_below, suggest
+from study.plan.modes import pareto_front
+from study.plan.planning import extended, make_plan
+from study.plan.sampling import ROUND, STARTUP, FinishedTrial, halton_points, prune_below, suggest
 from study.plan.spec import load_spec, with_mode
 from tests.study.commands import outcome, report, run
 
@@ -22,11 +23,11 @@ def quality(settings: dict) -> float:
     return -abs(np.log(settings["x"] / 0.2)) - 0.1 * abs(np.log(settings["k"] / 8))
 
 
-def search(sampler: str, count: int) -> list[Tried]:
-    tried = [Tried(settings, "complete", quality(settings)) for settings in halton_points(SPACE, STARTUP, 3)]
+def search(sampler: str, count: int) -> list[FinishedTrial]:
+    tried = [FinishedTrial(settings, "complete", quality(settings)) for settings in halton_points(SPACE, STARTUP, 3)]
     while len(tried) < count:
         more = suggest(sampler, SPACE, {"x": 0.1, "k": 5}, tried, count - len(tried), stream=7)
-        tried += [Tried(settings, "complete", quality(settings)) for settings in more]
+        tried += [FinishedTrial(settings, "complete", quality(settings)) for settings in more]
     return tried
 
 
@@ -38,10 +39,10 @@ def bowl(centre: np.ndarray, sampler: str, stream: int) -> float:
         return -sum((np.log(settings[name] / peak)) ** 2 for name, peak in zip(space, centre, strict=True))
 
     points = halton_points(space, 20 if sampler == "halton" else STARTUP, stream)
-    tried = [Tried(settings, "complete", value(settings)) for settings in points]
+    tried = [FinishedTrial(settings, "complete", value(settings)) for settings in points]
     while len(tried) < 20:
         more = suggest(sampler, space, dict.fromkeys(space, 0.1), tried, 20 - len(tried), stream)
-        tried += [Tried(settings, "complete", value(settings)) for settings in more]
+        tried += [FinishedTrial(settings, "complete", value(settings)) for settings in more]
     return max(one.value for one in tried)
 
 
@@ -67,18 +68,20 @@ def test_a_round_is_no_larger_than_what_is_left_and_failures_are_left_out():
     tried = search("tpe", STARTUP)
     assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, tried, 100, 0)) == ROUND
     assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, tried, 1, 0)) == 1
-    failed = [*tried, Tried({"x": 0.5, "k": 3}, "failed")]
+    failed = [*tried, FinishedTrial({"x": 0.5, "k": 3}, "failed")]
     assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, failed, 2, 0)) == 2
     # The default configuration counts with what the config leaves open.
-    assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, [*tried, Tried({}, "complete", 0.0)], 2, 0)) == 2
+    assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, [*tried, FinishedTrial({}, "complete", 0.0)], 2, 0)) == 2
 
 
 def test_tries_are_pruned_below_the_median_of_earlier_ones_at_the_same_epoch():
-    tried = [Tried({}, "complete", 0.0, 1.0, {1: value, 2: value + 0.1, 3: 0.9}) for value in (0.1, 0.2, 0.3, 0.6)]
+    tried = [
+        FinishedTrial({}, "complete", 0.0, 1.0, {1: value, 2: value + 0.1, 3: 0.9}) for value in (0.1, 0.2, 0.3, 0.6)
+    ]
     assert prune_below(tried) == pytest.approx({1: 0.25, 2: 0.35})
     assert prune_below(tried[:3]) == {}
     # A pruned try has no say in epochs that it did not reach.
-    assert prune_below([*tried, Tried({}, "pruned", 0.0, 1.0, {1: 0.0})]) == pytest.approx({1: 0.2, 2: 0.35})
+    assert prune_below([*tried, FinishedTrial({}, "pruned", 0.0, 1.0, {1: 0.0})]) == pytest.approx({1: 0.2, 2: 0.35})
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 2)), min_size=1, max_size=25))
@@ -130,15 +133,15 @@ def test_the_space_of_a_sorter_without_temperature_has_none(file):
 
 def test_one_factor_varies_the_tuned_reference_arm(file):
     spec = with_mode(load_spec(str(file)), "one_factor", 5)
-    assert [spec.name_of(arm) for arm in spec.arms()] == ["tuned", "sorter=argsort", "num_positives=2"]
+    assert [arm.name for arm in spec.arms] == ["tuned", "sorter=argsort", "num_positives=2"]
     plan = make_plan(spec)
-    assert {trial.arm for trial in plan.trials} == {"tuned"}
+    assert {trial.arm.name for trial in plan.trials} == {"tuned"}
     assert all("loss.num_positives" in trial.tuned for trial in plan.trials[1:])
     tried = {
-        trial.config.digest(): Tried(trial.tuned, "complete", float(number == 3), 1.0)
+        trial.config.digest(): FinishedTrial(trial.tuned, "complete", float(number == 3), 1.0)
         for number, trial in enumerate(plan.trials)
     }
-    finals = {trial.arm: trial.config for trial in extended(plan, tried).trials if not trial.tuning}
+    finals = {trial.arm.name: trial.config for trial in extended(plan, tried).trials if not trial.tuning}
     best = plan.trials[3].config
     assert finals["tuned"].loss == best.loss
     assert finals["num_positives=2"].loss.num_positives == 2
@@ -174,7 +177,7 @@ def test_a_tuned_study_is_the_same_for_any_number_of_jobs_and_its_report_tells(f
     page = (tmp_path / "p" / folder.name / "report.md").read_text()
     for part in (
         "With a smaller tuning budget",
-        "| 13 tries |",
+        "| 13 trials |",
         "best expected validation mAP@all",
         "What tuning chose",
     ):
@@ -211,14 +214,14 @@ def test_importance_finds_the_setting_that_matters():
     rng = np.random.default_rng(0)
     rows = []
     for value in rng.uniform(-3, 0, 24):
-        other = 10 ** rng.uniform(-3, 0)
+        tuned = {"train.learning_rate": 10**value, "loss.nce_temperature": 10 ** rng.uniform(-3, 0)}
         rows.append(
             {
-                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "config": '{"x": 0.1, "y": 0.1}',
-                "tuned": json.dumps({"x": 10**value, "y": other}),
+                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "config": make_config({}, [f"{name}={number}" for name, number in tuned.items()]).model_dump_json(),
+                "tuned": json.dumps(tuned),
             }
         )  # fmt: skip
     table = importances(pd.DataFrame(rows)).set_index("setting").fanova
-    assert table["x"] > 0.9
+    assert table["train.learning_rate"] > 0.9
     assert table.sum() == pytest.approx(1)
     assert importances(pd.DataFrame(rows[:7])).empty

@@ -1,4 +1,3 @@
-import json
 import re
 
 import numpy as np
@@ -6,13 +5,16 @@ import pandas as pd
 import pytest
 
 from nsh_core import UserError
+from nsh_core.measures import MEASURES
 from study.analysis.across import across
 from study.analysis.results import Results, read_results
-from study.analysis.tables import MEASUREMENTS, Tables, compare, summarize, write_tables
+from study.analysis.run_facts import Continuous, RunFacts
+from study.analysis.tables import Tables, compare, references_of, summarize, write_tables
 from study.analysis.verdict import decide
-from study.plan.spec import StudySpec, arm_name
-from study.reporting import figures as figures
+from study.plan.spec import StudySpec
+from study.registry import FIGURES
 from study.reporting.document import write_report
+from study.reporting.figures.drawing import draw
 from study.reporting.latex import escape, latex_table
 
 
@@ -34,11 +36,11 @@ def synthetic(
     )
     noise = rng.normal(0, spread, seeds)
     rows, points = [], []
-    for levels in spec.arms():
-        arm = arm_name(levels)
+    for one in spec.arms:
+        arm, levels = one.name, one.levels
         for seed in range(seeds):
             value = means[arm] + noise[seed] + rng.normal(0, spread / 4)
-            row = dict.fromkeys(MEASUREMENTS, value) | {"train_seconds": 2.0 + seed, "arm": arm, "seed": seed}
+            row = dict.fromkeys(MEASURES.names(), value) | {"train_seconds": 2.0 + seed, "arm": arm, "seed": seed}
             row |= {f"factor_{factor}": label for factor, label in levels.items()}
             row |= {"phase": "final", "tuned": "{}", "nearest": None}
             row |= {"state": "complete", "failure": "", "bits": int(levels.get("code_length", 32))}
@@ -47,14 +49,13 @@ def synthetic(
                 for curve in ("val_map", "sorted_nce", "test_precision_by_radius", "test_recall_by_radius"):
                     points.append({"arm": arm, "seed": seed, "curve": curve, "x": x, "value": value})
     trials = pd.DataFrame(rows)
-    facts = {
-        "key": "made", "spec": spec.model_dump(mode="json"), "dataset": "digits", "fingerprint": "f", "map_at": 1000,
-        "precision_at": 100, "continuous": {"val_map": 0.6, "test_map": 0.6}, "train_items": 1, "database_items": 1,
-        "validation_queries": 1, "test_queries": 1, "command": "python study/run.py", "storage": "s", "written": "now",
-        "provenance": {"commit": "abc"},
-    }  # fmt: skip
-    tables = Tables(trials, pd.DataFrame(points), summarize(trials), compare(trials, spec.references()))
-    return Results(spec, tables, facts)
+    facts = RunFacts(
+        key="made", spec=spec, dataset="digits", fingerprint="f", map_at=1000, precision_at=100,
+        continuous=Continuous(val_map=0.6, test_map=0.6), train_items=1, database_items=1, validation_queries=1,
+        test_queries=1, command="python study/run.py", storage="s", written="now", provenance={"commit": "abc"},
+    )  # fmt: skip
+    tables = Tables(trials, pd.DataFrame(points), summarize(trials), compare(trials, references_of(spec)))
+    return Results(tables, facts)
 
 
 def test_a_clear_difference_is_said_with_its_numbers():
@@ -93,9 +94,9 @@ def test_failures_are_said():
     ]
     done = results.done
     tables = Tables(
-        results.tables.trials, results.tables.curves, summarize(done), compare(done, results.spec.references())
+        results.tables.trials, results.tables.curves, summarize(done), compare(done, references_of(results.spec))
     )
-    verdict = decide(Results(results.spec, tables, results.facts))
+    verdict = decide(Results(tables, results.facts))
     assert verdict.best == {"softsort"}
     assert verdict.cautions[0] == "neuralsort: 8 of its trials have no result (not_finite: x)."
 
@@ -115,8 +116,8 @@ def test_each_figure_is_drawn_where_it_applies(tmp_path, factors, expected):
     spec = StudySpec.model_validate(
         {"name": "n", "question": "q", "factors": factors, "reference": {f: next(iter(v)) for f, v in factors.items()}}
     )
-    means = {arm_name(arm): 0.5 + 0.02 * number for number, arm in enumerate(spec.arms())}
-    images = figures.draw(synthetic(means, 3, factors=factors), tmp_path)
+    means = {arm.name: 0.5 + 0.02 * number for number, arm in enumerate(spec.arms)}
+    images = {one.name: one.png for one in draw(synthetic(means, 3, factors=factors), tmp_path)}
     assert set(images) == expected
     for name in expected:
         assert images[name].startswith(b"\x89PNG")
@@ -156,7 +157,7 @@ def test_latex_marks_the_best_and_its_ties():
 def test_results_are_read_back_as_written(tmp_path):
     results = synthetic({"softsort": 0.7, "1": 0.75})
     write_tables(results.tables, tmp_path)
-    (tmp_path / "run.json").write_text(json.dumps(results.facts))
+    results.facts.write(tmp_path)
     again = read_results(tmp_path)
     pd.testing.assert_frame_equal(again.tables.summary, results.tables.summary)
     assert decide(again) == decide(results)
@@ -166,7 +167,7 @@ def test_results_of_another_version_are_named(tmp_path):
     results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
     results.tables.trials.drop(columns="phase", inplace=True)
     write_tables(results.tables, tmp_path)
-    (tmp_path / "run.json").write_text(json.dumps(results.facts))
+    results.facts.write(tmp_path)
     with pytest.raises(UserError, match="run the study again: written by another version, without phase"):
         read_results(tmp_path)
 
@@ -214,7 +215,7 @@ def test_an_open_comparison_says_how_many_seeds_would_settle_it():
 def test_a_study_on_several_data_sets_is_judged_together(tmp_path):
     one = synthetic({"softsort": 0.5, "neuralsort": 0.55, "argsort": 0.2})
     other = synthetic({"softsort": 0.3, "neuralsort": 0.33, "argsort": 0.1, "sinkhorn": 0.4})
-    other.facts["continuous"] = {"val_map": 0.4, "test_map": 0.4}
+    other = Results(other.tables, other.facts.model_copy(update={"continuous": Continuous(val_map=0.4, test_map=0.4)}))
     table = across([one, other]).set_index("arm")
     assert list(table.index) == ["softsort", "neuralsort", "argsort"]
     assert (table["rank"] == [2, 1, 3]).all()
@@ -233,6 +234,6 @@ def test_a_study_on_several_data_sets_is_judged_together(tmp_path):
 
 
 def test_mean_ranks_are_drawn_for_enough_arms_and_seeds():
-    assert figures.FIGURES["critical_difference"](synthetic({"a": 0.5, "b": 0.55, "c": 0.2})) is not None
-    assert figures.FIGURES["critical_difference"](synthetic({"a": 0.5, "b": 0.55})) is None
-    assert figures.FIGURES["critical_difference"](synthetic({"a": 0.5, "b": 0.55, "c": 0.2}, seeds=3)) is None
+    assert FIGURES["critical_difference"].draw(synthetic({"a": 0.5, "b": 0.55, "c": 0.2})) is not None
+    assert FIGURES["critical_difference"].draw(synthetic({"a": 0.5, "b": 0.55})) is None
+    assert FIGURES["critical_difference"].draw(synthetic({"a": 0.5, "b": 0.55, "c": 0.2}, seeds=3)) is None
