@@ -105,9 +105,9 @@ def test_entry_points_of_installed_packages_are_known(animals, monkeypatch):
 
 def test_a_package_does_not_take_a_name_in_silence(animals, monkeypatch):
     installed(monkeypatch, ("cat", f"{__name__}:Spider"), ("worm", f"{__name__}:Cat"), ("worm", f"{__name__}:Spider"))
-    with pytest.raises(UserError, match="animal 'cat' is both .*:Spider and Cat: uninstall one"):
+    with pytest.raises(UserError, match=r"animal 'cat' is both .*:Spider and Cat: uninstall one"):
         animals["cat"]
-    with pytest.raises(UserError, match="animal 'worm' is both .*:Cat and .*:Spider: uninstall one"):
+    with pytest.raises(UserError, match=r"animal 'worm' is both .*:Cat and .*:Spider: uninstall one"):
         animals["worm"]
 
 

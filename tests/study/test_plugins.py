@@ -50,7 +50,7 @@ def test_they_work_in_every_process_killed_and_resumed_and_from_python(scratch, 
     first.send_signal(signal.SIGKILL)
     first.communicate()
     resumed = a_run(scratch)
-    out, errors = resumed.communicate(timeout=200)
+    _, errors = resumed.communicate(timeout=200)
     assert resumed.returncode == 0, errors
 
     folder = scratch / "results" / "own"
