@@ -1,4 +1,4 @@
-"""The README's plug-ins as they stand there: a sorter, a method with state, data, a figure and a measure of one's own."""
+"""The README's plug-ins as they stand there: a sorter, a method with state, data, a figure and a measure."""
 
 import os
 import re
