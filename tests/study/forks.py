@@ -25,7 +25,7 @@ import benchmarks.run
 import nsh_core.__main__
 import nsh_core.cli
 import study.execution.engine_local
-import study.execution.verify
+import study.execution.warm
 import study.report
 import study.reporting.dashboard
 import study.reporting.export

