@@ -12,6 +12,11 @@ if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+    from study.execution.forking import warm_up
+
+    # Before what follows here is imported, which takes as long as what workers need.
+    warm_up()
+
 try:
     import typer
     from rich.console import Console
@@ -25,8 +30,8 @@ try:
     from study.analysis.tables import OVER
     from study.analysis.verdict import decide
     from study.execution.engine import EngineName, Execution
-    from study.execution.engine_local import cool_down, warm_up
     from study.execution.finish import on_finish as run_on_finish
+    from study.execution.forking import cool_down
     from study.execution.verify import verify as train_again
     from study.plan.planning import make_plan
     from study.plan.spec import available, load_spec, with_mode
@@ -37,6 +42,9 @@ try:
     from study.session import Session, open_session
     from study.storage.opening import KINDS
 except ModuleNotFoundError as error:
+    from study.execution.forking import cool_down
+
+    cool_down()
     package = (error.name or "?").partition(".")[0]
     print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
     sys.exit(2)
@@ -129,23 +137,18 @@ def study(
         verification = train_again(session.queue, session.dataset, session.url, verify or 0, cores)
         console.print("\n".join(verification.lines), markup=False)
         return 0 if verification.same else SOME_FAILED
-    if engine == "local":
-        warm_up()
     jobs = jobs or cores
-    try:
-        session = open_session(plan, results, storage)
+    session = open_session(plan, results, storage)
 
-        def refresh() -> Results:
-            outcome = session.write_results()
-            publish(session.queue, session.dataset, session.url, outcome, session.folder.parent / FOLDER)
-            return outcome
+    def refresh() -> Results:
+        outcome = session.write_results()
+        publish(session.queue, session.dataset, session.url, outcome, session.folder.parent / FOLDER)
+        return outcome
 
-        execution = Execution(
-            jobs, max(1, cores // jobs), batch_trials or None, limit, retry_failed, refresh, engine, gpus_per_task
-        )
-        return _run(session, execution, refresh, on_finish, console)
-    finally:
-        cool_down()
+    execution = Execution(
+        jobs, max(1, cores // jobs), batch_trials or None, limit, retry_failed, refresh, engine, gpus_per_task
+    )
+    return _run(session, execution, refresh, on_finish, console)
 
 
 def _run(
@@ -193,7 +196,10 @@ def _print_summary(console: Console, results: Results) -> None:
 
 def main() -> None:
     """Entry point of nsh-study and of python study/run.py."""
-    cli.run(app)
+    try:
+        cli.run(app)
+    finally:
+        cool_down()
 
 
 if __name__ == "__main__":

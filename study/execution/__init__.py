@@ -1,0 +1,1 @@
+"""How it runs: the queue, engines, workers, trials."""

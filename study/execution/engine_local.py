@@ -10,43 +10,19 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 from nsh_core import UserError, plugins
 from nsh_core.cli import BAD_INPUT
 from study.execution.engine import Execution
+from study.execution.forking import warm_up
 from study.execution.queue import TrialQueue
 from study.execution.worker import CRASHED, Offer, Orders, work
 
 START_METHOD = "forkserver"
-_CHECKOUT = Path(__file__).parents[2]
 _TRIES = 3
-
-
-def warm_up() -> None:
-    """Starts the process that workers are forked from, which imports for seconds while this one goes on."""
-    if START_METHOD != "forkserver":
-        return
-    multiprocessing.set_forkserver_preload(["study.execution.warm"])
-    with _environment(PYTHONSAFEPATH="1", PYTHONPATH=_first_of_path()):
-        forkserver.ensure_running()
-
-
-def cool_down() -> None:
-    """Ends that process where nobody needs it: it would go on with its imports, and hold the terminal's pipes."""
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
-    if START_METHOD == "forkserver" and pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _first_of_path() -> str:
-    """The path on which this checkout comes first, also where another one is installed."""
-    return os.pathsep.join(filter(None, [str(_CHECKOUT), os.environ.get("PYTHONPATH", "")]))
 
 
 @dataclass(frozen=True)
@@ -80,7 +56,8 @@ class LocalEngine:
         self.share = 1
         self.crashes = 0
         self._last_failure = "its process ended"
-        warm_up()
+        if START_METHOD == "forkserver":
+            warm_up()
         self._context: Any = multiprocessing.get_context(START_METHOD)
 
     def offer(self, keys: Sequence[str], waiting: int) -> None:
@@ -137,17 +114,6 @@ class LocalEngine:
         for worker in self.workers:
             worker.process.join()
             worker.channel.close()
-
-
-@contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""What runs: specs, arms, modes, trials."""

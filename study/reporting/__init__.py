@@ -1,0 +1,1 @@
+"""How it is shown: reports, figures, the dashboard, archives."""

@@ -1,0 +1,1 @@
+"""Where it is kept: Optuna's storage, opened, mended and waited for."""

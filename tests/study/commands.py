@@ -26,6 +26,8 @@ seeds: 2
 figures: [arms, curves, pr, health, cost, gallery]
 """
 
+LONG_SPEC = SPEC.replace("train.epochs: 2", "train.epochs: 10")
+
 COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked", "commit"]
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Once
-from tests.study.commands import SPEC, report, run
+from tests.study.commands import LONG_SPEC, SPEC, report, run
 
 
 @pytest.fixture
@@ -36,6 +36,26 @@ def undisturbed(once: Once) -> Path:
         assert result.returncode == 0, result.stderr
 
     return once("undisturbed", make) / "results"
+
+
+@pytest.fixture
+def long_spec_file(tmp_path: Path) -> Path:
+    """The tiny study with trials that last for seconds, so that there is time to disturb them."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(LONG_SPEC)
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed_long(once: Once) -> Path:
+    """That study run once with one job: its results folder, to be read only."""
+
+    def make(folder: Path) -> None:
+        (folder / "tiny.yaml").write_text(LONG_SPEC)
+        result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
+        assert result.returncode == 0, result.stderr
+
+    return once("undisturbed_long", make) / "results"
 
 
 @pytest.fixture

@@ -101,8 +101,8 @@ def assert_complete_and_equal(results: Path, undisturbed: Path) -> None:
 
 @pytest.mark.slow(15)
 @pytest.mark.parametrize("moment", [TrialState.RUNNING, TrialState.COMPLETE])
-def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_path, moment):
-    options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
+def test_a_killed_study_loses_and_repeats_nothing(undisturbed_long, long_spec_file, tmp_path, moment):
+    options = ("--study", long_spec_file, "--results", tmp_path / "r", "--jobs", 2)
     process = start(*options)
     wait_for(tmp_path / "r", moment, process)
     workers = workers_of(process)
@@ -113,7 +113,7 @@ def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_pa
     finished = [t.number for t in stored(tmp_path / "r") if t.state == TrialState.COMPLETE]
     result = run(*options)
     assert result.returncode == 0, result.stderr
-    assert_complete_and_equal(tmp_path / "r", undisturbed)
+    assert_complete_and_equal(tmp_path / "r", undisturbed_long)
     trials = stored(tmp_path / "r")
     assert all(trials[number].state == TrialState.COMPLETE for number in finished)
     for trial in trials:
@@ -121,8 +121,8 @@ def test_a_killed_study_loses_and_repeats_nothing(undisturbed, spec_file, tmp_pa
 
 
 @pytest.mark.slow(12)
-def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file, tmp_path):
-    options = ("--study", spec_file, "--results", tmp_path / "r", "--jobs", 2)
+def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed_long, long_spec_file, tmp_path):
+    options = ("--study", long_spec_file, "--results", tmp_path / "r", "--jobs", 2)
     process = start(*options)
     wait_for(tmp_path / "r", TrialState.RUNNING, process)
     workers = workers_of(process)
@@ -133,17 +133,17 @@ def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed, spec_file
     assert not any(worker.is_running() for worker in workers)
     assert not any(trial.state == TrialState.RUNNING for trial in stored(tmp_path / "r"))
     assert run(*options).returncode == 0
-    assert_complete_and_equal(tmp_path / "r", undisturbed)
+    assert_complete_and_equal(tmp_path / "r", undisturbed_long)
 
 
 @pytest.mark.slow(10)
-def test_a_killed_worker_is_replaced(undisturbed, spec_file, tmp_path):
-    process = start("--study", spec_file, "--results", tmp_path / "r", "--jobs", 1)
+def test_a_killed_worker_is_replaced(undisturbed_long, long_spec_file, tmp_path):
+    process = start("--study", long_spec_file, "--results", tmp_path / "r", "--jobs", 1)
     wait_for(tmp_path / "r", TrialState.RUNNING, process)
     os.kill(workers_of(process)[0].pid, signal.SIGKILL)
     process.communicate(timeout=120)
     assert process.returncode == 0
-    assert_complete_and_equal(tmp_path / "r", undisturbed)
+    assert_complete_and_equal(tmp_path / "r", undisturbed_long)
 
 
 @pytest.mark.slow(12)

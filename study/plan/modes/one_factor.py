@@ -83,3 +83,6 @@ class OneFactor(Mode):
 
 def _reference(spec: StudySpec) -> dict[str, Any]:
     return spec.overrides(spec.reference_levels)
+
+
+ONE_FACTOR = OneFactor()

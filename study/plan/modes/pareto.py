@@ -68,3 +68,6 @@ def pareto_front(points: Sequence[tuple[float, ...]]) -> list[int]:
     values = np.array(points, dtype=float).reshape(len(points), -1)
     beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
     return [place for place, is_beaten in enumerate(beaten) if not is_beaten]
+
+
+PARETO = Pareto()

@@ -41,3 +41,6 @@ class Tuned(Mode):
                 arm = trials[0].arm
                 finals += plan.finals(arm, [arm.overrides, best], best)
         return finals
+
+
+TUNED = Tuned()

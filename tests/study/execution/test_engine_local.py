@@ -22,8 +22,8 @@ def start(spec: Path, results: Path, **options: object) -> subprocess.Popen:
 
 @pytest.mark.slow(25)
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_outlives_a_run_and_the_next_goes_on(undisturbed, spec_file, tmp_path, signal_number):
-    process = start(spec_file, tmp_path / "r")
+def test_nothing_outlives_a_run_and_the_next_goes_on(undisturbed_long, long_spec_file, tmp_path, signal_number):
+    process = start(long_spec_file, tmp_path / "r")
     wait_for(tmp_path / "r", TrialState.RUNNING, process)
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 2
@@ -33,11 +33,11 @@ def test_nothing_outlives_a_run_and_the_next_goes_on(undisturbed, spec_file, tmp
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
-    again = start(spec_file, tmp_path / "r")
+    again = start(long_spec_file, tmp_path / "r")
     _, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
     assert errors == ""
-    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed_long / "tiny"))
     done = Counter(t.user_attrs["key"] for t in stored(tmp_path / "r") if t.state == TrialState.COMPLETE)
     assert set(done.values()) == {1}
 

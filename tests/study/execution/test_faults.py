@@ -208,9 +208,9 @@ def test_out_of_memory_is_a_named_failure_and_the_study_goes_on(tmp_path):
 
 
 @pytest.mark.slow(20)
-def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_file, tmp_path, own_postgres):
+def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed_long, long_spec_file, tmp_path, own_postgres):
     server = own_postgres
-    options = ("--study", spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
+    options = ("--study", long_spec_file, "--results", tmp_path / "r", "--storage", server.get_uri(), "--jobs", 2)
     process = Fork("run.py", *options)
     study = None
     while study is None or not any(trial.state == TrialState.RUNNING for trial in study.trials):
@@ -226,7 +226,7 @@ def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed, spec_f
         time.sleep(0.5)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed / "tiny"))
+    pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed_long / "tiny"))
     counts = Counter(trial.user_attrs["key"] for trial in study.trials if trial.state == TrialState.COMPLETE)
     assert set(counts.values()) == {1}
 

@@ -10,7 +10,7 @@ from nsh_core import UserError, make_config
 from nsh_core.methods import Range
 from study.analysis.importance import importances
 from study.analysis.results import read_results
-from study.plan.modes import pareto_front
+from study.plan.modes.pareto import pareto_front
 from study.plan.planning import extended, make_plan
 from study.plan.sampling import ROUND, STARTUP, FinishedTrial, halton_points, prune_below, suggest
 from study.plan.spec import load_spec, with_mode
