@@ -112,6 +112,7 @@ def _cell(value: Any) -> str:
 
 
 def main() -> None:
+    """Entry point."""
     cli.run(app)
 
 

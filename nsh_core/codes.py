@@ -10,7 +10,17 @@ PackedCodes = npt.NDArray[np.uint8]
 
 
 def pack(codes: npt.ArrayLike | torch.Tensor) -> PackedCodes:
-    """Packs codes [N, K] of -1 and +1 into uint8 [N, ceil(K / 8)]. Raises ValueError for anything else."""
+    """Packs codes, eight bits a byte.
+
+    Args:
+        codes: [N, K] of -1 and +1.
+
+    Returns:
+        uint8 [N, ceil(K / 8)].
+
+    Raises:
+        ValueError: Another shape, or other values.
+    """
     array = codes.detach().cpu().numpy() if isinstance(codes, torch.Tensor) else np.asarray(codes)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"'codes' must have shape [N, K], K >= 1, got {list(array.shape)}")
@@ -21,7 +31,18 @@ def pack(codes: npt.ArrayLike | torch.Tensor) -> PackedCodes:
 
 
 def unpack(packed: PackedCodes, code_length: int) -> npt.NDArray[np.int8]:
-    """The codes [N, K] in -1/+1 behind packed codes [N, ceil(K / 8)]. Raises ValueError if K does not fit."""
+    """The codes behind packed codes.
+
+    Args:
+        packed: uint8 [N, ceil(K / 8)].
+        code_length: K.
+
+    Returns:
+        int8 [N, K] in -1/+1.
+
+    Raises:
+        ValueError: K does not fit.
+    """
     check_packed("packed", packed)
     if not 8 * (packed.shape[1] - 1) < code_length <= 8 * packed.shape[1]:
         raise ValueError(f"'code_length' = {code_length} does not fit {packed.shape[1]} bytes a code")
@@ -29,7 +50,15 @@ def unpack(packed: PackedCodes, code_length: int) -> npt.NDArray[np.int8]:
 
 
 def check_packed(name: str, packed: PackedCodes) -> None:
-    """Raises ValueError unless `packed` is uint8 [N, bytes] with N, bytes >= 1."""
+    """Looks whether an argument holds packed codes.
+
+    Args:
+        name: Of the argument, for the message.
+        packed: To be uint8 [N, bytes] with N, bytes >= 1.
+
+    Raises:
+        ValueError: It is something else.
+    """
     if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.ndim != 2 or packed.size == 0:
         got = f"{packed.dtype} {list(packed.shape)}" if isinstance(packed, np.ndarray) else type(packed).__name__
         raise ValueError(f"'{name}' must be packed codes, uint8 [N, bytes], got {got}")

@@ -243,7 +243,14 @@ def validation_line(error: ValidationError) -> str:
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file. Raises UserError if it is missing, malformed or no mapping."""
+    """The mapping in a YAML or JSON file.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        UserError: It is missing, malformed or no mapping.
+    """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -256,7 +263,14 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """'a.b=c' as ('a.b', value), the value read as YAML. Raises UserError without a name or '='."""
+    """An assignment as name and value, the value read as YAML.
+
+    Args:
+        text: 'a.b=c'.
+
+    Raises:
+        UserError: There is no name, no '=', or no valid value.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise UserError(f"--set wants NAME=VALUE, e.g. loss.num_positives=5, got {text!r}")
@@ -281,7 +295,15 @@ def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) ->
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:
-    """A validated Config from nested settings and 'a.b=c' assignments. Raises UserError by setting name."""
+    """A validated Config.
+
+    Args:
+        settings: Nested, by section.
+        assignments: 'a.b=c', which win over the settings.
+
+    Raises:
+        UserError: What does not fit, by the setting's name.
+    """
     nested = with_overrides(settings or {}, dict(parse_assignment(text) for text in assignments))
     try:
         return Config.model_validate(nested)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.backbones import build_backbone
 from nsh_core.cli import progress_bar
@@ -48,19 +49,27 @@ class FrozenFeatures(Features):
         self._images = images
         self.default_map_at = images.default_map_at
 
+    @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._images.splits()
 
+    @override
     def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         same = next(name for name in ("database", "validation", "test") if getattr(self, name) is split)
         return self._images.pictures(getattr(self._images, same), index)
 
 
 def prepared(config: Config, dataset: Dataset) -> Dataset:
-    """What a run of `config` trains on: images get the views it asks for, or the features of its frozen backbone.
+    """What a run trains on: images get the views it asks for, or the features of its frozen backbone.
 
-    Features are extracted into the cache folder once, whoever comes first; other processes wait. Other data sets are
-    returned as they are.
+    Features are extracted into the cache folder once, whoever comes first; other processes wait.
+
+    Args:
+        config: Of the run.
+        dataset: As load_dataset gives it; other data than images are returned as they are.
+
+    Raises:
+        UserError: A backbone that cannot be had, or features that cannot be written.
     """
     if not isinstance(dataset, Images):
         return dataset
@@ -92,11 +101,24 @@ def extract(
 ) -> dict[str, Any]:
     """Writes features of a data set of images as a feature file: .npz, or else a folder that is mapped into memory.
 
-    views: of each training image, by image.views; none: image.stored_views. batch: images at a time. dtype: float16 or
-    float32. on_progress: called with completed= and total= images, views counted.
     Work in progress lies in `out`.partial; the same call takes it up again, to the same bytes. On CUDA the backbone
-    runs in bfloat16. Returns the facts stored with the features. Raises UserError for work of another kind in
-    `out`.partial, features that are not finite, or a place that cannot be written.
+    runs in bfloat16.
+
+    Args:
+        dataset: Of images.
+        image: Section `image` of a config.
+        out: The file or folder.
+        views: Of each training image, by image.views; none: image.stored_views.
+        batch: Images at a time.
+        dtype: float16 or float32.
+        on_progress: Called with completed= and total= images, views counted.
+
+    Returns:
+        The facts stored with the features.
+
+    Raises:
+        UserError: Work of another kind in `out`.partial, features that are not finite, or a place that cannot be
+            written.
     """
     facts = _facts(dataset, image, views or image.stored_views, batch, dtype)
     working = partial_of(out)

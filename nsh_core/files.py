@@ -13,7 +13,15 @@ from nsh_core.errors import UserError
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes a file in one step; makes its folder. Raises UserError where that is not possible."""
+    """Writes a file in one step; makes its folder.
+
+    Args:
+        path: Of the file.
+        content: Text is written as UTF-8.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +43,16 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def new_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
-    """A new .npy file mapped into memory, with its room reserved: a full disk is an OSError here, no crash later."""
+    """A new .npy file mapped into memory, with its room reserved: a full disk is an error here, no crash later.
+
+    Args:
+        path: Of the file.
+        dtype: Of the array.
+        shape: Of the array.
+
+    Raises:
+        OSError: There is no room.
+    """
     array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:

@@ -26,11 +26,22 @@ _MEASURED = ("metrics", "history", "curves", "nearest", "seconds", "codes_sha256
 
 
 class Hasher:
-    """Encodes items into packed codes.
+    """A trained hash function: encodes items into packed codes.
 
-    config: what it was trained with. metrics: its evaluation, name to value. history: one mapping an evaluation
-    (epoch, loss terms, val_map). curves: lists by name, e.g. precision by Hamming radius. nearest: what a gallery
-    shows, see nsh_core.evaluation. seconds: spent training. codes_sha256: of the packed codes of the database.
+    Attributes:
+        config: What it was trained with.
+        model: Its network.
+        metrics: Its evaluation, name of a measure to value.
+        history: One mapping an evaluation: epoch, loss terms, val_map.
+        curves: Lists by name, e.g. precision by Hamming radius.
+        nearest: What a gallery shows, see nsh_core.evaluation.
+        seconds: Spent training.
+        codes_sha256: Of the packed codes of the database.
+
+    Args:
+        config: See above.
+        model: See above.
+        encoder: "mlp" or "identity", what config.model.encoder resolved to.
     """
 
     def __init__(self, config: Config, model: HashModel, encoder: str) -> None:
@@ -55,10 +66,16 @@ class Hasher:
         return self.model.dim
 
     def encode(self, items: npt.ArrayLike | torch.Tensor | Split) -> PackedCodes:
-        """Packed codes uint8 [N, ceil(K / 8)] of items [N, D], or of a stored split.
+        """Packed codes of items, or of a stored split.
 
-        With a trained backbone items are images [N, 3, H, W], uint8 or floats in [0, 1].
-        Raises ValueError for another shape and for NaN or infinite values.
+        Args:
+            items: [N, D]; with a trained backbone images [N, 3, H, W], uint8 or floats in [0, 1].
+
+        Returns:
+            uint8 [N, ceil(K / 8)].
+
+        Raises:
+            ValueError: Another shape, or NaN or infinite values.
         """
         if isinstance(items, Split):
             return np.concatenate([self._encode_batch(batch) for batch in items.batches()])
@@ -83,7 +100,14 @@ class Hasher:
         return {name: getattr(self, name) for name in _MEASURED}
 
     def take(self, measured: dict[str, Any]) -> None:
-        """Takes over what `measured` gave. Raises KeyError if something is missing."""
+        """Takes over what `measured` gave.
+
+        Args:
+            measured: By name.
+
+        Raises:
+            KeyError: Something is missing.
+        """
         for name in _MEASURED:
             setattr(self, name, measured[name])
 
@@ -99,7 +123,14 @@ class Hasher:
 
     @classmethod
     def load(cls, folder: str | Path) -> Hasher:
-        """Reads what save wrote. Raises UserError if it is missing or damaged."""
+        """Reads what save wrote.
+
+        Args:
+            folder: As given to save.
+
+        Raises:
+            UserError: It is missing or damaged.
+        """
         tensors, facts = load_tensors(Path(folder), "hasher")
         try:
             config = Config.model_validate(facts["config"])

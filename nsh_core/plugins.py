@@ -96,6 +96,9 @@ def load(names: Iterable[str]) -> None:
 def receive(plugins: Iterable[Plugin]) -> None:
     """Loads plug-ins that another process has, as they are there, wherever their files lie.
 
+    Args:
+        plugins: As loaded() gives them.
+
     Raises:
         UserError: As load.
     """

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from urllib.error import URLError
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from nsh_core.backbones.base import Backbone
 from nsh_core.errors import UserError
@@ -25,6 +26,7 @@ class VGG16(Backbone):
         self.net = _torchvision("vgg16", pretrained)
         self.net.classifier = self.net.classifier[:5]
 
+    @override
     def features(self, images: Tensor) -> Tensor:
         return self.net(images)
 
@@ -39,6 +41,7 @@ class ResNet50(Backbone):
         self.net = _torchvision("resnet50", pretrained)
         self.net.fc = nn.Identity()
 
+    @override
     def features(self, images: Tensor) -> Tensor:
         return self.net(images)
 
@@ -55,6 +58,7 @@ class ViTB16(Backbone):
         self.net = _torchvision("vit_b_16", pretrained)
         self.net.heads = nn.Identity()
 
+    @override
     def features(self, images: Tensor) -> Tensor:
         return self.net(images)
 
@@ -74,6 +78,7 @@ class DINOv2(Backbone):
         else:
             self.net = transformers.Dinov2Model(transformers.Dinov2Config())
 
+    @override
     def features(self, images: Tensor) -> Tensor:
         return self.net(pixel_values=images).last_hidden_state[:, 0]
 

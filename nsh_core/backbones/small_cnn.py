@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from nsh_core.backbones.base import Backbone
 
@@ -29,5 +30,6 @@ class SmallCNN(Backbone):
             before = width
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
+    @override
     def features(self, images: Tensor) -> Tensor:
         return self.layers(images)

@@ -19,9 +19,15 @@ _SMALL = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """crop: least share of the area, aspect ratios within 3/4 to 4/3. jitter: strengths of brightness, contrast,
-    saturation and hue, applied with chance jitter_chance. gray: chance of grey. blur: side of the Gaussian kernel in
-    pixels, or as a share of the image; sigma in [0.1, 2], chance 1/2. Flips have chance 1/2."""
+    """How views are made; flips have chance 1/2.
+
+    Attributes:
+        crop: Least share of the area; aspect ratios lie within 3/4 to 4/3.
+        jitter: Strengths of brightness, contrast, saturation and hue.
+        jitter_chance: With which colours are jittered.
+        gray: Chance of grey.
+        blur: Side of the Gaussian kernel in pixels, or as a share of the image; sigma in [0.1, 2], chance 1/2.
+    """
 
     crop: float
     jitter: tuple[float, float, float, float]
@@ -43,7 +49,17 @@ SIMCLR_SMALL = Recipe(0.08, (0.4, 0.4, 0.4, 0.1), 0.8, 0.2, 0)
 
 
 def random_views(images: Tensor, recipe: str, side: int, generator: torch.Generator) -> Tensor:
-    """A view [b, 3, side, side] of each image by a recipe's name; of views below 64 pixels SimCLR's small variant."""
+    """A view of each image; of views below 64 pixels SimCLR's small variant.
+
+    Args:
+        images: [b, 3, H, W] in [0, 1].
+        recipe: One of RECIPES.
+        side: Of the views, in pixels.
+        generator: On the CPU.
+
+    Returns:
+        [b, 3, side, side] in [0, 1].
+    """
     chosen = SIMCLR_SMALL if recipe == "simclr" and side < _SMALL else RECIPES[recipe]
     count = len(images)
     views = _crop_and_flip(images, chosen.crop, side, generator)

@@ -25,10 +25,13 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class Split:
-    """Items and their labels; the items as they came (uint8 or floats, value = scale * stored), [N, D] or images.
+    """Items and their labels; splits can share one array, which may lie on disk.
 
-    Labels [N] or multi-hot [N, L] serve evaluation only. index [N]: which rows of `items` they are, none for all; so
-    that splits can share one array, which may lie on disk.
+    Attributes:
+        items: As they came, uint8 or floats, value = scale * stored: [N, D] or images.
+        labels: [N] or multi-hot [N, L]; they serve evaluation only.
+        scale: Of the stored values.
+        index: [N], which rows of `items` they are; none for all.
     """
 
     items: Stored
@@ -85,8 +88,16 @@ def fingerprint_of(arrays: Iterable[npt.NDArray]) -> str:
 class Dataset(ABC):
     """Unlabelled training items with views, a database, and validation and test queries.
 
-    name: how to ask for it again. default_map_at: k of mAP@k by the field's convention, none for all.
-    encoder: what an encoder "auto" becomes. steps_of_views: of so many steps views are drawn at once.
+    Attributes:
+        encoder: What an encoder "auto" becomes.
+        default_map_at: k of mAP@k by the field's convention, none for all.
+        steps_of_views: Of so many steps views are drawn at once.
+
+    Args:
+        name: How to ask for it again.
+        database: What is searched.
+        validation: Queries that selection may see.
+        test: Queries that are only reported.
     """
 
     encoder: ClassVar[Literal["mlp", "identity"]]
@@ -114,10 +125,17 @@ class Dataset(ABC):
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Random views [b, D] or images, float32: of the training items `index` [b], and of their `partners` [b].
+        """Random views of training items.
 
-        A partner may be the item itself, of which the second view then is another one. Numbers are drawn from
-        `generator`, on the CPU; views lie on the device.
+        Args:
+            index: [b] of the items.
+            partners: [b] of the items that second views are of; an item may be its own, whose second view is another
+                one.
+            generator: On the CPU, from which all numbers are drawn.
+            device: Where the views shall lie.
+
+        Returns:
+            Two views, float32 [b, D] or images.
         """
 
     @abstractmethod
@@ -137,9 +155,16 @@ class Dataset(ABC):
         return moments(self.training_values())
 
     def training_neighbors(self, count: int) -> Tensor:
-        """The `count` nearest other training items [n, count] of each by cosine, centred; views are averaged.
+        """The nearest other training items of each by cosine, centred; views are averaged.
 
-        Raises UserError if there are not so many items.
+        Args:
+            count: How many.
+
+        Returns:
+            Their indices [n, count].
+
+        Raises:
+            UserError: There are not so many items.
         """
         if count not in self._neighbors:
             if count >= self.num_train:

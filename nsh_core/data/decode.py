@@ -26,11 +26,17 @@ _LARGEST = 256
 
 
 def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
-    """Images [N, 3, S, S] of files, and a fingerprint of them.
+    """Images of files, decoded once and kept in the cache folder, by path, size and time of change.
 
-    S is the shorter side of the first image, at most 256: images are scaled to that shorter side and cut to the middle
-    square. Decoded once and kept in the cache folder, by path, size and time of change. Raises UserError naming a file
-    that is missing or no image.
+    Args:
+        paths: Of the files.
+
+    Returns:
+        uint8 [N, 3, S, S] and a fingerprint. S is the shorter side of the first image, at most 256: images are scaled
+        to that shorter side and cut to the middle square.
+
+    Raises:
+        UserError: A file is missing or no image; the message names it.
     """
     key = _key(paths)
     folder = cache_folder() / "images" / key

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.data.dataset import Dataset, Split, Stored
 from nsh_core.data.views import affine_noise_views
@@ -41,9 +42,11 @@ class Digits(Dataset):
         self._splits = {"train": rest, "database": rest, "validation": validation, "test": test}
 
     @property
+    @override
     def num_train(self) -> int:
         return len(self._train)
 
+    @override
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
@@ -51,15 +54,19 @@ class Digits(Dataset):
         first, second = affine_noise_views(images, generator).flatten(1).to(device).chunk(2)
         return first, second
 
+    @override
     def training_values(self) -> Iterator[Tensor]:
         yield self._train
 
+    @override
     def training_items(self) -> Iterator[Tensor]:
         yield self._train
 
+    @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits
 
+    @override
     def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         ink = split.items[index].reshape(-1, _SIDE, _SIDE)
         return (255 * (1 - ink)).round().astype(np.uint8)

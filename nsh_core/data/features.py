@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.data.dataset import Dataset, Split, Stored, scaled
 from nsh_core.data.splits import halves
@@ -90,9 +91,11 @@ class Features(Dataset):
         )
 
     @property
+    @override
     def num_train(self) -> int:
         return len(self._train)
 
+    @override
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
@@ -104,10 +107,12 @@ class Features(Dataset):
             scaled(self._train[partners.numpy(), second.numpy()], self._scale).to(device),
         )
 
+    @override
     def training_values(self) -> Iterator[Tensor]:
         for start in range(0, len(self._train), _ROWS):
             yield scaled(self._train[start : start + _ROWS], self._scale).flatten(0, 1)
 
+    @override
     def training_items(self) -> Iterator[Tensor]:
         if self._train_index is None:
             yield from self.training_values()
@@ -115,9 +120,11 @@ class Features(Dataset):
         for start in range(0, len(self._train_index), _ROWS):
             yield scaled(self.database.items[self._train_index[start : start + _ROWS]], self._scale)
 
+    @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits
 
+    @override
     def fingerprint(self) -> str:
         return self._content or super().fingerprint()
 
@@ -150,6 +157,14 @@ def _check_names(path: str | Path, found: Collection[str]) -> None:
 
 
 def read_folder(path: Path) -> dict[str, npt.NDArray]:
+    """The arrays of a folder of .npy files, mapped into memory.
+
+    Args:
+        path: Of the folder.
+
+    Raises:
+        UserError: An array is missing or cannot be read.
+    """
     _check_names(path, sorted(file.stem for file in path.glob("*.npy")))
     arrays = {}
     for name in (*_REQUIRED, *_OPTIONAL):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
+from typing_extensions import override
 
 from nsh_core.data.augment import random_views
 from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, fingerprint_of, moments, scaled
@@ -30,10 +31,15 @@ def flat_pixels(batch: Tensor) -> Tensor:
 
 
 class Images(Dataset):
-    """Images uint8 [N, 3, S, S] with labels and splits.
+    """Images with labels and splits; views are made by a recipe (see nsh_core.data.augment), on the device.
 
-    content: fingerprint of all images, as they may be too many to be read each time. Views are made by a recipe (see
-    nsh_core.data.augment), on the device.
+    Args:
+        name: How to ask for it again.
+        images: uint8 [N, 3, S, S].
+        content: Fingerprint of all images, as they may be too many to be read each time.
+        labels: [N] or multi-hot [N, L].
+        splits: Which images are what.
+        map_at: k of mAP@k.
     """
 
     encoder = "identity"
@@ -57,10 +63,12 @@ class Images(Dataset):
         return other
 
     @property
+    @override
     def dim(self) -> int:
         return int(np.prod(self._images.shape[1:]))
 
     @property
+    @override
     def num_train(self) -> int:
         return len(self._splits.train)
 
@@ -72,6 +80,7 @@ class Images(Dataset):
         found = place[self._splits.train]
         return None if (found < 0).any() else found
 
+    @override
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
@@ -79,7 +88,16 @@ class Images(Dataset):
         return first, second
 
     def one_view(self, index: Tensor, generator: torch.Generator, device: torch.device = _CPU) -> Tensor:
-        """A random view [b, 3, side, side] of each of the training images `index` [b]."""
+        """A random view of each of some training images.
+
+        Args:
+            index: [b] of them.
+            generator: On the CPU.
+            device: Where the views shall lie.
+
+        Returns:
+            [b, 3, side, side] in [0, 1].
+        """
         images = self.images(self._splits.train[index.numpy()], device)
         return random_views(images, self._recipe, self._side, generator)
 
@@ -87,11 +105,13 @@ class Images(Dataset):
         """Images [b, 3, S, S] in [0, 1] by their index in the source."""
         return torch.from_numpy(np.ascontiguousarray(self._images[index])).to(device).float().mul_(_SCALE)
 
+    @override
     def training_values(self) -> Iterator[Tensor]:
         size = batch_of_images(self._images.shape)
         for start in range(0, self.num_train, size):
             yield scaled(self._images[self._splits.train[start : start + size]], _SCALE)
 
+    @override
     def training_items(self) -> Iterator[Tensor]:
         return map(flat_pixels, self.training_values())
 
@@ -100,12 +120,15 @@ class Images(Dataset):
         """Mean and variance [D] of the training images' pixels, at a side of at most 32."""
         return moments(self.training_items())
 
+    @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits.as_dict()
 
+    @override
     def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         return np.ascontiguousarray(split.rows(index).transpose(0, 2, 3, 1))
 
+    @override
     def fingerprint(self) -> str:
         labels = [split.labels for split in (self.database, self.validation, self.test)]
         content = np.frombuffer(self._content.encode(), np.uint8)

@@ -11,7 +11,17 @@ from nsh_core.errors import UserError
 
 
 def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
-    """Paths [N] and labels [N, L] of a list file. Raises UserError naming the line that does not fit."""
+    """A list file.
+
+    Args:
+        file: Of lines `path l1 ... lL`.
+
+    Returns:
+        Paths [N] and labels [N, L].
+
+    Raises:
+        UserError: A line does not fit; the message names it.
+    """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

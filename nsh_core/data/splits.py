@@ -39,7 +39,16 @@ def halves(count: int) -> tuple[Index, Index]:
 
 
 def with_halves(train: Index, database: Index, queries: Index) -> Splits:
-    """Splits with the queries halved and the database shuffled. Raises UserError for fewer than two queries."""
+    """Splits with the queries halved and the database shuffled.
+
+    Args:
+        train: Indices of training images.
+        database: Indices of what is searched.
+        queries: Indices of all queries.
+
+    Raises:
+        UserError: There are fewer than two queries or four training images.
+    """
     if len(queries) < 2 or len(train) < 4:
         raise UserError(f"a split needs at least 4 training images and 2 queries, got {len(train)} and {len(queries)}")
     validation, test = halves(len(queries))
@@ -48,9 +57,16 @@ def with_halves(train: Index, database: Index, queries: Index) -> Splits:
 
 
 def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator) -> Index:
-    """For each label `count` of the items that have it and were not drawn for an earlier one, at random.
+    """For each label some of the items that have it and were not drawn for an earlier one, at random.
 
-    labels: of all items, [N] or multi-hot [N, L]. Raises UserError if a label has too few.
+    Args:
+        labels: Of all items, [N] or multi-hot [N, L].
+        items: Indices to draw from.
+        count: Of each label.
+        rng: Draws them.
+
+    Raises:
+        UserError: A label has too few.
     """
     known = np.unique(labels[items]) if labels.ndim == 1 else np.arange(labels.shape[1])
     left = np.ones(len(labels), bool)
@@ -69,17 +85,27 @@ def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator
 
 
 def cibhash(labels: Labels, train_images: int) -> Splits:
-    """CIFAR-10 as in CIBHash (Qiu et al. 2021): the first `train_images` are the database, 500 per class of them train,
-    the others are queries."""
+    """CIFAR-10 as in CIBHash (Qiu et al. 2021): 500 training images per class of the database, the others are queries.
+
+    Args:
+        labels: Of all images, [N].
+        train_images: The first so many are the database.
+    """
     database = np.arange(train_images)
     train = per_label(labels, database, 500, np.random.default_rng(SPLIT_SEED))
     return with_halves(train, database, np.arange(train_images, len(labels)))
 
 
 def one_against_rest(labels: Labels, queries_per_label: int, train_per_label: int) -> Splits:
-    """Queries per label, the rest is the database, training images per label of the database.
+    """Queries per label, the rest is the database, of which training images per label are drawn.
 
-    100 and 500 are CIFAR-10 (59k) and, with the 21 most frequent labels, NUS-WIDE.
+    Args:
+        labels: Of all images, [N] or multi-hot [N, L].
+        queries_per_label: 100 for CIFAR-10 (59k) and, with the 21 most frequent labels, NUS-WIDE.
+        train_per_label: 500 for both.
+
+    Raises:
+        UserError: A label has too few.
     """
     rng = np.random.default_rng(SPLIT_SEED)
     items = np.arange(len(labels))
@@ -89,7 +115,16 @@ def one_against_rest(labels: Labels, queries_per_label: int, train_per_label: in
 
 
 def at_random(count: int, queries: int, train: int) -> Splits:
-    """Queries at random, the rest is the database, training images at random of it (MS-COCO: 5,000 and 10,000)."""
+    """Queries at random, the rest is the database, of which training images are drawn at random.
+
+    Args:
+        count: All images.
+        queries: 5,000 for MS-COCO.
+        train: 10,000 for MS-COCO.
+
+    Raises:
+        UserError: There are too few images.
+    """
     if queries + train > count:
         raise UserError(f"{count} images are too few for {queries} queries and {train} training images")
     order = np.random.default_rng(SPLIT_SEED).permutation(count)

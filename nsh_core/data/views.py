@@ -15,10 +15,14 @@ NOISE = 0.1
 
 
 def affine_noise_views(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A random affine map and Gaussian noise for each image [b, 1, H, W] with values in [0, 1].
+    """A random affine map and Gaussian noise for each image.
 
-    Rotation within 15 degrees, scale and shear within 0.15, shift within one eighth of half the side per axis, noise
-    of standard deviation 0.1, all drawn from `generator`.
+    Rotation within 15 degrees, scale and shear within 0.15, shift within one eighth of half the side per axis, noise of
+    standard deviation 0.1.
+
+    Args:
+        images: [b, 1, H, W] with values in [0, 1].
+        generator: Draws all of it.
     """
     rotation, scale, shear, across, down = torch.rand(5, len(images), generator=generator) * 2 - 1
     cos, sin = torch.cos(rotation * ROTATION), torch.sin(rotation * ROTATION)

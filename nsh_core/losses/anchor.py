@@ -9,9 +9,15 @@ from nsh_core.losses.products import products
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float | Tensor) -> Tensor:
-    """NT-Xent of unit latents [..., n, d] of two views: each finds its other view among the 2n - 1 others.
+    """NT-Xent: each item finds its other view among the 2n - 1 others.
 
-    temperature: a number, or one for each leading index, [..., 1, 1]. Returns [...], means over the 2n latents.
+    Args:
+        first: Unit latents [..., n, d] of one view.
+        second: Unit latents [..., n, d] of the other view.
+        temperature: A number, or one for each leading index, [..., 1, 1].
+
+    Returns:
+        [...], means over the 2n latents.
     """
     latents = torch.cat([first, second], dim=-2)
     size = latents.shape[-2]

@@ -12,9 +12,15 @@ from nsh_core.model import Outputs
 
 
 def paired_cosines(views: Sequence[Tensor]) -> Tensor:
-    """Cosines [..., 2 (n // 2)] of values [..., n, D] of two `views`: in each view its first half with its second half.
+    """In each view the cosines of its first half with its second half; an odd last item is left out.
 
-    The public code of these methods pairs the two halves of a batch so; an odd last item is left out.
+    The public code of these methods pairs the two halves of a batch so.
+
+    Args:
+        views: Two of values [..., n, D].
+
+    Returns:
+        [..., 2 (n // 2)].
     """
     half = views[0].shape[-2] // 2
     pairs = [cosine_similarity(view[..., :half, :], view[..., half : 2 * half, :], dim=-1) for view in views]

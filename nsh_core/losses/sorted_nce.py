@@ -21,13 +21,22 @@ def sorted_nce(
 ) -> Tensor:
     """SortedNCE (Yu et al. 2022): the first ranks attract, the rest repel.
 
-    ranked: [anchors, n] latent similarity over temperature, C in the paper; row i softly sorted by Hamming distance
-        to anchor i. Or runs of equal ranks as a sorter gives them: the loss then needs how many positives and
-        negatives each run holds. n: the number of ranks, wanted with runs.
-    num_positives: m, 1 <= m < n. gap: ranks after m that are neither positive nor negative.
-    negatives: of the ranks after m + gap "all", the first k ("hardest-k"), the last k ("farthest-k") or k at random
-        for each anchor ("random-k", drawn on the CPU from `generator`).
-    Returns the scalar loss, mean over anchors and positives. Raises ValueError if the ranks do not suffice.
+    Args:
+        ranked: [anchors, n] latent similarity over temperature, C in the paper; row i softly sorted by Hamming distance
+            to anchor i. Or runs of equal ranks as a sorter gives them: the loss then needs how many positives and
+            negatives each run holds.
+        num_positives: m, 1 <= m < n.
+        gap: Ranks after m that are neither positive nor negative.
+        negatives: Of the ranks after m + gap "all", the first k ("hardest-k"), the last k ("farthest-k") or k at random
+            for each anchor ("random-k").
+        generator: Draws random negatives, on the CPU.
+        n: The number of ranks, wanted with runs.
+
+    Returns:
+        The scalar loss, mean over anchors and positives.
+
+    Raises:
+        ValueError: The ranks do not suffice.
     """
     return sorted_nce_by_anchor(ranked, num_positives, gap, negatives, [generator], n).mean()
 
@@ -40,9 +49,21 @@ def sorted_nce_by_anchor(
     generators: Sequence[torch.Generator | None],
     n: int | None = None,
 ) -> Tensor:
-    """The loss of each anchor, [anchors]; arguments as for sorted_nce.
+    """The loss of each anchor.
 
-    generators: each draws the random negatives of its equal share of the anchors, in order.
+    Args:
+        ranked: As for sorted_nce.
+        num_positives: As for sorted_nce.
+        gap: As for sorted_nce.
+        negatives: As for sorted_nce.
+        generators: Each draws the random negatives of its equal share of the anchors, in order.
+        n: As for sorted_nce.
+
+    Returns:
+        [anchors].
+
+    Raises:
+        ValueError: The ranks do not suffice.
     """
     values, counts = (ranked, None) if isinstance(ranked, Tensor) else (ranked.values, ranked.counts)
     n = values.shape[1] if n is None else n

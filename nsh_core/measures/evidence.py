@@ -46,7 +46,7 @@ class Evidence:
 
     @property
     def map_at(self) -> int | None:
-        """k of mAP@k: the config's, else the data set's; none for the whole database."""
+        """The k of mAP@k: the config's, else the data set's; none for the whole database."""
         config = self.hasher.config
         return self.dataset.default_map_at if config.map_at is None else config.map_at
 

@@ -120,7 +120,16 @@ class ShallowMethod(Method):
     @classmethod
     @abstractmethod
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
-        """Sets the hash head of a model whose encoder is the identity. Raises UserError for bits it cannot give."""
+        """Sets the hash head of a model whose encoder is the identity.
+
+        Args:
+            model: Standardised already.
+            dataset: Of features.
+            seed: Of the run.
+
+        Raises:
+            UserError: It cannot give so many bits.
+        """
 
 
 class PerRun:

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import feature_cosines, paired_cosines
@@ -25,12 +26,16 @@ class BiHalf(DeepMethod):
     paper = "Li & van Gemert, Deep Unsupervised Image Hashing by Maximizing Bit Entropy, AAAI 2021"
 
     class Options(MethodOptions):
+        """Options of BiHalf."""
+
         gamma: float = Field(6.0, ge=0, le=1e4, description="pull of the layer's input towards its codes")
 
     @classmethod
+    @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {"train.learning_rate": LEARNING_RATE, "method.options.gamma": Range(0.1, 100.0)}
 
+    @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         logits = torch.cat([first.logits, second.logits], dim=-2)
         codes = bi_half(logits, self.setting("gamma", logits)).chunk(2, dim=-2)
@@ -39,9 +44,14 @@ class BiHalf(DeepMethod):
 
 
 def bi_half(logits: Tensor, gamma: Tensor) -> Tensor:
-    """Codes [R, n, K] of logits [R, n, K]: for each bit +1 for the n // 2 largest, -1 for the rest (eq. 6).
+    """Codes with for each bit +1 for the n // 2 largest logits, -1 for the rest (eq. 6).
 
-    gamma [R, 1, 1]: the gradient of the logits is that of the codes plus gamma (logits - codes) / (n K) (eq. 8).
+    Args:
+        logits: [R, n, K].
+        gamma: [R, 1, 1]: the gradient of the logits is that of the codes plus gamma (logits - codes) / (n K) (eq. 8).
+
+    Returns:
+        [R, n, K].
     """
     return _BiHalf.apply(logits, gamma)
 

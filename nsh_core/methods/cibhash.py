@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import normalize
+from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import nt_xent
@@ -28,10 +29,13 @@ class CIBHash(DeepMethod):
     paper = "Qiu et al., Unsupervised Hashing with Contrastive Information Bottleneck, IJCAI 2021"
 
     class Options(MethodOptions):
+        """Options of CIBHash."""
+
         temperature: float = Field(0.3, ge=1e-3, le=100, description="of NT-Xent on the cosine of codes")
         kl_weight: float = Field(0.001, ge=0, le=1e3, description="beta, weight of the divergence")
 
     @classmethod
+    @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {
             "train.learning_rate": LEARNING_RATE,
@@ -39,6 +43,7 @@ class CIBHash(DeepMethod):
             "method.options.kl_weight": Range(1e-5, 1e-2),
         }
 
+    @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         p, q = first.logits.sigmoid(), second.logits.sigmoid()
         one, other = (normalize(sign_through(chance - 0.5), dim=-1) for chance in (p, q))

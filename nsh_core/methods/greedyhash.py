@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import feature_cosines, paired_cosines
@@ -21,12 +22,16 @@ class GreedyHash(DeepMethod):
     paper = "Su et al., Greedy Hash: Towards Fast Optimization for Accurate Hash Coding in CNN, NeurIPS 2018"
 
     class Options(MethodOptions):
+        """Options of GreedyHash."""
+
         quantization_weight: float = Field(0.1, ge=0, le=1e3, description="alpha, weight of | |h| - 1 |^3")
 
     @classmethod
+    @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {"train.learning_rate": LEARNING_RATE, "method.options.quantization_weight": Range(1e-3, 1.0)}
 
+    @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         codes = sign_through(first.logits), sign_through(second.logits)
         similarity = (paired_cosines(codes) - feature_cosines(first, second)).square().mean(dim=-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import MethodOptions, ShallowMethod
@@ -18,9 +19,12 @@ class ITQ(ShallowMethod):
     paper = "Gong & Lazebnik, Iterative Quantization: A Procrustean Approach to Learning Binary Codes, CVPR 2011"
 
     class Options(MethodOptions):
+        """Options of ITQ."""
+
         iterations: int = Field(50, ge=0, le=10_000, description="alternations of codes and rotation")
 
     @classmethod
+    @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         bits = model.config.code_length
         mean, axes, components = principal_components(model, standardized_items(model, dataset), bits)
@@ -31,7 +35,16 @@ class ITQ(ShallowMethod):
 
 
 def rotation(components: Tensor, start: Tensor, iterations: int) -> Tensor:
-    """The rotation [K, K] of components [M, K] after alternating codes B = sign(V R) and R (orthogonal Procrustes)."""
+    """The rotation after alternating codes B = sign(V R) and R (orthogonal Procrustes).
+
+    Args:
+        components: V [M, K].
+        start: The first rotation [K, K].
+        iterations: How often.
+
+    Returns:
+        R [K, K].
+    """
     turned = start
     for _ in range(iterations):
         codes = torch.where(components @ turned >= 0, 1.0, -1.0).to(components.dtype)

@@ -17,9 +17,18 @@ def standardized_items(model: HashModel, dataset: Dataset) -> Tensor:
 
 
 def principal_components(model: HashModel, items: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean [D], first `count` principal axes [D, count] and components [M, count] of items [M, D].
+    """The first principal axes of items; each axis' largest entry is positive.
 
-    Each axis' largest entry is positive. Raises UserError if there are fewer than `count` axes.
+    Args:
+        model: For the message.
+        items: [M, D].
+        count: How many axes.
+
+    Returns:
+        Mean [D], axes [D, count] and components [M, count].
+
+    Raises:
+        UserError: There are fewer axes.
     """
     if count > items.shape[1]:
         raise UserError(
@@ -36,6 +45,12 @@ def principal_components(model: HashModel, items: Tensor, count: int) -> tuple[T
 
 @torch.no_grad()
 def set_hash_head(model: HashModel, weight: Tensor, bias: Tensor) -> None:
-    """Makes h = weight x + bias, weight [K, D], bias [K], for standardised features x."""
+    """Makes h = weight x + bias for standardised features x.
+
+    Args:
+        model: Whose head is set.
+        weight: [K, D].
+        bias: [K].
+    """
     model.hash_head.weight.copy_(weight)
     model.hash_head.bias.copy_(bias)

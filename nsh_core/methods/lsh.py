@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
@@ -16,6 +17,7 @@ class LSH(ShallowMethod):
     paper = "Charikar, Similarity Estimation Techniques from Rounding Algorithms, STOC 2002"
 
     @classmethod
+    @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         mean = standardized_items(model, dataset).mean(dim=0)
         shape = model.hash_head.weight.shape

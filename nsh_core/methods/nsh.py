@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, products, quantization
@@ -46,10 +47,12 @@ class NSH(DeepMethod):
         ]
 
     @classmethod
+    @override
     def shape(cls, config: Config) -> tuple[Any, ...]:
         return config.loss.stop_gradient, active_terms(config)
 
     @classmethod
+    @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         low, high = backend(config.sorter.name).search_range
         most = max(2, min(32, config.train.batch_size // 4))
@@ -63,6 +66,7 @@ class NSH(DeepMethod):
             "loss.num_positives": Range(2, most, step=1),
         }
 
+    @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         relaxed = torch.cat([first.relaxed, second.relaxed], dim=1)
         calculations = {

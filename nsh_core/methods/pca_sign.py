@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
 from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
@@ -14,6 +16,7 @@ class PCASign(ShallowMethod):
     paper = "Gong & Lazebnik, Iterative Quantization: A Procrustean Approach to Learning Binary Codes, CVPR 2011"
 
     @classmethod
+    @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         items = standardized_items(model, dataset)
         mean, axes, _ = principal_components(model, items, model.config.code_length)

@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy.special import betaincinv
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
+from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.data import Dataset
@@ -28,6 +29,8 @@ class SDC(DeepMethod):
     paper = "Ng et al., Unsupervised Hashing with Similarity Distribution Calibration, BMVC 2023"
 
     class Options(MethodOptions):
+        """Options of SDC."""
+
         beta: float = Field(2.0, gt=0, le=1e3, description="b, both parameters of the beta distribution")
         quantization_weight: float = Field(0.0, ge=0, le=1e3, description="of 1 - cosine between outputs and signs")
 
@@ -37,6 +40,7 @@ class SDC(DeepMethod):
         self._calibration: Tensor | None = None
 
     @classmethod
+    @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {
             "train.learning_rate": LEARNING_RATE,
@@ -44,6 +48,7 @@ class SDC(DeepMethod):
             "method.options.quantization_weight": Range(1e-3, 1.0),
         }
 
+    @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         outputs = batch_normalized(torch.cat([first.logits, second.logits], dim=-2))
         cosines = paired_cosines(outputs.chunk(2, dim=-2))

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import normalize
+from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import nt_xent
@@ -21,12 +22,16 @@ class SimCLR(DeepMethod):
     paper = "Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020"
 
     class Options(MethodOptions):
+        """Options of SimCLR."""
+
         temperature: float = Field(0.3, ge=1e-3, le=100, description="of NT-Xent")
 
     @classmethod
+    @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {"train.learning_rate": LEARNING_RATE, "method.options.temperature": Range(0.1, 1.0)}
 
+    @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         one, other = (normalize(view.logits, dim=-1) for view in (first, second))
         contrast = nt_xent(one, other, self.setting("temperature", one))

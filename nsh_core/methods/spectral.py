@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
@@ -25,6 +26,7 @@ class SpectralHashing(ShallowMethod):
     periodic = True
 
     @classmethod
+    @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         bits = model.config.code_length
         items = standardized_items(model, dataset)

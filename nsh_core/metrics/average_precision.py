@@ -27,13 +27,19 @@ def harmonic_numbers(n: int) -> Float:
 
 @numba.njit(nogil=True, cache=True)
 def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int, harmonic: Float) -> Float:
-    """Expectation [Q] of AP@k over a uniformly random order of ties, in closed form.
+    """Expectation of AP@k over a uniformly random order of ties, in closed form.
 
-    counts, relevant: [Q, levels] items and relevant items at each distance, ascending. k: ranks looked at.
-    harmonic: harmonic_numbers of at least the size of the database.
+    McSherry & Najork (ECIR 2008) for AP over the whole list; a level cut by rank k adds the expectation over how many
+    of its relevant items make the cut (hypergeometric).
 
-    McSherry & Najork (ECIR 2008) for AP over the whole list; a level cut by rank k adds the expectation over how
-    many of its relevant items make the cut (hypergeometric).
+    Args:
+        counts: [Q, levels] items at each distance, ascending.
+        relevant: [Q, levels] relevant items at each distance.
+        k: Ranks looked at.
+        harmonic: harmonic_numbers of at least the size of the database.
+
+    Returns:
+        [Q] in [0, 1].
     """
     result = np.zeros(len(counts))
     for q in range(len(counts)):

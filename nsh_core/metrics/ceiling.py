@@ -16,7 +16,21 @@ def cosine_map(
     database_labels: Labels,
     k: int | None = None,
 ) -> float:
-    """mAP@k of ranking database features [N, D] by cosine to query features [Q, D]; labels as for codes."""
+    """mAP@k of ranking database features by cosine to query features.
+
+    Args:
+        queries: [Q, D].
+        query_labels: [Q], or multi-hot [Q, L].
+        database: [N, D].
+        database_labels: [N], or multi-hot [N, L].
+        k: Ranks looked at; none for all.
+
+    Returns:
+        A value in [0, 1].
+
+    Raises:
+        ValueError: Labels do not fit.
+    """
     check_labels("query_labels", query_labels, len(queries))
     check_labels("database_labels", database_labels, len(database))
     limit = len(database) if k is None else min(k, len(database))

@@ -43,11 +43,23 @@ def histograms(
     cut: int,
     most_ranks: int,
 ) -> tuple[Counts, Counts, Float, Float, Counts]:
-    """Of q queries: items and relevant items [q, levels] at each distance, and what needs ranks, ties by index.
+    """Counts items at each distance of each query, and what needs ranks, ties by index.
 
-    query [words, q], database [words, N]; labels [1, ...], or packed multi-hot labels [words, ...] with `multi`.
-    most_ranks: how many ranks to look at; at 0 there are no other results. AP@k [q] and the relevant items [q] among
-    the first `cut` want max(k, cut) of them, AP over the whole database [q] all N.
+    Args:
+        query: [words, q].
+        query_labels: [1, q], or packed multi-hot labels [words, q] with `multi`.
+        database: [words, N].
+        database_labels: As query_labels, for N items.
+        multi: Whether labels are multi-hot.
+        levels: K + 1 at least.
+        k: Of AP@k.
+        cut: Ranks among which relevant items are counted.
+        most_ranks: How many ranks to look at; at 0 there are no results but histograms. AP@k and `cut` want max(k, cut)
+            of them, AP over the whole database all N.
+
+    Returns:
+        Items and relevant items [q, levels] at each distance, AP@k [q], AP over the database [q], relevant items [q]
+        among the first `cut`.
     """
     words, size = database.shape
     number = query.shape[1]

@@ -10,9 +10,16 @@ from nsh_core.sorters import Sorter
 
 @torch.no_grad()
 def sorter_fidelity(sorter: Sorter, keys: Tensor) -> float:
-    """Mean weight that a row of the soft permutation of keys [B, n] puts on items with the key that belongs there.
+    """Mean weight that a row of the soft permutation puts on items with the key that belongs there.
 
-    In [0, 1]; 1 for the hard sort. Tied items are interchangeable, so any of them counts.
+    Tied items are interchangeable, so any of them counts.
+
+    Args:
+        sorter: Whose permutation.
+        keys: [B, n].
+
+    Returns:
+        A value in [0, 1]; 1 for the hard sort.
     """
     ranked = keys.sort(dim=1, descending=True).values
     belongs = ranked[:, :, None] == keys[:, None, :]

@@ -9,7 +9,16 @@ Labels = npt.NDArray[np.integer | np.bool_]
 
 
 def check_labels(name: str, labels: Labels, count: int) -> None:
-    """Raises ValueError unless labels are whole numbers [count] or multi-hot [count, L]."""
+    """Looks whether labels fit.
+
+    Args:
+        name: Of the argument, for the message.
+        labels: To be whole numbers [count] or multi-hot [count, L].
+        count: Of the items.
+
+    Raises:
+        ValueError: They do not.
+    """
     if labels.ndim not in (1, 2) or len(labels) != count:
         raise ValueError(f"'{name}' must have shape [{count}] or [{count}, L], got {list(labels.shape)}")
     if not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == np.bool_):
@@ -19,10 +28,19 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
 
 
 class Relevance:
-    """Relevance of a database to queries; `query` [words, Q] and `database` [words, N] hold the labels.
+    """Relevance of a database to queries: the same label, or a shared one.
 
-    query_labels [Q] and database_labels [N], or both multi-hot [Q, L] and [N, L].
-    Raises ValueError if they are of different kinds.
+    Attributes:
+        multi: Whether labels are multi-hot.
+        query: Labels as words [words, Q].
+        database: Labels as words [words, N].
+
+    Args:
+        query_labels: [Q], or multi-hot [Q, L].
+        database_labels: [N], or multi-hot [N, L].
+
+    Raises:
+        ValueError: They are of different kinds.
     """
 
     def __init__(self, query_labels: Labels, database_labels: Labels) -> None:

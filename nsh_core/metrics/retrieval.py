@@ -23,11 +23,16 @@ _CHUNK_PAIRS = 4_000_000
 class RetrievalMetrics:
     """Means over queries; precision and recall at k use the order by database index among ties.
 
-    map, map_expected: mAP@k, ties by database index, and expected over random order of ties.
-    map_all, map_all_expected: the same over the whole database.
-    precision, recall: at `precision_at` ranks; recall over all relevant items of the database.
-    precision_radius_2: precision of the items within Hamming distance 2, 0 for a query that has none there.
-    curve_precision, curve_recall: [levels] by Hamming radius; precision over the queries that retrieve anything.
+    Attributes:
+        map: mAP@k, ties by database index.
+        map_expected: mAP@k expected over random order of ties.
+        map_all: `map` over the whole database.
+        map_all_expected: `map_expected` over the whole database.
+        precision: At `precision_at` ranks.
+        recall: At `precision_at` ranks, over all relevant items of the database.
+        precision_radius_2: Precision of the items within Hamming distance 2, 0 for a query that has none there.
+        curve_precision: [levels] by Hamming radius, over the queries that retrieve anything.
+        curve_recall: [levels] by Hamming radius.
     """
 
     map: float
@@ -51,13 +56,23 @@ def mean_average_precision(
 ) -> float:
     """mAP@k of ranking the database by Hamming distance to each query.
 
-    query_codes uint8 [Q, bytes], database_codes uint8 [N, bytes]: packed codes. Labels [Q] and [N], relevance being
-    the same label, or multi-hot [Q, L] and [N, L], relevance being a shared label.
-    k: ranks looked at, none or more than N: all. AP divides by the relevant items within the first k (the convention
-    of CIBHash and DeepHash-pytorch); a query without any counts 0.
-    ties: "index", the conventional stable order by database index, or "expected", the mean over random orders of
-    ties (McSherry & Najork 2008; He et al. 2018).
-    Returns a value in [0, 1]. Raises ValueError for shapes or values that do not fit.
+    AP divides by the relevant items within the first k (the convention of CIBHash and DeepHash-pytorch); a query
+    without any counts 0.
+
+    Args:
+        query_codes: Packed codes, uint8 [Q, bytes].
+        query_labels: [Q], relevance being the same label, or multi-hot [Q, L], relevance being a shared label.
+        database_codes: Packed codes, uint8 [N, bytes].
+        database_labels: [N] or multi-hot [N, L].
+        k: Ranks looked at, none or more than N: all.
+        ties: "index", the conventional stable order by database index, or "expected", the mean over random orders of
+            ties (McSherry & Najork 2008; He et al. 2018).
+
+    Returns:
+        A value in [0, 1].
+
+    Raises:
+        ValueError: Shapes or values do not fit.
     """
     if ties not in ("index", "expected"):
         raise ValueError(f"'ties' must be 'index' or 'expected', got {ties!r}")
@@ -80,10 +95,19 @@ def retrieval_metrics(
     precision_at: int = 100,
     threads: int = 1,
 ) -> RetrievalMetrics:
-    """All retrieval metrics in one pass; arguments as for mean_average_precision, and
+    """All retrieval metrics in one pass.
 
-    precision_at: k of precision and recall, cut to the size of the database. threads: chunks worked on at once; the
-    result does not depend on it.
+    Args:
+        query_codes: As for mean_average_precision.
+        query_labels: As for mean_average_precision.
+        database_codes: As for mean_average_precision.
+        database_labels: As for mean_average_precision.
+        k: As for mean_average_precision.
+        precision_at: k of precision and recall, cut to the size of the database.
+        threads: Chunks of queries worked on at once; no value depends on it.
+
+    Raises:
+        ValueError: Shapes or values do not fit.
     """
     pairs = _Pairs(query_codes, query_labels, database_codes, database_labels)
     k = _rank_limit("k", k, pairs.database_size)
@@ -117,7 +141,13 @@ def retrieval_metrics(
 
 
 def nearest(query_codes: PackedCodes, database_codes: PackedCodes, k: int) -> list[list[int]]:
-    """The k nearest database items of each query, as indices, best first, ties by index. Packed codes as above."""
+    """The k nearest database items of each query, as indices, best first, ties by index.
+
+    Args:
+        query_codes: Packed codes, uint8 [Q, bytes].
+        database_codes: Packed codes, uint8 [N, bytes].
+        k: How many.
+    """
     distances = np.bitwise_count(query_codes[:, None, :] ^ database_codes[None, :, :]).sum(axis=2, dtype=np.int64)
     return np.argsort(distances, axis=1, kind="stable")[:, :k].tolist()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.sorters.base import Sorter, check_rows
 
@@ -18,11 +19,13 @@ class ArgSort(Sorter):
     def __init__(self) -> None:
         super().__init__()
 
+    @override
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         order = keys.argsort(dim=1, descending=True, stable=True)
         return torch.nn.functional.one_hot(order, keys.shape[1]).to(keys.dtype)
 
+    @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
         check_rows(keys, payload)
         return payload.gather(1, keys.argsort(dim=1, descending=True, stable=True))

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 # exp of it, and of three quarters of it once more, still is a double.
 _LARGEST_EXPONENT = 400.0
@@ -87,18 +88,22 @@ class Chunk(Protocol):
     """The sort of a chunk of anchors: `out` [b, n], and the gradients of keys and payload by that of `out`."""
 
     @property
-    def out(self) -> Tensor: ...
+    def out(self) -> Tensor:
+        """The sorted payload [b, n]."""
 
-    def gradients(self, gradient: Tensor) -> tuple[Tensor, Tensor]: ...
+    def gradients(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Of keys and payload, both [b, n], by the gradient [b, n] of `out`."""
 
 
 class ByChunks(torch.autograd.Function):
     """Sorts chunk by chunk and, where there are several, does each once more in the backward pass: memory O(B n).
 
-    make: (keys, payload, *others), rows of each, to a Chunk. size_of_row: values that a Chunk holds for a row.
+    The arguments of apply are `make`, (keys, payload, *others), rows of each, to a Chunk; `size_of_row`, values that a
+    Chunk holds for a row; keys, payload and others.
     """
 
     @staticmethod
+    @override
     def forward(
         ctx: Any, make: Callable[..., Chunk], size_of_row: int, keys: Tensor, payload: Tensor, *others: Tensor
     ) -> Tensor:
@@ -115,6 +120,7 @@ class ByChunks(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @override
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
         if ctx.kept is not None:

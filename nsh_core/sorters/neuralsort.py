@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.sorters.base import Sorter, check_rows
 from nsh_core.sorters.levels import ByChunks, Ranked, count, exponentials_fit, over_levels, over_ranks, tally, to_levels
@@ -22,12 +23,14 @@ class NeuralSort(Sorter):
     search_range = (0.02, 5.0)
     level_form = "levels"
 
+    @override
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         spread = (keys[:, :, None] - keys[:, None, :]).abs().mean(dim=2)
         logits = _slopes(keys)[None, :, None] * keys[:, None, :] - spread[:, None, :]
         return (logits / self.temperature).softmax(dim=2)
 
+    @override
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
         size = keys.shape[1] * (1 if exponentials_fit(self.temperature, levels) else levels)

@@ -7,9 +7,15 @@ from torch import Tensor
 
 
 def decayed_sums(positions: Tensor, values: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums of values [C, B, n] weighted by exp(-|distance| / scale), for each of the positions [B, n], descending.
+    """Sums of values weighted by exp(-|distance| / scale), for each of the positions.
 
-    Returns three [C, B, n]: over strictly higher positions, over strictly lower ones, and over all with equal ones.
+    Args:
+        positions: [B, n], descending.
+        values: [C, B, n].
+        scale: In the unit of positions.
+
+    Returns:
+        Three [C, B, n]: over strictly higher positions, over strictly lower ones, and over all with equal ones.
     """
     decay = (-(positions[:, :-1] - positions[:, 1:]) / scale).exp()
     up, down = torch.nn.functional.pad(decay, (1, 0)), torch.nn.functional.pad(decay, (0, 1))

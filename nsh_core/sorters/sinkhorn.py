@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows
@@ -45,6 +46,7 @@ class Sinkhorn(Sorter):
             raise UserError(f"sorter iterations must be a whole number of at least 1, got {iterations!r}")
         self.iterations = iterations
 
+    @override
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         if keys.shape[1] == 1:
@@ -56,6 +58,7 @@ class Sinkhorn(Sorter):
         by_item, by_rank = _Scalings.apply(kernel, self.iterations)
         return kernel * by_item * by_rank.transpose(1, 2)
 
+    @override
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
         if keys.shape[1] == 1:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 from nsh_core.sorters.base import Sorter, check_rows
 from nsh_core.sorters.levels import Ranked, count, row_chunks, tally, to_levels
@@ -23,16 +24,19 @@ class SoftSort(Sorter):
     search_range = (0.1, 10.0)
     level_form = "levels"
 
+    @override
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         ranked = keys.sort(dim=1, descending=True, stable=True).values
         distance = (ranked[:, :, None] - keys[:, None, :]).abs()
         return (-distance / self.temperature).softmax(dim=2)
 
+    @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
         check_rows(keys, payload)
         return _Scanned.apply(keys, payload, self.temperature)
 
+    @override
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
         return Ranked(*_OnLevels.apply(keys, payload, self.temperature, levels))

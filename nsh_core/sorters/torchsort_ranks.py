@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
@@ -53,12 +54,14 @@ class TorchSort(Sorter):
             ranks = _SoftRankKL.apply(-where * (math.log(max(n, 2)) / self.temperature))
         return ranks.to(keys.device)
 
+    @override
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         ranks = self.soft_ranks(keys)
         distance = (ranks[:, None, :] - _places(ranks)[:, None]).abs()
         return (-distance / (self.bandwidth * self.temperature)).softmax(dim=2)
 
+    @override
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
         make = partial(_Chunk, width=self.bandwidth * self.temperature, levels=levels)

@@ -116,6 +116,9 @@ def stackable(config: Config) -> bool:
     another way, with other roundings. Runs lie one after another in a stack, so that an end of one is no end there:
     only where a batch is a multiple of 32, and so is every array of a run, is nothing left over. On CUDA no bits are
     promised, and every batch is stacked.
+
+    Args:
+        config: Of the runs.
     """
     on_cuda = config.train.device != "cpu" and torch.cuda.is_available()
     return on_cuda or config.train.batch_size % _BATCH_UNIT == 0

@@ -15,11 +15,21 @@ from study.analysis.tables import references_of
 
 
 def across(studies: Sequence[Results]) -> pd.DataFrame:
-    """arm, datasets, iqm, iqm_low, iqm_high, better, better_low, better_high, rank: a row an arm that all studies have.
+    """What holds over data sets.
 
     Scores are test mAP over that of the continuous input by cosine on the same data, so that data sets can be compared.
-    iqm: interquartile mean over all runs; better: probability that a run beats one of the reference arm; rank: mean
-    rank over data sets of mean scores, 1 best. Raises UserError for fewer than two shared arms.
+
+    Args:
+        studies: The same study on each.
+
+    Returns:
+        arm, datasets, iqm, iqm_low, iqm_high, better, better_low, better_high, rank: a row an arm that all studies
+        have.
+        iqm: interquartile mean over all runs; better: probability that a run beats one of the reference arm; rank: mean
+        rank over data sets of mean scores, 1 best.
+
+    Raises:
+        UserError: They share fewer than two arms.
     """
     arms = [arm for arm in studies[0].arms if all(arm in other.arms for other in studies[1:])]
     if len(arms) < 2:

@@ -21,9 +21,14 @@ GALLERY_FILE = "gallery.npz"
 
 @dataclass(frozen=True)
 class Gallery:
-    """arms [A]; nearest [A, Q, 10]: database items by arm and query, best first, as places in `pictures`.
+    """Pictures of what each arm retrieves.
 
-    query_pictures [Q, H, W(, 3)] and pictures [U, H, W(, 3)]: uint8. relevant [Q, U]: right or wrong.
+    Attributes:
+        arms: [A].
+        nearest: [A, Q, 10], database items by arm and query, best first, as places in `pictures`.
+        query_pictures: uint8 [Q, H, W] or [Q, H, W, 3].
+        pictures: uint8 [U, H, W] or [U, H, W, 3].
+        relevant: [Q, U], right or wrong.
     """
 
     arms: npt.NDArray[np.str_]
@@ -36,7 +41,9 @@ class Gallery:
 def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
     """The gallery of the first complete seed of each arm, none without any or where the data have no pictures.
 
-    trials: complete final trials.
+    Args:
+        trials: Complete final trials.
+        dataset: Of the study.
     """
     first = trials.groupby("arm", sort=False).nearest.first().dropna()
     queries = gallery_queries(dataset)
@@ -65,7 +72,15 @@ def write_gallery(gallery: Gallery, folder: Path) -> None:
 
 
 def read_gallery(folder: Path) -> Gallery | None:
-    """Reads gallery.npz, none if there is none. Raises ValueError or KeyError if it is damaged."""
+    """Reads gallery.npz, none if there is none.
+
+    Args:
+        folder: Of the results.
+
+    Raises:
+        ValueError: It is damaged.
+        KeyError: It is damaged.
+    """
     if not (folder / GALLERY_FILE).exists():
         return None
     with np.load(folder / GALLERY_FILE, allow_pickle=False) as file:

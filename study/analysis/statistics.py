@@ -35,9 +35,15 @@ class PairedComparison:
 
 
 def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
-    """95% interval of the mean of values [n], by Student's t; NaN for n < 2.
+    """95% interval of the mean, by Student's t.
 
     A bootstrap of five seeds covers no more than some 85%: it knows no spread beyond the values it has.
+
+    Args:
+        values: [n].
+
+    Returns:
+        Low and high; NaN for n < 2.
     """
     sample = np.asarray(values, dtype=float)
     if len(sample) < 2:
@@ -54,10 +60,14 @@ def _quantile(degrees: int) -> float:
 
 
 def compare_paired(values: Values, reference: Values) -> PairedComparison:
-    """Compares values [n] with a reference [n], paired by position (seed). n < 2 gives NaN beside the difference.
+    """Compares values with a reference, paired by position (seed).
 
-    p: two-sided sign-flip permutation test of the mean difference, exact up to 13 pairs; with n pairs it cannot fall
-    below 2 / 2^n. effect_size: mean difference over the standard deviation of the differences.
+    p is that of a two-sided sign-flip permutation test of the mean difference, exact up to 13 pairs; with n pairs it
+    cannot fall below 2 / 2^n. effect_size is the mean difference over the standard deviation of the differences.
+
+    Args:
+        values: [n]; n < 2 gives NaN beside the difference.
+        reference: [n].
     """
     difference = values - reference
     mean = float(difference.mean())
@@ -100,10 +110,17 @@ def holm(p: Values) -> Values:
 
 
 def seeds_needed(effect_size: float, tests: int) -> int | None:
-    """Pairs with which a paired test at level 0.05 / tests finds a difference of this d_z with a chance of 80%.
+    """Pairs with which a paired test at level 0.05 / tests finds a difference with a chance of 80%.
 
     By the power of the t test, which the sign-flip test comes close to, and at least as many as let the latter reach
-    the level. None beyond 1000, where seeds are no answer.
+    the level.
+
+    Args:
+        effect_size: Cohen's d_z.
+        tests: Of the family.
+
+    Returns:
+        None beyond 1000, where seeds are no answer.
     """
     level = ALPHA / tests
     pairs = np.arange(2, MOST_SEEDS + 1)
@@ -123,9 +140,14 @@ def interquartile_mean(scores: Values) -> Values:
 
 
 def iqm_with_interval(scores: Sequence[Values], resamples: int = _RESAMPLES) -> tuple[float, float, float]:
-    """Interquartile mean over all runs of all data sets, and its 95% interval.
+    """Interquartile mean over all runs of all data sets, and its 95% interval; runs are resampled within each.
 
-    scores: the runs of each data set, normalised so that data sets can be compared. Runs are resampled within each.
+    Args:
+        scores: The runs of each data set, normalised so that data sets can be compared.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Estimate, low, high.
     """
     resampled = np.concatenate([_resampled(own, resamples, place) for place, own in enumerate(scores)], axis=1)
     estimate = float(interquartile_mean(np.concatenate(scores)))
@@ -138,6 +160,14 @@ def probability_of_improvement(
     """Chance that a run scores above a run of the other arm on the same data set, mean over data sets, 95% interval.
 
     Ties count half (the Mann-Whitney U over its largest value; Agarwal et al. 2021). Runs are resampled within each.
+
+    Args:
+        scores: The runs of each data set.
+        others: The other arm's.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Estimate, low, high.
     """
     chances, estimate = np.zeros(resamples), 0.0
     for place, (own, other) in enumerate(zip(scores, others, strict=True)):
@@ -180,9 +210,15 @@ def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:
 
 
 def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
-    """Best validation value expected of the first b of B tries in random order, b = 1..B, and its standard deviation.
+    """Best validation value expected of the first b of B trials in random order, and its standard deviation.
 
-    Dodge et al. 2019, Show Your Work, eq. 6, from the values of all tries.
+    Dodge et al. 2019, Show Your Work, eq. 6, from the values of all trials.
+
+    Args:
+        values: [B].
+
+    Returns:
+        Mean [B] and standard deviation [B], b = 1..B.
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     count = len(ordered)

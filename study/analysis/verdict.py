@@ -20,10 +20,14 @@ Finding = Literal["clear", "likely", "open"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """headlines: the answer in a sentence or two, one a group of arms. sentences: one a comparison, largest first.
+    """The answer of a study.
 
-    cautions: what limits it. best: of each group the arm with the highest mean validation mAP. tied: arms whose paired
-    test difference from the best of their group has an interval that holds 0.
+    Attributes:
+        headlines: The answer in a sentence or two, one a group of arms.
+        sentences: One a comparison, largest first.
+        cautions: What limits it.
+        best: Of each group the arm with the highest mean validation mAP.
+        tied: Arms whose paired test difference from the best of their group has an interval that holds 0.
     """
 
     headlines: list[str]
@@ -137,8 +141,16 @@ class _Group:
 def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
     """What a paired comparison shows.
 
-    clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does.
-    open: neither, or fewer than 5 seeds, whose sign flips prove nothing.
+    Args:
+        low: Of the interval.
+        high: Of the interval.
+        p_holm: Adjusted.
+        seeds: Pairs.
+
+    Returns:
+        clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does. open:
+            neither, or
+        fewer than 5 seeds, whose sign flips prove nothing.
     """
     if seeds < _FEWEST_SEEDS or low <= 0 <= high:
         return "open"

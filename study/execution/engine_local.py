@@ -118,7 +118,7 @@ class LocalEngine:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """multiprocessing would run the caller's script again in each worker, which needs nothing of it."""
+    """Hides the caller's script, which multiprocessing would run again in each worker: they need nothing of it."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:

@@ -26,8 +26,15 @@ _RETRIES = 3
 class RayEngine:
     """Trains queued trials as tasks on the Ray cluster that this process belongs to, or that RAY_ADDRESS names.
 
-    gpus: share of a GPU of each task, 0 for none. batch_trials: runs of a task, none: 16 on a GPU, up to 10 on the CPU.
     A task whose node is lost runs again elsewhere, by Ray; what Ray gives up is queued again.
+
+    Args:
+        queue: Of the study.
+        gpus: Share of a GPU of each task, 0 for none.
+        batch_trials: Runs of a task; none: 16 on a GPU, up to 10 on the CPU.
+
+    Raises:
+        UserError: There is no cluster, or it is too small.
     """
 
     def __init__(self, queue: TrialQueue, gpus: float, batch_trials: int | None) -> None:
@@ -59,6 +66,7 @@ class RayEngine:
         return min(by_cpu, int(total.get("GPU", 0) / self.gpus)) if self.gpus else by_cpu
 
     def offer(self, keys: Sequence[str], waiting: int) -> None:
+        """Tells of keys that were queued, and how many trials wait altogether."""
         self.keys.update(keys)
         self.waiting = waiting
 
@@ -70,6 +78,7 @@ class RayEngine:
         return max(1, min(CUDA_STACK if self.gpus else CPU_STACK, share))
 
     def poll(self, waiting: int) -> bool:
+        """Records what is over and starts what there is room for; whether a task was lost."""
         self.waiting = waiting
         ended = self._collect()
         while len(self.running) < self._slots():
@@ -120,6 +129,7 @@ class RayEngine:
         return self.last_end
 
     def stop(self) -> None:
+        """Ends all tasks, and marks their trials."""
         for reference, trials in self.running.items():
             ray.cancel(reference, force=True)
             for trial in trials:

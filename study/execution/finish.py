@@ -11,7 +11,12 @@ from pathlib import Path
 def on_finish(command: str, key: str, status: str, headline: str, folder: Path) -> None:
     """Runs a shell command with NSH_STUDY, NSH_STATUS, NSH_HEADLINE and NSH_RESULTS set; its failure is told, no more.
 
-    status: complete, incomplete, interrupted or error.
+    Args:
+        command: As given.
+        key: Of the study.
+        status: complete, incomplete, interrupted or error.
+        headline: Of the verdict.
+        folder: Of the results.
     """
     facts = {"NSH_STUDY": key, "NSH_STATUS": status, "NSH_HEADLINE": headline, "NSH_RESULTS": str(folder)}
     code = subprocess.run(command, shell=True, env=os.environ | facts, check=False).returncode

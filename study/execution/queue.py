@@ -100,8 +100,14 @@ class TrialQueue:
     def enqueue(self, keys: Sequence[str], shared: bool = False, retry_failed: bool = False) -> None:
         """Queues a new trial for each key that has neither a result nor a trial under way by now.
 
-        shared: whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
-        twice (of which one will run).
+        Args:
+            keys: Of planned trials.
+            shared: Whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
+                twice (of which one will run).
+            retry_failed: Whether failed trials count as without a result.
+
+        Raises:
+            UserError: The storage has the study with other levels of its factors.
         """
         start = random.randrange(len(keys)) if shared and keys else 0
         latest = self.latest()
@@ -186,12 +192,24 @@ def has_result(trial: FrozenTrial) -> bool:
 
 
 def interrupt(storage: BaseStorage, trial: FrozenTrial, cause: str) -> None:
-    """Ends a running trial as interrupted, unless it ended meanwhile."""
+    """Ends a running trial as interrupted, unless it ended meanwhile.
+
+    Args:
+        storage: Where it is.
+        trial: That runs.
+        cause: In words.
+    """
     end(storage, trial, f"{INTERRUPTED}: {cause}")
 
 
 def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
-    """Ends a trial as failed, unless it ended meanwhile."""
+    """Ends a trial as failed, unless it ended meanwhile.
+
+    Args:
+        storage: Where it is.
+        trial: Queued or running.
+        reason: In words.
+    """
     try:
         storage.set_trial_user_attr(trial_id(trial), "failure", reason)
         storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
@@ -202,9 +220,16 @@ def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
 def claim(
     study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
 ) -> list[optuna.Trial]:
-    """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
+    """The first queued trial of some and those that can be stacked with it, now owned by this process.
 
-    most: how many at most, by the config of the first. Empty if none is left.
+    Args:
+        study: They belong to.
+        storage: Where it is.
+        keys: Of the trials that may be claimed.
+        most: How many at most, by the config of the first.
+
+    Returns:
+        Empty if none is left.
     """
     claimed: list[optuna.Trial] = []
     kind, limit, me = "", 1, this_process()

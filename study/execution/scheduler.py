@@ -28,8 +28,16 @@ _ATTEMPTS = 3
 def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> None:
     """Runs the unfinished trials of a plan; every state lives in the storage, so that it can stop at any moment.
 
-    Trials that others run are waited for, and taken over when their process is over. Raises UserError if workers cannot
-    run, KeyboardInterrupt after Ctrl-C, with its own running trials marked.
+    Trials that others run are waited for, and taken over when their process is over. After Ctrl-C running trials are
+    marked.
+
+    Args:
+        queue: Of the study.
+        storage_url: Where it is, with its password.
+        execution: How to run.
+
+    Raises:
+        UserError: Workers cannot run.
     """
     with storage_errors(storage_url):
         run = _Run(queue, storage_url, execution)

@@ -18,12 +18,18 @@ def stack_kind(config: Config) -> str:
 
 
 class StackSize:
-    """Chooses the size of a stack: `wanted` if given, else what is fastest here, at most `share` runs (a fair part of
-    what is queued).
+    """Chooses how many runs train as one stack.
 
-    On CUDA that is 16: the step of one run leaves a device idle most of the time. On the CPU a few steps of one run are
-    timed beside those of ten, once for each sorter and shape, and stacks win or lose by that. The choice changes no
-    result: stacked runs give the codes of runs alone.
+    On CUDA 16: the step of one run leaves a device idle most of the time. On the CPU a few steps of one run are timed
+    beside those of ten, once for each sorter and shape, and stacks win or lose by that. The choice changes no result:
+    stacked runs give the codes of runs alone.
+
+    Attributes:
+        share: A fair part of what is queued, in runs; no stack is larger unless it is wanted so.
+
+    Args:
+        wanted: The size, if it is given.
+        dataset: What runs train on.
     """
 
     def __init__(self, wanted: int | None, dataset: Dataset) -> None:
@@ -32,6 +38,7 @@ class StackSize:
         self._known: dict[tuple[str, int], int] = {}
 
     def __call__(self, config: Config) -> int:
+        """The size for runs of a config."""
         if self._wanted is not None:
             return self._wanted
         if config.train.device != "cpu" and torch.cuda.is_available():

@@ -43,7 +43,16 @@ class FinishedTrial:
 
 
 def halton_points(space: Mapping[str, Range], count: int, stream: int) -> list[dict[str, Any]]:
-    """The first points of the scrambled Halton sequence of a stream over a space."""
+    """The first points of a scrambled Halton sequence over a space.
+
+    Args:
+        space: What tuning may change.
+        count: Of points.
+        stream: Of random numbers.
+
+    Returns:
+        Settings by dotted name.
+    """
     points = qmc.Halton(len(space), rng=np.random.default_rng(stream)).random(count)
     return [{name: span.at(x) for (name, span), x in zip(space.items(), point, strict=True)} for point in points]
 
@@ -58,7 +67,16 @@ def suggest(
 ) -> list[dict[str, Any]]:
     """The next round of tuning trials: at most ROUND, at most `most`.
 
-    defaults: what a setting is where a trial leaves it alone; a default outside its range is no observation.
+    Args:
+        sampler: What suggests them.
+        space: What tuning may change.
+        defaults: What a setting is where a trial leaves it alone; a default outside its range is no observation.
+        trials: All rounds before.
+        most: That are left.
+        stream: Of random numbers.
+
+    Returns:
+        Settings by dotted name.
     """
     distributions = {name: _distribution(span) for name, span in space.items()}
     seed = (stream + len(trials)) % 2**32
@@ -88,6 +106,9 @@ def prune_below(trials: Sequence[FinishedTrial]) -> dict[int, float]:
     """For each epoch before the last the median of what earlier rounds reached there, so that equal steps compare.
 
     Medians of fewer than four trials are no reason to stop one.
+
+    Args:
+        trials: All rounds before.
     """
     by_epoch: dict[int, list[float]] = {}
     for one in trials:

@@ -105,7 +105,13 @@ class Plan:
 
 
 def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:
-    """The study's name, with the data set and a hash of the overrides where they differ from the spec's."""
+    """The study's name, with the data set and a hash of the overrides where they differ from the spec's.
+
+    Args:
+        spec: The study.
+        dataset: What it is run on.
+        assignments: Overrides of every arm.
+    """
     key = spec.name
     if dataset != spec.dataset:
         slug = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(dataset.partition(":")[2] or dataset).stem)

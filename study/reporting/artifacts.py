@@ -30,7 +30,13 @@ _SIDE = 48
 
 
 def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
-    """Writes the pictures of complete trials that have none yet, for optuna-dashboard --artifact-dir FOLDER."""
+    """Writes the pictures of complete trials that have none yet, for optuna-dashboard --artifact-dir FOLDER.
+
+    Args:
+        queue: Of the study.
+        dataset: Of the study.
+        folder: Of pictures.
+    """
     number = study_id(queue.study)
     known = {key.removeprefix(_PREFIX).partition(":")[0] for key in queue.storage.get_study_system_attrs(number)
              if key.startswith(_PREFIX)}  # fmt: skip

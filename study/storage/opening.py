@@ -73,10 +73,16 @@ def storage_errors(url: str) -> Iterator[None]:
 
 
 def open_storage(url: str, patiently: bool = False) -> BaseStorage:
-    """Storage at a path (journal file) or URL. Raises UserError if it cannot be used.
+    """Storage at a path (journal file) or URL.
 
     What a server does not answer for a while, as when it is restarted, is asked again; see study.storage.retry.
-    patiently: so is the server itself, as by a worker, whose storage was there a moment ago.
+
+    Args:
+        url: Path or URL.
+        patiently: Whether the server itself is waited for too, as by a worker, whose storage was there a moment ago.
+
+    Raises:
+        UserError: It cannot be used.
     """
     with storage_errors(url):
         if "://" not in url:

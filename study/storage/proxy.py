@@ -24,8 +24,10 @@ def proxy(
     host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for all")] = "localhost",
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 13000,
 ) -> None:
-    """Serve a storage to many workers, who give --storage grpc://HOST:PORT. Its traffic is neither encrypted nor
-    authenticated: for a network that you trust."""
+    """Serve a storage to many workers, who give --storage grpc://HOST:PORT.
+
+    Its traffic is neither encrypted nor authenticated: for a network that you trust.
+    """
     if importlib.util.find_spec("grpc") is None:
         raise UserError("the proxy needs the package grpcio: pip install '.[cluster]'")
     from optuna.storages import run_grpc_proxy_server

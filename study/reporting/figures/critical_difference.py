@@ -29,9 +29,13 @@ def critical_difference(results: Results) -> Figure | None:
 
 
 def diagram(scores: pd.DataFrame) -> Figure | None:
-    """scores: a row a block (a seed, on a data set), a column an arm. None for fewer than 3 arms or 5 blocks.
+    """Mean ranks; arms that a bar joins are not told apart by Nemenyi's test after Friedman's, level 0.05.
 
-    Arms that a bar joins are not told apart by Nemenyi's test after Friedman's, level 0.05.
+    Args:
+        scores: A row a block (a seed, on a data set), a column an arm.
+
+    Returns:
+        None for fewer than 3 arms or 5 blocks.
     """
     if not 3 <= scores.shape[1] <= _MOST_ARMS or len(scores) < _FEWEST_BLOCKS:
         return None

@@ -217,8 +217,8 @@ def test_importance_finds_the_setting_that_matters():
         tuned = {"train.learning_rate": 10**value, "loss.nce_temperature": 10 ** rng.uniform(-3, 0)}
         rows.append(
             {
-                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "config": make_config({}, [f"{name}={number}" for name, number in tuned.items()]).model_dump_json(),
-                "tuned": json.dumps(tuned),
+                "arm": "a", "phase": "tuning", "state": "complete", "val_map": value, "tuned": json.dumps(tuned),
+                "config": make_config({}, [f"{name}={number}" for name, number in tuned.items()]).model_dump_json(),
             }
         )  # fmt: skip
     table = importances(pd.DataFrame(rows)).set_index("setting").fanova
