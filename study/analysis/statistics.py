@@ -1,6 +1,6 @@
 """Statistics of few seeds: intervals, paired tests, power, and what holds across data sets. Pure functions of arrays.
 
-tests/study/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
+tests/study/analysis/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
 """
 
 from __future__ import annotations

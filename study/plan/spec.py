@@ -39,7 +39,7 @@ class Tuning(BaseModel):
         "tpe", description="tpe and gp learn from earlier rounds; halton is quasi-random"
     )
     prune: bool = Field(
-        True, description="tpe and gp: stop a try that is below the median of earlier rounds at the same epoch"
+        True, description="tpe and gp: stop a trial that is below the median of earlier rounds at the same epoch"
     )
 
 

@@ -23,7 +23,7 @@ class PlannedTrial:
     Attributes:
         arm: Of the study.
         config: What runs, the seed included.
-        tuned: What tuning changed, or tries.
+        tuned: The settings that tuning changed.
         tuning: Whether it is a tuning trial.
         prune_below: Epoch to the validation mAP that a tuning trial must reach there.
     """
