@@ -30,7 +30,7 @@ _SIDE = 48
 
 
 def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
-    """Writes the pictures of complete trials that have none yet, for optuna-dashboard --artifact-dir FOLDER.
+    """Writes the pictures of complete final trials that have none yet, for optuna-dashboard --artifact-dir FOLDER.
 
     Args:
         queue: Of the study.
@@ -40,19 +40,20 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
     number = study_id(queue.study)
     known = {key.removeprefix(_PREFIX).partition(":")[0] for key in queue.storage.get_study_system_attrs(number)
              if key.startswith(_PREFIX)}  # fmt: skip
+    curves = _Curves()
     for trial in queue.latest().values():
-        if trial.state != TrialState.COMPLETE or str(trial_id(trial)) in known:
+        if trial.state != TrialState.COMPLETE or str(trial_id(trial)) in known or Task.of(trial).phase != "final":
             continue
-        for name, picture in _pictures(trial, dataset):
+        for name, picture in _pictures(trial, dataset, curves):
             identity = str(uuid.uuid4())
             write_atomically(folder / identity, picture)
             meta = {"artifact_id": identity, "filename": name, "mimetype": "image/png", "encoding": None}
             queue.storage.set_study_system_attr(number, f"{_PREFIX}{trial_id(trial)}:{identity}", json.dumps(meta))
 
 
-def _pictures(trial: FrozenTrial, dataset: Dataset) -> Iterator[tuple[str, bytes]]:
+def _pictures(trial: FrozenTrial, dataset: Dataset, curves: _Curves) -> Iterator[tuple[str, bytes]]:
     task, facts = Task.of(trial), TrialFacts.of(trial)
-    yield "curves.png", _curves(facts, f"{task.arm}, seed {task.config.seed}")
+    yield "curves.png", curves.draw(facts, f"{task.arm}, seed {task.config.seed}")
     nearest = pd.DataFrame({"arm": [task.arm], "nearest": [json.dumps(facts.nearest)]})
     gallery = make_gallery(nearest, dataset) if facts.nearest else None
     if gallery is not None:
@@ -69,22 +70,36 @@ def _pictures(trial: FrozenTrial, dataset: Dataset) -> Iterator[tuple[str, bytes
         yield "gallery.png", _png(Image.fromarray(np.vstack(rows)))
 
 
-def _curves(facts: TrialFacts, title: str) -> bytes:
-    """Validation mAP by epoch, and precision against recall of the test queries."""
-    figure = Figure(figsize=(6.4, 2.4), dpi=80)
-    canvas = FigureCanvasAgg(figure)
-    # A layout that is worked out for each picture would take most of its time.
-    margins = {"left": 0.1, "right": 0.98, "bottom": 0.2, "top": 0.88, "wspace": 0.28}
-    left, right = figure.subplots(1, 2, gridspec_kw=margins)
-    epochs = [record["epoch"] for record in facts.history]
-    left.plot(epochs, [record[SELECTION] for record in facts.history], marker="o", ms=3)
-    left.set(xlabel="epoch", ylabel="validation mAP", title=title)
-    precision, recall = (facts.curves.get(f"test_{name}_by_radius", []) for name in ("precision", "recall"))
-    points = [(x, y) for x, y in zip(recall, precision, strict=True) if x is not None and y is not None]
-    right.plot([x for x, _ in points], [y for _, y in points])
-    right.set(xlabel="recall", ylabel="precision", title="test queries, by Hamming radius", xlim=(0, 1), ylim=(0, 1.02))
-    canvas.draw()
-    return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+class _Curves:
+    """Draws validation mAP by epoch, and precision against recall of the test queries, one picture after another.
+
+    Axes and their layout are made once: for each picture they would take most of its time.
+    """
+
+    def __init__(self) -> None:
+        figure = Figure(figsize=(6.4, 2.4), dpi=80)
+        self._canvas = FigureCanvasAgg(figure)
+        margins = {"left": 0.1, "right": 0.98, "bottom": 0.2, "top": 0.88, "wspace": 0.28}
+        self._left, right = figure.subplots(1, 2, gridspec_kw=margins)
+        (self._by_epoch,) = self._left.plot([], [], marker="o", ms=3)
+        self._left.set(xlabel="epoch", ylabel="validation mAP")
+        (self._by_radius,) = right.plot([], [])
+        right.set(xlabel="recall", ylabel="precision", title="test queries, by Hamming radius")
+        right.set(xlim=(0, 1), ylim=(0, 1.02))
+
+    def draw(self, facts: TrialFacts, title: str) -> bytes:
+        """The picture of a trial."""
+        self._by_epoch.set_data(
+            [record["epoch"] for record in facts.history], [record[SELECTION] for record in facts.history]
+        )
+        self._left.relim()
+        self._left.autoscale_view()
+        self._left.set_title(title)
+        precision, recall = (facts.curves.get(f"test_{name}_by_radius", []) for name in ("precision", "recall"))
+        points = [(x, y) for x, y in zip(recall, precision, strict=True) if x is not None and y is not None]
+        self._by_radius.set_data([x for x, _ in points], [y for _, y in points])
+        self._canvas.draw()
+        return _png(Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB"))
 
 
 def _tile(picture: np.ndarray, relevant: bool | None) -> np.ndarray:
