@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from nsh_core.cli import BAD_INPUT
 from study.execution.engine import Execution
 from study.execution.forking import warm_up
 from study.execution.queue import TrialQueue
-from study.execution.worker import CRASHED, Offer, Orders, work
+from study.execution.worker import CRASHED, GRACE_SECONDS, Offer, Orders, work
 
 START_METHOD = "forkserver"
 _TRIES = 3
@@ -110,8 +111,11 @@ class LocalEngine:
     def stop(self) -> None:
         """Ends all workers."""
         for worker in self.workers:
-            worker.process.kill()
+            worker.process.terminate()
+        until = time.monotonic() + GRACE_SECONDS
         for worker in self.workers:
+            worker.process.join(max(0.0, until - time.monotonic()))
+            worker.process.kill()
             worker.process.join()
             worker.channel.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from study.execution.trial import run_trials
 from study.storage.opening import open_storage, storage_errors
 
 CRASHED = 1
+GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Offer:
 
 
 def work(orders: Orders, channel: Connection) -> None:
-    """Runs trials until the channel closes; ends at once when the process that started it does.
+    """Runs trials until the channel closes; ends when it is told to, or the process that started it ends.
 
     A last message in the channel says why it ended otherwise; its exit code is then 2 for bad input, else 1.
 
@@ -75,9 +77,13 @@ def work(orders: Orders, channel: Connection) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.clear()
     os.environ.update(orders.environment)
+    signal.signal(signal.SIGTERM, _end)
     try:
         with storage_errors(orders.storage):
             _work(orders, channel)
+    except _Ended:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
     except UserError as error:
         channel.send(str(error))
         sys.exit(BAD_INPUT)
@@ -126,7 +132,17 @@ class _Offers:
         return not self._over
 
 
+class _Ended(BaseException):
+    """Somebody ended this process, which gives back what it holds first: others would wait long for a journal's lock."""
+
+
+def _end(*_: object) -> None:
+    raise _Ended
+
+
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
     os._exit(CRASHED)

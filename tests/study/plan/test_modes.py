@@ -15,7 +15,7 @@ from tests.study.commands import outcome, report, run
 
 SPEC = """\
 question: Which method is best when tuned?
-base: {train.epochs: 2, train.evaluate_every: 10, train.batch_size: 128, model.width: 64}
+base: {train.epochs: 2, train.evaluate_every: 10}
 factors:
   method: {nsh: {}, cibhash: {method.name: cibhash}, lsh: {method.name: lsh}}
   code_length: [8, 12]

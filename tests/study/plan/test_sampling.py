@@ -95,7 +95,7 @@ def test_the_front_is_what_no_point_dominates(points):
 
 SPEC = """\
 question: Which one?
-base: {code_length: 16, train.epochs: 4, train.evaluate_every: 1, train.batch_size: 128, model.width: 64}
+base: {code_length: 16, train.epochs: 4, train.evaluate_every: 1}
 factors:
   sorter.name: [softsort, argsort]
   loss.num_positives: [2, 5]
