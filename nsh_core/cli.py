@@ -1,4 +1,4 @@
-"""How every command line of the project ends: 0, or one line on stderr and 2 for bad input, 130 for Ctrl-C."""
+"""How every command line ends: 0, or a line on stderr and 1 for a failed run, 2 for bad input, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ def run(app: typer.Typer) -> NoReturn:
 
 
 def progress_bar(unit: str, *more: ProgressColumn) -> Progress:
-    """A bar with time left on a terminal, nothing elsewhere."""
+    """A bar with time left on a terminal, nothing elsewhere.
+
+    Args:
+        unit: What is counted.
+        more: Columns behind those of every bar.
+    """
     console = Console(stderr=True)
     columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), *more)
     return Progress(*columns, console=console, disable=not console.is_terminal)
@@ -45,6 +50,9 @@ def at_least_one(text: str) -> int:
 
     Args:
         text: As typed.
+
+    Returns:
+        The number, at least 1.
 
     Raises:
         typer.BadParameter: It is no whole number of at least 1.

@@ -10,7 +10,7 @@ PackedCodes = npt.NDArray[np.uint8]
 
 
 def pack(codes: npt.ArrayLike | torch.Tensor) -> PackedCodes:
-    """Packs codes, eight bits a byte.
+    """Packs codes into bytes.
 
     Args:
         codes: [N, K] of -1 and +1.
@@ -19,7 +19,7 @@ def pack(codes: npt.ArrayLike | torch.Tensor) -> PackedCodes:
         uint8 [N, ceil(K / 8)].
 
     Raises:
-        ValueError: Another shape, or other values.
+        ValueError: The codes have another shape or other values.
     """
     array = codes.detach().cpu().numpy() if isinstance(codes, torch.Tensor) else np.asarray(codes)
     if array.ndim != 2 or array.shape[1] == 0:
@@ -31,17 +31,17 @@ def pack(codes: npt.ArrayLike | torch.Tensor) -> PackedCodes:
 
 
 def unpack(packed: PackedCodes, code_length: int) -> npt.NDArray[np.int8]:
-    """The codes behind packed codes.
+    """The codes behind packed ones.
 
     Args:
         packed: uint8 [N, ceil(K / 8)].
         code_length: K.
 
     Returns:
-        int8 [N, K] in -1/+1.
+        Codes [N, K] in -1/+1.
 
     Raises:
-        ValueError: K does not fit.
+        ValueError: `packed` are no packed codes, or K does not fit.
     """
     check_packed("packed", packed)
     if not 8 * (packed.shape[1] - 1) < code_length <= 8 * packed.shape[1]:
@@ -50,14 +50,14 @@ def unpack(packed: PackedCodes, code_length: int) -> npt.NDArray[np.int8]:
 
 
 def check_packed(name: str, packed: PackedCodes) -> None:
-    """Looks whether an argument holds packed codes.
+    """Looks whether an array can be packed codes.
 
     Args:
-        name: Of the argument, for the message.
-        packed: To be uint8 [N, bytes] with N, bytes >= 1.
+        name: What the message calls it.
+        packed: uint8 [N, bytes] with N, bytes >= 1.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not of that type and shape.
     """
     if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.ndim != 2 or packed.size == 0:
         got = f"{packed.dtype} {list(packed.shape)}" if isinstance(packed, np.ndarray) else type(packed).__name__

@@ -213,13 +213,10 @@ class Config(_Frozen):
         return self
 
     def value_of(self, dotted: str) -> Any:
-        """The value of a setting; a temperature that is left open is its backend's default.
-
-        Args:
-            dotted: "sorter.temperature".
+        """The value of a setting by its dotted name; a temperature that is left open is its backend's default.
 
         Raises:
-            KeyError: There is no such setting.
+            KeyError: The section has no such setting.
         """
         settings = self.model_dump()
         settings["sorter"]["temperature"] = self.sorter.softness
@@ -245,9 +242,6 @@ def validation_line(error: ValidationError) -> str:
 def read_mapping(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file.
 
-    Args:
-        path: Of the file.
-
     Raises:
         UserError: It is missing, malformed or no mapping.
     """
@@ -263,13 +257,10 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """An assignment as name and value, the value read as YAML.
-
-    Args:
-        text: 'a.b=c'.
+    """'a.b=c' as ('a.b', value), the value read as YAML.
 
     Raises:
-        UserError: There is no name, no '=', or no valid value.
+        UserError: There is no name or no '=', or the value is no YAML.
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
@@ -281,7 +272,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A nested copy of `settings` with each dotted name of `overrides` replaced."""
+    """A nested copy of `settings` with the dotted names of `overrides` replaced; UserError for one in no section."""
     result = json.loads(json.dumps(settings))
     for dotted, value in overrides.items():
         *sections, last = dotted.split(".")
@@ -295,14 +286,10 @@ def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) ->
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:
-    """A validated Config.
-
-    Args:
-        settings: Nested, by section.
-        assignments: 'a.b=c', which win over the settings.
+    """A validated Config from nested settings and 'a.b=c' assignments.
 
     Raises:
-        UserError: What does not fit, by the setting's name.
+        UserError: Settings that are unknown or not allowed, each by name.
     """
     nested = with_overrides(settings or {}, dict(parse_assignment(text) for text in assignments))
     try:

@@ -50,7 +50,17 @@ def rank() -> int:
 
 
 def own_part(items: Tensor) -> Tensor:
-    """The rows [n / W, ...] of this process of a global batch [n, ...]. Raises UserError if n is no multiple of W."""
+    """The rows of this process of a global batch.
+
+    Args:
+        items: [n, ...].
+
+    Returns:
+        [n / W, ...].
+
+    Raises:
+        UserError: n is no multiple of W.
+    """
     if len(items) % size():
         raise UserError(f"train.batch_size = {len(items)} must be a multiple of the {size()} processes")
     return items.chunk(size())[rank()]
@@ -91,7 +101,14 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def from_first(compute: Callable[[], T]) -> T:
-    """What the first process computes, on all of them; what it raises is raised by all."""
+    """What the first process computes, on all of them.
+
+    Args:
+        compute: Called by the first process alone.
+
+    Raises:
+        Exception: What `compute` raises is raised by all.
+    """
     if size() == 1:
         return compute()
     box: list[Any] = [None, None]

@@ -23,6 +23,9 @@ def validation_map(evidence: Evidence) -> float:
 
     Args:
         evidence: Of the run, whose database codes are searched.
+
+    Returns:
+        A value in [0, 1].
     """
     validation, database = evidence.dataset.validation, evidence.dataset.database
     codes = evidence.hasher.encode(validation)
@@ -35,7 +38,7 @@ class Evaluation:
 
     Attributes:
         metrics: Values of measures by name.
-        curves: By name, a value for each Hamming radius 0..K.
+        curves: By name, a value for each Hamming radius 0..K; none where no query retrieves anything.
         nearest: The nearest database items, best first, of each of the gallery's queries.
     """
 
@@ -49,6 +52,9 @@ def evaluate(evidence: Evidence) -> Evaluation:
 
     Args:
         evidence: Of the run.
+
+    Returns:
+        The measures, the curves by Hamming radius, and the gallery.
     """
     curves: dict[str, list[float | None]] = {}
     levels = evidence.hasher.config.code_length + 1
@@ -65,6 +71,9 @@ def gallery_queries(dataset: Dataset) -> npt.NDArray[np.int64]:
 
     Args:
         dataset: Whose test queries.
+
+    Returns:
+        Their positions among the test queries, at most 8.
     """
     return np.linspace(0, len(dataset.test) - 1, min(GALLERY_QUERIES, len(dataset.test))).astype(np.int64)
 

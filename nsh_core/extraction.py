@@ -42,7 +42,12 @@ _prepared: dict[str, Dataset] = {}
 
 
 class FrozenFeatures(Features):
-    """Features extracted from a data set of images, of which they keep the name, the splits and the pictures."""
+    """Features extracted from a data set of images, of which they keep the name, the splits and the pictures.
+
+    Args:
+        images: The data set.
+        path: Folder of the extracted features.
+    """
 
     def __init__(self, images: Images, path: Path) -> None:
         super().__init__(images.name, read_folder(path), path, stored_fingerprint(path))
@@ -66,10 +71,10 @@ def prepared(config: Config, dataset: Dataset) -> Dataset:
 
     Args:
         config: Of the run.
-        dataset: As load_dataset gives it; other data than images are returned as they are.
+        dataset: Other data sets than those of images are returned as they are.
 
     Raises:
-        UserError: A backbone that cannot be had, or features that cannot be written.
+        UserError: As extract.
     """
     if not isinstance(dataset, Images):
         return dataset
@@ -105,8 +110,8 @@ def extract(
     runs in bfloat16.
 
     Args:
-        dataset: Of images.
-        image: Section `image` of a config.
+        dataset: The images.
+        image: The backbone, and the recipe of the views.
         out: The file or folder.
         views: Of each training image, by image.views; none: image.stored_views.
         batch: Images at a time.
@@ -117,8 +122,8 @@ def extract(
         The facts stored with the features.
 
     Raises:
-        UserError: Work of another kind in `out`.partial, features that are not finite, or a place that cannot be
-            written.
+        UserError: Work of another kind in `out`.partial, features that are not finite, a place that cannot be written,
+            or a backbone that cannot be had.
     """
     facts = _facts(dataset, image, views or image.stored_views, batch, dtype)
     working = partial_of(out)

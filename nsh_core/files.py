@@ -20,7 +20,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         content: Text is written as UTF-8.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: That is not possible.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -51,7 +51,7 @@ def new_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.me
         shape: Of the array.
 
     Raises:
-        OSError: There is no room.
+        OSError: The file cannot be made, or the disk is full.
     """
     array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):

@@ -26,22 +26,22 @@ _MEASURED = ("metrics", "history", "curves", "nearest", "seconds", "codes_sha256
 
 
 class Hasher:
-    """A trained hash function: encodes items into packed codes.
+    """Encodes items into packed codes.
+
+    Args:
+        config: What it was trained with.
+        model: The trained model.
+        encoder: "mlp" or "identity", as in the model.
 
     Attributes:
         config: What it was trained with.
-        model: Its network.
-        metrics: Its evaluation, name of a measure to value.
+        model: The trained model.
+        metrics: Its evaluation, name to value.
         history: One mapping an evaluation: epoch, loss terms, val_map.
         curves: Lists by name, e.g. precision by Hamming radius.
         nearest: What a gallery shows, see nsh_core.evaluation.
         seconds: Spent training.
         codes_sha256: Of the packed codes of the database.
-
-    Args:
-        config: See above.
-        model: See above.
-        encoder: "mlp" or "identity", what config.model.encoder resolved to.
     """
 
     def __init__(self, config: Config, model: HashModel, encoder: str) -> None:
@@ -66,16 +66,16 @@ class Hasher:
         return self.model.dim
 
     def encode(self, items: npt.ArrayLike | torch.Tensor | Split) -> PackedCodes:
-        """Packed codes of items, or of a stored split.
+        """Encodes items, or a stored split.
 
         Args:
             items: [N, D]; with a trained backbone images [N, 3, H, W], uint8 or floats in [0, 1].
 
         Returns:
-            uint8 [N, ceil(K / 8)].
+            Packed codes uint8 [N, ceil(K / 8)].
 
         Raises:
-            ValueError: Another shape, or NaN or infinite values.
+            ValueError: The items have another shape, or hold NaN or infinite values.
         """
         if isinstance(items, Split):
             return np.concatenate([self._encode_batch(batch) for batch in items.batches()])
@@ -112,7 +112,14 @@ class Hasher:
             setattr(self, name, measured[name])
 
     def save(self, folder: str | Path) -> None:
-        """Writes hasher.json and its safetensors file into a folder."""
+        """Writes hasher.json and its safetensors file.
+
+        Args:
+            folder: Made if it is not there.
+
+        Raises:
+            UserError: The folder cannot be written into.
+        """
         facts: dict[str, Any] = {
             "config": self.config.model_dump(mode="json"),
             "encoder": self._encoder,

@@ -19,7 +19,7 @@ class Outputs:
 
     Attributes:
         logits: h [n, K], what the hash head gives.
-        relaxed: U = tanh(h) [n, K], in (-1, 1).
+        relaxed: U = tanh(h) [n, K], in (-1, 1); cos(h) for a periodic method.
         codes: B [n, K] in -1/+1, with the gradient of U.
         latents: Z [n, d] of length 1; [n, 0] for a method that has none.
         features: [n, D] that the encoder saw, standardised.

@@ -51,7 +51,14 @@ def digests() -> dict[str, str]:
 
 
 def digest_of(file: Path) -> str:
-    """The digest that the plug-in in a file would have."""
+    """The digest that the plug-in in a file would have.
+
+    Args:
+        file: A .py file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     return _digest(file.read_text(encoding="utf-8"))
 
 
@@ -97,7 +104,7 @@ def receive(plugins: Iterable[Plugin]) -> None:
     """Loads plug-ins that another process has, as they are there, wherever their files lie.
 
     Args:
-        plugins: As loaded() gives them.
+        plugins: As the other process has loaded them.
 
     Raises:
         UserError: As load.

@@ -39,7 +39,7 @@ class Backbone(nn.Module):
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [n, dim] in float32."""
+        """Features [n, dim] in float32 of images [n, 3, H, W] in [0, 1]."""
         if self.side is not None and images.shape[-1] != self.side:
             size = (self.side, self.side)
             images = interpolate(images, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
@@ -47,4 +47,4 @@ class Backbone(nn.Module):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Features of normalised images."""
+        """Features [n, dim] of normalised images [n, 3, side, side]."""

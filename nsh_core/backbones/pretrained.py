@@ -17,7 +17,15 @@ T = TypeVar("T")
 
 
 class VGG16(Backbone):
-    """fc7 of VGG-16 after its ReLU, the features of the paper and of most of the field."""
+    """fc7 of VGG-16 after its ReLU, the features of the paper and of most of the field.
+
+    Args:
+        pretrained: Whether with the weights of ImageNet, else random ones.
+        side: Of the images that it sees.
+
+    Raises:
+        UserError: A missing package, or weights that cannot be had.
+    """
 
     dim = 4096
 
@@ -32,7 +40,15 @@ class VGG16(Backbone):
 
 
 class ResNet50(Backbone):
-    """The pooled output of ResNet-50."""
+    """The pooled output of ResNet-50.
+
+    Args:
+        pretrained: As for VGG16.
+        side: As for VGG16.
+
+    Raises:
+        UserError: As VGG16.
+    """
 
     dim = 2048
 
@@ -47,7 +63,15 @@ class ResNet50(Backbone):
 
 
 class ViTB16(Backbone):
-    """The class token of ViT-B/16, which wants a side of 224."""
+    """The class token of ViT-B/16, which wants a side of 224.
+
+    Args:
+        pretrained: As for VGG16.
+        side: 224.
+
+    Raises:
+        UserError: As VGG16, or for another side.
+    """
 
     dim = 768
 
@@ -64,7 +88,15 @@ class ViTB16(Backbone):
 
 
 class DINOv2(Backbone):
-    """The class token of DINOv2-base, which wants a side that its patches of 14 pixels divide."""
+    """The class token of DINOv2-base, which wants a side that its patches of 14 pixels divide.
+
+    Args:
+        pretrained: Whether with the published weights, else random ones.
+        side: A multiple of 14.
+
+    Raises:
+        UserError: As VGG16, or for another side.
+    """
 
     dim = 768
 

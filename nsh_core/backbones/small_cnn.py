@@ -11,7 +11,12 @@ _WIDTHS = (32, 64, 128)
 
 
 class SmallCNN(Backbone):
-    """Three blocks of convolution, batch normalisation and ReLU, each halving the side, then the mean over places."""
+    """Three blocks of convolution, batch normalisation and ReLU, each halving the side, then the mean over places.
+
+    Args:
+        pretrained: Not looked at: there are no such weights.
+        side: Not looked at: images are taken as they are.
+    """
 
     dim = _WIDTHS[-1]
     from_scratch = True

@@ -19,14 +19,15 @@ _SMALL = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """How views are made; flips have chance 1/2.
+    """How views are drawn; flips have chance 1/2.
 
     Attributes:
-        crop: Least share of the area; aspect ratios lie within 3/4 to 4/3.
+        crop: Least share of the area; aspect ratios are within 3/4 to 4/3.
         jitter: Strengths of brightness, contrast, saturation and hue.
-        jitter_chance: With which colours are jittered.
+        jitter_chance: Chance of the jitter.
         gray: Chance of grey.
-        blur: Side of the Gaussian kernel in pixels, or as a share of the image; sigma in [0.1, 2], chance 1/2.
+        blur: Side of the Gaussian kernel in pixels, or as a share of the image, 0 for none; sigma is in [0.1, 2]
+            pixels, the chance 1/2.
     """
 
     crop: float
@@ -49,16 +50,16 @@ SIMCLR_SMALL = Recipe(0.08, (0.4, 0.4, 0.4, 0.1), 0.8, 0.2, 0)
 
 
 def random_views(images: Tensor, recipe: str, side: int, generator: torch.Generator) -> Tensor:
-    """A view of each image; of views below 64 pixels SimCLR's small variant.
+    """A view of each image.
 
     Args:
         images: [b, 3, H, W] in [0, 1].
-        recipe: One of RECIPES.
+        recipe: Name of a recipe; of views below 64 pixels "simclr" is its small variant.
         side: Of the views, in pixels.
         generator: On the CPU.
 
     Returns:
-        [b, 3, side, side] in [0, 1].
+        [b, 3, side, side], where the images lie.
     """
     chosen = SIMCLR_SMALL if recipe == "simclr" and side < _SMALL else RECIPES[recipe]
     count = len(images)
@@ -93,13 +94,18 @@ def _crop_and_flip(images: Tensor, least: float, side: int, generator: torch.Gen
 
 
 def grayed(images: Tensor) -> Tensor:
-    """Luminance in all three channels."""
+    """Luminance of images [b, 3, H, W] in all three channels."""
     weights = torch.tensor(_GRAY, dtype=images.dtype, device=images.device)[None, :, None, None]
     return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
 
 
 def jittered(images: Tensor, strengths: Tensor) -> Tensor:
-    """Brightness, contrast and saturation times 1 + strength, hue turned by strength; strengths [4, b]."""
+    """Jitters colours: brightness, contrast and saturation times 1 + strength, hue turned by strength.
+
+    Args:
+        images: [b, 3, H, W] in [0, 1].
+        strengths: [4, b]; of hue in turns of the circle.
+    """
     brightness, contrast, saturation, hue = strengths.to(images.device)[:, :, None, None, None]
     images = (images * (1 + brightness)).clamp(0, 1)
     mean = grayed(images)[:, :1].mean(dim=(2, 3), keepdim=True)
@@ -110,7 +116,12 @@ def jittered(images: Tensor, strengths: Tensor) -> Tensor:
 
 
 def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Images with their hue (of HSV) turned by `turn` [b, 1, 1], in turns of the circle."""
+    """Images with their hue (of HSV) turned.
+
+    Args:
+        images: [b, 3, H, W] in [0, 1].
+        turn: [b, 1, 1], in turns of the circle.
+    """
     red, green, blue = images.unbind(1)
     value, low = images.amax(1), images.amin(1)
     chroma = value - low
@@ -130,7 +141,13 @@ def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
 
 
 def blurred(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
-    """Images blurred by Gaussians with standard deviations sigma [b] in pixels, cut to `kernel` (odd) pixels."""
+    """Images blurred by Gaussians.
+
+    Args:
+        images: [b, 3, H, W].
+        sigma: Standard deviations [b], in pixels.
+        kernel: Side that they are cut to, in pixels; odd.
+    """
     offsets = torch.arange(kernel, dtype=images.dtype, device=images.device) - kernel // 2
     weights = (-0.5 * (offsets / sigma.to(images)[:, None]).square()).exp()
     weights = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(3, dim=0)

@@ -25,13 +25,14 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class Split:
-    """Items and their labels; splits can share one array, which may lie on disk.
+    """Items and their labels, which serve evaluation only.
 
     Attributes:
-        items: As they came, uint8 or floats, value = scale * stored: [N, D] or images.
-        labels: [N] or multi-hot [N, L]; they serve evaluation only.
-        scale: Of the stored values.
-        index: [N], which rows of `items` they are; none for all.
+        items: As they came (uint8 or floats, value = scale * stored), [N, D] or images [N, 3, H, W].
+        labels: [N] or multi-hot [N, L].
+        scale: Of a stored value.
+        index: Which rows of `items` they are [N], none for all; so that splits can share one array, which may lie on
+            disk.
     """
 
     items: Stored
@@ -47,7 +48,11 @@ class Split:
         return self.items[which if self.index is None else self.index[which]]
 
     def batches(self) -> Iterator[Tensor]:
-        """The items as float32 tensors, in order, at most 4096 of them (of images fewer) at a time."""
+        """The items in order, at most 4096 of them (of images fewer) at a time.
+
+        Yields:
+            float32 [b, D] or images [b, 3, H, W].
+        """
         size = _ROWS if self.items.ndim == 2 else batch_of_images(self.items.shape)
         for start in range(0, len(self), size):
             yield scaled(self.rows(slice(start, start + size)), self.scale)
@@ -64,7 +69,14 @@ def scaled(stored: Stored, scale: float) -> Tensor:
 
 
 def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance [D] of chunks of values [rows, D], summed in double precision."""
+    """Mean and variance of values, summed in double precision.
+
+    Args:
+        values: Chunks [rows, D].
+
+    Returns:
+        Mean [D] and variance [D], float64.
+    """
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for chunk in values:
         double = chunk.double()
@@ -95,9 +107,9 @@ class Dataset(ABC):
 
     Args:
         name: How to ask for it again.
-        database: What is searched.
-        validation: Queries that selection may see.
-        test: Queries that are only reported.
+        database: Items that are searched.
+        validation: Queries of the evaluations in training.
+        test: Queries of the final evaluation.
     """
 
     encoder: ClassVar[Literal["mlp", "identity"]]
@@ -125,28 +137,36 @@ class Dataset(ABC):
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Random views of training items.
+        """Random views of training items and of their partners.
+
+        A partner may be the item itself, of which the second view then is another one.
 
         Args:
-            index: [b] of the items.
-            partners: [b] of the items that second views are of; an item may be its own, whose second view is another
-                one.
-            generator: On the CPU, from which all numbers are drawn.
-            device: Where the views shall lie.
+            index: Of the items [b].
+            partners: Of their partners [b].
+            generator: Of all that is drawn, on the CPU.
+            device: Where the views lie.
 
         Returns:
-            Two views, float32 [b, D] or images.
+            Views of the items and of the partners, float32 [b, D] or images [b, 3, H, W].
         """
 
     @abstractmethod
     def training_values(self) -> Iterator[Tensor]:
-        """All training values as float32 [<= rows, D], views included, to fit the standardisation."""
+        """All training values, views included, to fit the standardisation.
+
+        Yields:
+            float32 [rows, D], or images [rows, 3, H, W].
+        """
 
     @abstractmethod
     def training_items(self) -> Iterator[Tensor]:
-        """The training items as they are [<= rows, D], without augmentation; where only views are known, those.
+        """The training items as they are, without augmentation; where only views are known, those.
 
         Shallow methods are fitted to them.
+
+        Yields:
+            float32 [rows, D].
         """
 
     @cached_property
@@ -158,10 +178,10 @@ class Dataset(ABC):
         """The nearest other training items of each by cosine, centred; views are averaged.
 
         Args:
-            count: How many.
+            count: How many neighbours.
 
         Returns:
-            Their indices [n, count].
+            Indices [n, count] of training items, nearest first.
 
         Raises:
             UserError: There are not so many items.
@@ -186,7 +206,15 @@ class Dataset(ABC):
         """Indices of the train, database, validation and test items in the source, by name."""
 
     def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8] | None:
-        """Items of a split for the eye, uint8 [m, H, W] or [m, H, W, 3]; none where items are no pictures."""
+        """Items of a split for the eye.
+
+        Args:
+            split: Of this data set.
+            index: Positions in the split [m].
+
+        Returns:
+            uint8 [m, H, W] or [m, H, W, 3]; none where items are no pictures.
+        """
         return None
 
     @abstractmethod

@@ -26,17 +26,19 @@ _LARGEST = 256
 
 
 def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
-    """Images of files, decoded once and kept in the cache folder, by path, size and time of change.
+    """Decodes image files, and keeps them in the cache folder, by path, size and time of change.
+
+    S is the shorter side of the first image, at most 256: images are scaled to that shorter side and cut to the middle
+    square.
 
     Args:
-        paths: Of the files.
+        paths: Of N files.
 
     Returns:
-        uint8 [N, 3, S, S] and a fingerprint. S is the shorter side of the first image, at most 256: images are scaled
-        to that shorter side and cut to the middle square.
+        Images [N, 3, S, S], mapped into memory, and a fingerprint of them.
 
     Raises:
-        UserError: A file is missing or no image; the message names it.
+        UserError: A file is missing or no image, and named, or the cache cannot be written.
     """
     key = _key(paths)
     folder = cache_folder() / "images" / key

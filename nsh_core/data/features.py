@@ -162,8 +162,11 @@ def read_folder(path: Path) -> dict[str, npt.NDArray]:
     Args:
         path: Of the folder.
 
+    Returns:
+        Arrays by name.
+
     Raises:
-        UserError: An array is missing or cannot be read.
+        UserError: A needed array is missing, or one cannot be read.
     """
     _check_names(path, sorted(file.stem for file in path.glob("*.npy")))
     arrays = {}

@@ -38,8 +38,8 @@ class Images(Dataset):
         images: uint8 [N, 3, S, S].
         content: Fingerprint of all images, as they may be too many to be read each time.
         labels: [N] or multi-hot [N, L].
-        splits: Which images are what.
-        map_at: k of mAP@k.
+        splits: Indices of the images.
+        map_at: k of mAP@k, none for all.
     """
 
     encoder = "identity"
@@ -57,7 +57,12 @@ class Images(Dataset):
         super().__init__(name, *parts)
 
     def viewed(self, recipe: str, side: int | None) -> Images:
-        """The same data with views of another recipe and side; none: the side of the images."""
+        """The same data with other views.
+
+        Args:
+            recipe: Name of a recipe.
+            side: Of the views, in pixels; none: the side of the images.
+        """
         other = copy.copy(self)
         other._recipe, other._side = recipe, side or self._images.shape[2]
         return other
@@ -91,18 +96,26 @@ class Images(Dataset):
         """A random view of each of some training images.
 
         Args:
-            index: [b] of them.
+            index: Of the training images [b].
             generator: On the CPU.
-            device: Where the views shall lie.
+            device: Where views are made.
 
         Returns:
-            [b, 3, side, side] in [0, 1].
+            [b, 3, side, side].
         """
         images = self.images(self._splits.train[index.numpy()], device)
         return random_views(images, self._recipe, self._side, generator)
 
     def images(self, index: npt.NDArray[np.int64], device: torch.device = _CPU) -> Tensor:
-        """Images [b, 3, S, S] in [0, 1] by their index in the source."""
+        """Some images by their index in the source.
+
+        Args:
+            index: [b].
+            device: Where they are put.
+
+        Returns:
+            float32 [b, 3, S, S] in [0, 1].
+        """
         return torch.from_numpy(np.ascontiguousarray(self._images[index])).to(device).float().mul_(_SCALE)
 
     @override

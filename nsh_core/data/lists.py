@@ -11,16 +11,16 @@ from nsh_core.errors import UserError
 
 
 def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
-    """A list file.
+    """Reads a list file; labels are the run of 0 and 1 at the end of a line.
 
     Args:
-        file: Of lines `path l1 ... lL`.
+        file: The list.
 
     Returns:
         Paths [N] and labels [N, L].
 
     Raises:
-        UserError: A line does not fit; the message names it.
+        UserError: It cannot be read, holds no images, or a line does not fit, which is named.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()

@@ -24,7 +24,14 @@ _ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".
 
 
 def image_folder(argument: str) -> Images:
-    """imagefolder:DIR with train/<class>/ and test/<class>/: training images are the database, test images queries."""
+    """imagefolder:DIR with train/<class>/ and test/<class>/: training images are the database, test images queries.
+
+    Args:
+        argument: DIR.
+
+    Raises:
+        UserError: There is no such folder, its two parts have other classes, or an image cannot be read.
+    """
     if not argument:
         raise UserError("dataset imagefolder wants a folder: imagefolder:DIR with train/<class>/ and test/<class>/")
     root = locate(argument)
@@ -62,6 +69,12 @@ def list_file(argument: str) -> Images:
     """list:FILE of `path l1 ... lL` lines, split at random: a tenth, at most 5,000, queries, at most 10,000 train.
 
     list:DIR with train.txt, test.txt and database.txt: split as they say. Paths are relative to the list's folder.
+
+    Args:
+        argument: FILE or DIR.
+
+    Raises:
+        UserError: A list or an image cannot be read, or there are too few images.
     """
     if not argument:
         raise UserError(
@@ -78,7 +91,16 @@ def list_file(argument: str) -> Images:
 
 
 def nuswide(argument: str) -> Images:
-    """NUS-WIDE, 21 most frequent labels: 100 queries and 500 training images per label, mAP@5000."""
+    """NUS-WIDE, 21 most frequent labels: 100 queries and 500 training images per label, mAP@5000.
+
+    With train.txt, test.txt and database.txt beside the images: labels and split as they say.
+
+    Args:
+        argument: Empty.
+
+    Raises:
+        UserError: An argument, or files that are missing or do not fit.
+    """
     root = _root("nuswide", argument)
     if all((root / file).exists() for file in _TRIPLE):
         return _triple("nuswide", root, 5000)
@@ -91,7 +113,16 @@ def nuswide(argument: str) -> Images:
 
 
 def mscoco(argument: str) -> Images:
-    """MS-COCO, images with at least one of 80 labels: 5,000 queries, 10,000 training images, mAP@5000."""
+    """MS-COCO, images with at least one of 80 labels: 5,000 queries, 10,000 training images, mAP@5000.
+
+    With train.txt, test.txt and database.txt beside the images: labels and split as they say.
+
+    Args:
+        argument: Empty.
+
+    Raises:
+        UserError: An argument, or files that are missing or do not fit.
+    """
     root = _root("mscoco", argument)
     if all((root / file).exists() for file in _TRIPLE):
         return _triple("mscoco", root, 5000)
@@ -158,6 +189,12 @@ def cifar10(argument: str) -> Images:
 
     cibhash: 5,000 training images, 10,000 queries (the test images), the 50,000 training images are the database.
     59k: 100 queries per class, the rest is the database, 500 training images per class.
+
+    Args:
+        argument: The protocol; empty: cibhash.
+
+    Raises:
+        UserError: Another protocol, or images that are neither there nor can be fetched.
     """
     protocol = argument or _CIFAR_PROTOCOLS[0]
     if protocol not in _CIFAR_PROTOCOLS:

@@ -19,7 +19,14 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Splits:
-    """Indices of training images, database, validation and test queries."""
+    """Indices of images in the source.
+
+    Attributes:
+        train: Training images.
+        database: Of the database.
+        validation: Validation queries.
+        test: Test queries.
+    """
 
     train: Index
     database: Index
@@ -42,12 +49,12 @@ def with_halves(train: Index, database: Index, queries: Index) -> Splits:
     """Splits with the queries halved and the database shuffled.
 
     Args:
-        train: Indices of training images.
-        database: Indices of what is searched.
-        queries: Indices of all queries.
+        train: Training images, at least 4.
+        database: In any order.
+        queries: At least 2.
 
     Raises:
-        UserError: There are fewer than two queries or four training images.
+        UserError: There are fewer training images or queries.
     """
     if len(queries) < 2 or len(train) < 4:
         raise UserError(f"a split needs at least 4 training images and 2 queries, got {len(train)} and {len(queries)}")
@@ -61,9 +68,12 @@ def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator
 
     Args:
         labels: Of all items, [N] or multi-hot [N, L].
-        items: Indices to draw from.
-        count: Of each label.
+        items: Indices of those to draw from.
+        count: How many of each label.
         rng: Draws them.
+
+    Returns:
+        Indices, label by label.
 
     Raises:
         UserError: A label has too few.
@@ -85,11 +95,14 @@ def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator
 
 
 def cibhash(labels: Labels, train_images: int) -> Splits:
-    """CIFAR-10 as in CIBHash (Qiu et al. 2021): 500 training images per class of the database, the others are queries.
+    """CIFAR-10 as in CIBHash (Qiu et al. 2021): a first part is the database, 500 per class of it train.
 
     Args:
-        labels: Of all images, [N].
-        train_images: The first so many are the database.
+        labels: [N].
+        train_images: How many images are the database, the first ones; the others are queries.
+
+    Raises:
+        UserError: A class has too few images.
     """
     database = np.arange(train_images)
     train = per_label(labels, database, 500, np.random.default_rng(SPLIT_SEED))
@@ -97,15 +110,17 @@ def cibhash(labels: Labels, train_images: int) -> Splits:
 
 
 def one_against_rest(labels: Labels, queries_per_label: int, train_per_label: int) -> Splits:
-    """Queries per label, the rest is the database, of which training images per label are drawn.
+    """Queries per label, the rest is the database, training images per label of the database.
+
+    100 and 500 are CIFAR-10 (59k) and, with the 21 most frequent labels, NUS-WIDE.
 
     Args:
-        labels: Of all images, [N] or multi-hot [N, L].
-        queries_per_label: 100 for CIFAR-10 (59k) and, with the 21 most frequent labels, NUS-WIDE.
-        train_per_label: 500 for both.
+        labels: [N] or multi-hot [N, L].
+        queries_per_label: Drawn of all items.
+        train_per_label: Drawn of the database.
 
     Raises:
-        UserError: A label has too few.
+        UserError: A label has too few images.
     """
     rng = np.random.default_rng(SPLIT_SEED)
     items = np.arange(len(labels))
@@ -115,12 +130,12 @@ def one_against_rest(labels: Labels, queries_per_label: int, train_per_label: in
 
 
 def at_random(count: int, queries: int, train: int) -> Splits:
-    """Queries at random, the rest is the database, of which training images are drawn at random.
+    """Queries at random, the rest is the database, training images at random of it (MS-COCO: 5,000 and 10,000).
 
     Args:
-        count: All images.
-        queries: 5,000 for MS-COCO.
-        train: 10,000 for MS-COCO.
+        count: How many images there are.
+        queries: How many are queries.
+        train: How many train.
 
     Raises:
         UserError: There are too few images.

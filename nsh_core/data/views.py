@@ -17,12 +17,15 @@ NOISE = 0.1
 def affine_noise_views(images: Tensor, generator: torch.Generator) -> Tensor:
     """A random affine map and Gaussian noise for each image.
 
-    Rotation within 15 degrees, scale and shear within 0.15, shift within one eighth of half the side per axis, noise of
-    standard deviation 0.1.
+    Rotation within 15 degrees, scale and shear within 0.15, shift within one eighth of half the side per axis, noise
+    of standard deviation 0.1.
 
     Args:
         images: [b, 1, H, W] with values in [0, 1].
-        generator: Draws all of it.
+        generator: Of all that is drawn, on the CPU.
+
+    Returns:
+        [b, 1, H, W]; the noise may take values out of [0, 1].
     """
     rotation, scale, shear, across, down = torch.rand(5, len(images), generator=generator) * 2 - 1
     cos, sin = torch.cos(rotation * ROTATION), torch.sin(rotation * ROTATION)

@@ -9,10 +9,10 @@ from nsh_core.losses.products import products
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float | Tensor) -> Tensor:
-    """NT-Xent: each item finds its other view among the 2n - 1 others.
+    """NT-Xent of two views: each latent finds its other view among the 2n - 1 others.
 
     Args:
-        first: Unit latents [..., n, d] of one view.
+        first: Unit latents [..., n, d] of a view.
         second: Unit latents [..., n, d] of the other view.
         temperature: A number, or one for each leading index, [..., 1, 1].
 

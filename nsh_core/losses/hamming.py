@@ -8,5 +8,13 @@ from nsh_core.losses.products import products
 
 
 def agreeing_bits(first: Tensor, second: Tensor) -> Tensor:
-    """K - Hamming distance [..., n, n'] between codes [..., n, K] and [..., n', K] in -1/+1: K times S of the paper."""
+    """K - Hamming distance: K times S of the paper.
+
+    Args:
+        first: Codes [..., n, K] in -1/+1.
+        second: Codes [..., n', K] in -1/+1.
+
+    Returns:
+        [..., n, n'], in bits.
+    """
     return (products(first, second) + first.shape[-1]) / 2

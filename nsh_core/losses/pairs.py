@@ -12,12 +12,12 @@ from nsh_core.model import Outputs
 
 
 def paired_cosines(views: Sequence[Tensor]) -> Tensor:
-    """In each view the cosines of its first half with its second half; an odd last item is left out.
+    """Cosines within each view: of its first half with its second half.
 
-    The public code of these methods pairs the two halves of a batch so.
+    The public code of these methods pairs the two halves of a batch so; an odd last item is left out.
 
     Args:
-        views: Two of values [..., n, D].
+        views: Values [..., n, D] of each of two views.
 
     Returns:
         [..., 2 (n // 2)].

@@ -7,13 +7,16 @@ from torch import Tensor
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
-    """Inner products [..., n, m] of rows [..., n, d] and rows [..., m, d].
+    """Inner products of rows.
 
     Of R runs one after another: a product of the whole stack rounds otherwise than that of a run alone.
 
     Args:
         first: [n, d], or [R, n, d].
         second: [m, d], or [R, m, d].
+
+    Returns:
+        [n, m], or [R, n, m].
     """
     if first.ndim == 2:
         return first @ second.mT

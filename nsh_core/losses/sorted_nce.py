@@ -29,14 +29,14 @@ def sorted_nce(
         gap: Ranks after m that are neither positive nor negative.
         negatives: Of the ranks after m + gap "all", the first k ("hardest-k"), the last k ("farthest-k") or k at random
             for each anchor ("random-k").
-        generator: Draws random negatives, on the CPU.
+        generator: On the CPU, of random negatives.
         n: The number of ranks, wanted with runs.
 
     Returns:
         The scalar loss, mean over anchors and positives.
 
     Raises:
-        ValueError: The ranks do not suffice.
+        ValueError: The ranks do not suffice, or `negatives` are of no known kind.
     """
     return sorted_nce_by_anchor(ranked, num_positives, gap, negatives, [generator], n).mean()
 
@@ -60,10 +60,10 @@ def sorted_nce_by_anchor(
         n: As for sorted_nce.
 
     Returns:
-        [anchors].
+        [anchors], means over positives.
 
     Raises:
-        ValueError: The ranks do not suffice.
+        ValueError: As sorted_nce.
     """
     values, counts = (ranked, None) if isinstance(ranked, Tensor) else (ranked.values, ranked.counts)
     n = values.shape[1] if n is None else n

@@ -19,6 +19,14 @@ class Evidence:
         dataset: The data set.
         database: Packed codes of the database, uint8 [N, ceil(K / 8)].
         losses: Final mean of each loss term by name; empty for a method without any.
+
+    Args:
+        hasher: See above.
+        dataset: See above.
+        database: See above.
+        losses: See above.
+        threads: Chunks of queries worked on at once; no value depends on it.
+        labels: Whether labels and test queries may be looked at.
     """
 
     def __init__(
@@ -30,16 +38,6 @@ class Evidence:
         threads: int = 1,
         labels: bool = True,
     ) -> None:
-        """See the attributes.
-
-        Args:
-            hasher: See above.
-            dataset: See above.
-            database: See above.
-            losses: See above.
-            threads: Chunks of queries worked on at once; no value depends on it.
-            labels: Whether labels and test queries may be looked at.
-        """
         self.hasher, self.dataset, self.database = hasher, dataset, database
         self.losses = losses or {}
         self._threads, self._labels = threads, labels
@@ -52,17 +50,29 @@ class Evidence:
 
     @cached_property
     def validation(self) -> RetrievalMetrics:
-        """Retrieval of the validation queries."""
+        """Retrieval of the validation queries.
+
+        Raises:
+            UserError: Labels and test queries may not be looked at.
+        """
         return self._retrieval(self.dataset.validation, self.hasher.encode(self.dataset.validation))
 
     @cached_property
     def test(self) -> RetrievalMetrics:
-        """Retrieval of the test queries."""
+        """Retrieval of the test queries.
+
+        Raises:
+            UserError: Labels and test queries may not be looked at.
+        """
         return self._retrieval(self.dataset.test, self.test_codes)
 
     @cached_property
     def test_codes(self) -> PackedCodes:
-        """Packed codes of the test queries."""
+        """Packed codes of the test queries, uint8 [Q, ceil(K / 8)].
+
+        Raises:
+            UserError: Labels and test queries may not be looked at.
+        """
         if not self._labels:
             raise UserError("a measure without needs_labels may look at neither labels nor test queries")
         return self.hasher.encode(self.dataset.test)

@@ -69,7 +69,7 @@ class Measure:
 
     @property
     def sign(self) -> int:
-        """+1 if more is better, else -1."""
+        """-1 if less is better, else +1."""
         return -1 if self.better == "lower" else 1
 
     def title(self, map_name: str, cut: int, short: bool = False) -> str:
@@ -79,6 +79,9 @@ class Measure:
             map_name: mAP@k as it is written: "mAP@1000".
             cut: k of precision@k.
             short: For a column of a table.
+
+        Returns:
+            The column, where it is short and there is one, else the label.
         """
         text = (short and self.column) or self.label
         return text.format(map=map_name, cut=cut)
@@ -106,6 +109,9 @@ def measure(
         name: As in Measure.
         label: As in Measure.
         facts: The other attributes of Measure.
+
+    Returns:
+        The decorator, which raises ValueError where the name is another measure's.
     """
 
     def decorate(compute: Callable[[Evidence], float | None]) -> Callable[[Evidence], float | None]:
@@ -116,11 +122,14 @@ def measure(
 
 
 def taken(evidence: Evidence, labels: bool = True) -> dict[str, float]:
-    """The value of each measure that applies, by name.
+    """Takes every measure that applies.
 
     Args:
         evidence: Of the run.
         labels: Whether those that need labels are among them.
+
+    Returns:
+        Values by name.
     """
     values = {
         one.name: one.compute(evidence)

@@ -40,11 +40,11 @@ class Range:
         return self.low <= value <= self.high
 
     def at(self, place: float) -> float | int:
-        """The value at a place in [0, 1)."""
+        """The value at a place in [0, 1), evenly on the log scale."""
         return self.near(self.low * (self.high / self.low) ** place)
 
     def near(self, value: float) -> float | int:
-        """The allowed value next to `value`, to four digits where there is no step."""
+        """The multiple of the step next to `value`; without a step, `value` to four digits, cut to the range."""
         if self.step is not None:
             return round(value / self.step) * self.step
         return min(max(float(f"{value:.4g}"), self.low), self.high)
@@ -72,7 +72,14 @@ class Method(ABC):
 
     @classmethod
     def search_space(cls, config: Config) -> Mapping[str, Range]:
-        """Settings worth tuning, by dotted name; empty for a method without any."""
+        """Settings worth tuning.
+
+        Args:
+            config: Of a run, whose other settings may bound them.
+
+        Returns:
+            Ranges by dotted name; empty for a method without any.
+        """
         return {}
 
 
@@ -93,7 +100,7 @@ class DeepMethod(Method):
 
     @classmethod
     def shape(cls, config: Config) -> tuple[Any, ...]:
-        """What else than the shapes of the model runs must share to train as one stack."""
+        """What else than the shapes of the model runs must share to train as one stack, from a run's config."""
         return ()
 
     @abstractmethod
@@ -111,7 +118,12 @@ class DeepMethod(Method):
 
     @classmethod
     def calibrate(cls, model: HashModel, dataset: Dataset) -> None:
-        """Adapts a model to all training values before it is evaluated."""
+        """Adapts a model to all training values before it is evaluated.
+
+        Args:
+            model: Changed in place.
+            dataset: Whose training values.
+        """
 
 
 class ShallowMethod(Method):
@@ -123,9 +135,9 @@ class ShallowMethod(Method):
         """Sets the hash head of a model whose encoder is the identity.
 
         Args:
-            model: Standardised already.
-            dataset: Of features.
-            seed: Of the run.
+            model: Changed in place.
+            dataset: Whose training items.
+            seed: Of what is drawn at random.
 
         Raises:
             UserError: It cannot give so many bits.
@@ -133,7 +145,11 @@ class ShallowMethod(Method):
 
 
 class PerRun:
-    """Settings of R runs as tensors [R, 1, 1], each brought to the device once."""
+    """Settings of R runs as tensors [R, 1, 1], each brought to the device once.
+
+    Args:
+        sections: Of each run, the settings.
+    """
 
     def __init__(self, sections: Sequence[BaseModel]) -> None:
         self._sections = sections

@@ -26,7 +26,7 @@ class BiHalf(DeepMethod):
     paper = "Li & van Gemert, Deep Unsupervised Image Hashing by Maximizing Bit Entropy, AAAI 2021"
 
     class Options(MethodOptions):
-        """Options of BiHalf."""
+        """Options of Bi-half Net."""
 
         gamma: float = Field(6.0, ge=0, le=1e4, description="pull of the layer's input towards its codes")
 
@@ -44,14 +44,14 @@ class BiHalf(DeepMethod):
 
 
 def bi_half(logits: Tensor, gamma: Tensor) -> Tensor:
-    """Codes with for each bit +1 for the n // 2 largest logits, -1 for the rest (eq. 6).
+    """Codes with bits that are half +1 and half -1.
 
     Args:
         logits: [R, n, K].
-        gamma: [R, 1, 1]: the gradient of the logits is that of the codes plus gamma (logits - codes) / (n K) (eq. 8).
+        gamma: [R, 1, 1]; the gradient of the logits is that of the codes plus gamma (logits - codes) / (n K) (eq. 8).
 
     Returns:
-        [R, n, K].
+        Codes [R, n, K]: for each bit +1 for the n // 2 largest, -1 for the rest (eq. 6).
     """
     return _BiHalf.apply(logits, gamma)
 

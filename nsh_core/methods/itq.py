@@ -35,15 +35,15 @@ class ITQ(ShallowMethod):
 
 
 def rotation(components: Tensor, start: Tensor, iterations: int) -> Tensor:
-    """The rotation after alternating codes B = sign(V R) and R (orthogonal Procrustes).
+    """Alternates codes B = sign(V R) and the rotation R (orthogonal Procrustes).
 
     Args:
         components: V [M, K].
         start: The first rotation [K, K].
-        iterations: How often.
+        iterations: Alternations.
 
     Returns:
-        R [K, K].
+        The rotation [K, K].
     """
     turned = start
     for _ in range(iterations):

@@ -17,18 +17,18 @@ def standardized_items(model: HashModel, dataset: Dataset) -> Tensor:
 
 
 def principal_components(model: HashModel, items: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The first principal axes of items; each axis' largest entry is positive.
+    """Principal axes and components of items; each axis' largest entry is positive.
 
     Args:
-        model: For the message.
+        model: Whose config messages name.
         items: [M, D].
-        count: How many axes.
+        count: How many axes, at most D.
 
     Returns:
-        Mean [D], axes [D, count] and components [M, count].
+        Mean [D], first `count` principal axes [D, count] and components [M, count].
 
     Raises:
-        UserError: There are fewer axes.
+        UserError: There are fewer than `count` axes.
     """
     if count > items.shape[1]:
         raise UserError(
@@ -48,7 +48,7 @@ def set_hash_head(model: HashModel, weight: Tensor, bias: Tensor) -> None:
     """Makes h = weight x + bias for standardised features x.
 
     Args:
-        model: Whose head is set.
+        model: Changed in place.
         weight: [K, D].
         bias: [K].
     """

@@ -79,6 +79,14 @@ def batch_normalized(values: Tensor) -> Tensor:
 
 
 def calibrated_cosines(count: int, beta: float) -> np.ndarray:
-    """The cosines [count] that pairs are given, ascending: quantiles of Beta(beta, beta) on [-1, 1], cut at 0."""
+    """The cosines that pairs are given: quantiles of Beta(b, b) on [-1, 1], cut at 0.
+
+    Args:
+        count: How many pairs.
+        beta: b.
+
+    Returns:
+        [count], ascending.
+    """
     quantiles = betaincinv(beta, beta, (np.arange(count) + 0.5) / count)
     return np.maximum(2 * quantiles - 1, 0).astype(np.float32)

@@ -39,7 +39,15 @@ class SpectralHashing(ShallowMethod):
 
 
 def smoothest(spread: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Axes [K] and modes [K], from 1, of the K smoothest eigenfunctions on axes with the given spreads [k]."""
+    """The K smoothest eigenfunctions.
+
+    Args:
+        spread: r [k], range of the values along each axis.
+        bits: K.
+
+    Returns:
+        Axes [K] and modes j [K], from 1, smoothest first.
+    """
     modes = torch.arange(1, bits + 1, dtype=spread.dtype)
     order = torch.from_numpy(np.argsort((modes[:, None] / spread).flatten().numpy(), kind="stable")[:bits])
     return order % len(spread), modes[order // len(spread)]

@@ -29,8 +29,8 @@ def harmonic_numbers(n: int) -> Float:
 def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int, harmonic: Float) -> Float:
     """Expectation of AP@k over a uniformly random order of ties, in closed form.
 
-    McSherry & Najork (ECIR 2008) for AP over the whole list; a level cut by rank k adds the expectation over how many
-    of its relevant items make the cut (hypergeometric).
+    McSherry & Najork (ECIR 2008) for AP over the whole list; a level cut by rank k adds the expectation over how
+    many of its relevant items make the cut (hypergeometric).
 
     Args:
         counts: [Q, levels] items at each distance, ascending.
@@ -39,7 +39,7 @@ def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: 
         harmonic: harmonic_numbers of at least the size of the database.
 
     Returns:
-        [Q] in [0, 1].
+        [Q], in [0, 1].
     """
     result = np.zeros(len(counts))
     for q in range(len(counts)):

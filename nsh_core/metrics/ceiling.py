@@ -16,20 +16,20 @@ def cosine_map(
     database_labels: Labels,
     k: int | None = None,
 ) -> float:
-    """mAP@k of ranking database features by cosine to query features.
+    """mAP@k of ranking a database by the cosine of features.
 
     Args:
-        queries: [Q, D].
-        query_labels: [Q], or multi-hot [Q, L].
-        database: [N, D].
-        database_labels: [N], or multi-hot [N, L].
-        k: Ranks looked at; none for all.
+        queries: Features [Q, D].
+        query_labels: [Q] or multi-hot [Q, L], as for codes.
+        database: Features [N, D].
+        database_labels: [N] or multi-hot [N, L].
+        k: Ranks looked at, none or more than N: all.
 
     Returns:
         A value in [0, 1].
 
     Raises:
-        ValueError: Labels do not fit.
+        ValueError: Labels that do not fit.
     """
     check_labels("query_labels", query_labels, len(queries))
     check_labels("database_labels", database_labels, len(database))

@@ -43,23 +43,23 @@ def histograms(
     cut: int,
     most_ranks: int,
 ) -> tuple[Counts, Counts, Float, Float, Counts]:
-    """Counts items at each distance of each query, and what needs ranks, ties by index.
+    """Counts for q queries: items at each distance, and what needs ranks, ties by index.
 
     Args:
-        query: [words, q].
-        query_labels: [1, q], or packed multi-hot labels [words, q] with `multi`.
-        database: [words, N].
-        database_labels: As query_labels, for N items.
+        query: Codes [words, q].
+        query_labels: [1, q], or packed multi-hot labels [words, q].
+        database: Codes [words, N].
+        database_labels: [1, N], or packed multi-hot labels [words, N].
         multi: Whether labels are multi-hot.
-        levels: K + 1 at least.
+        levels: Distances told apart, 0 to levels - 1.
         k: Of AP@k.
         cut: Ranks among which relevant items are counted.
-        most_ranks: How many ranks to look at; at 0 there are no results but histograms. AP@k and `cut` want max(k, cut)
-            of them, AP over the whole database all N.
+        most_ranks: How many ranks to look at; at 0 there are counts alone. AP@k and the relevant items among the first
+            `cut` want max(k, cut) of them, AP over the whole database all N.
 
     Returns:
-        Items and relevant items [q, levels] at each distance, AP@k [q], AP over the database [q], relevant items [q]
-        among the first `cut`.
+        Items [q, levels], relevant items [q, levels], AP@k [q], AP over the whole database [q], and the relevant items
+        among the first `cut` ranks [q].
     """
     words, size = database.shape
     number = query.shape[1]

@@ -36,7 +36,7 @@ def code_health(packed: PackedCodes, code_length: int) -> CodeHealth:
         code_length: K.
 
     Raises:
-        ValueError: K does not fit.
+        ValueError: `packed` are no packed codes, or K does not fit.
     """
     codes = unpack(packed, code_length).astype(np.float32)
     mean = codes.mean(axis=0, dtype=np.float64)

@@ -9,15 +9,15 @@ Labels = npt.NDArray[np.integer | np.bool_]
 
 
 def check_labels(name: str, labels: Labels, count: int) -> None:
-    """Looks whether labels fit.
+    """Looks whether labels are of a shape and type that relevance knows.
 
     Args:
-        name: Of the argument, for the message.
-        labels: To be whole numbers [count] or multi-hot [count, L].
-        count: Of the items.
+        name: What the message calls them.
+        labels: Whole numbers [count], or multi-hot [count, L].
+        count: How many items they are of.
 
     Raises:
-        ValueError: They do not.
+        ValueError: They are not.
     """
     if labels.ndim not in (1, 2) or len(labels) != count:
         raise ValueError(f"'{name}' must have shape [{count}] or [{count}, L], got {list(labels.shape)}")
@@ -28,19 +28,19 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
 
 
 class Relevance:
-    """Relevance of a database to queries: the same label, or a shared one.
-
-    Attributes:
-        multi: Whether labels are multi-hot.
-        query: Labels as words [words, Q].
-        database: Labels as words [words, N].
+    """Relevance of a database to queries.
 
     Args:
         query_labels: [Q], or multi-hot [Q, L].
         database_labels: [N], or multi-hot [N, L].
 
+    Attributes:
+        multi: Whether labels are multi-hot.
+        query: Labels of the queries, uint64 [words, Q].
+        database: Labels of the database, uint64 [words, N].
+
     Raises:
-        ValueError: They are of different kinds.
+        ValueError: The labels are of different kinds.
     """
 
     def __init__(self, query_labels: Labels, database_labels: Labels) -> None:

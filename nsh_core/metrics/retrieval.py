@@ -25,13 +25,13 @@ class RetrievalMetrics:
 
     Attributes:
         map: mAP@k, ties by database index.
-        map_expected: mAP@k expected over random order of ties.
-        map_all: `map` over the whole database.
-        map_all_expected: `map_expected` over the whole database.
+        map_expected: mAP@k, expected over random order of ties.
+        map_all: mAP over the whole database, ties by database index.
+        map_all_expected: mAP over the whole database, expected over random order of ties.
         precision: At `precision_at` ranks.
         recall: At `precision_at` ranks, over all relevant items of the database.
         precision_radius_2: Precision of the items within Hamming distance 2, 0 for a query that has none there.
-        curve_precision: [levels] by Hamming radius, over the queries that retrieve anything.
+        curve_precision: [levels] by Hamming radius, over the queries that retrieve anything; NaN where none does.
         curve_recall: [levels] by Hamming radius.
     """
 
@@ -63,7 +63,7 @@ def mean_average_precision(
         query_codes: Packed codes, uint8 [Q, bytes].
         query_labels: [Q], relevance being the same label, or multi-hot [Q, L], relevance being a shared label.
         database_codes: Packed codes, uint8 [N, bytes].
-        database_labels: [N] or multi-hot [N, L].
+        database_labels: [N], or multi-hot [N, L].
         k: Ranks looked at, none or more than N: all.
         ties: "index", the conventional stable order by database index, or "expected", the mean over random orders of
             ties (McSherry & Najork 2008; He et al. 2018).
@@ -72,7 +72,7 @@ def mean_average_precision(
         A value in [0, 1].
 
     Raises:
-        ValueError: Shapes or values do not fit.
+        ValueError: Shapes or values that do not fit.
     """
     if ties not in ("index", "expected"):
         raise ValueError(f"'ties' must be 'index' or 'expected', got {ties!r}")
@@ -104,10 +104,10 @@ def retrieval_metrics(
         database_labels: As for mean_average_precision.
         k: As for mean_average_precision.
         precision_at: k of precision and recall, cut to the size of the database.
-        threads: Chunks of queries worked on at once; no value depends on it.
+        threads: Chunks worked on at once; the result does not depend on it.
 
     Raises:
-        ValueError: Shapes or values do not fit.
+        ValueError: Shapes or values that do not fit.
     """
     pairs = _Pairs(query_codes, query_labels, database_codes, database_labels)
     k = _rank_limit("k", k, pairs.database_size)
@@ -141,12 +141,15 @@ def retrieval_metrics(
 
 
 def nearest(query_codes: PackedCodes, database_codes: PackedCodes, k: int) -> list[list[int]]:
-    """The k nearest database items of each query, as indices, best first, ties by index.
+    """The k nearest database items of each query.
 
     Args:
         query_codes: Packed codes, uint8 [Q, bytes].
         database_codes: Packed codes, uint8 [N, bytes].
-        k: How many.
+        k: How many; more than N: all.
+
+    Returns:
+        Of each query their indices, best first, ties by index.
     """
     distances = np.bitwise_count(query_codes[:, None, :] ^ database_codes[None, :, :]).sum(axis=2, dtype=np.int64)
     return np.argsort(distances, axis=1, kind="stable")[:, :k].tolist()

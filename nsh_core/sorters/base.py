@@ -15,18 +15,21 @@ from nsh_core.sorters.levels import Ranked
 class Sorter(ABC):
     """Sorts rows by descending keys, differentiably.
 
-    Keys and temperature share a unit. Training feeds keys in bits (the number of agreeing bits, K times the similarity
-    S of Yu et al. 2022), so that a temperature of 1 is one bit of Hamming distance, 1/K on S, for every backend and
-    every code length.
+    Keys and temperature share a unit. The trainer feeds keys in bits (the number of agreeing bits, K times the
+    similarity S of Yu et al. 2022), so that a temperature of 1 is one bit of Hamming distance, 1/K on S, for
+    every backend and every code length.
 
     Attributes:
         default_temperature: Suits keys in bits.
-        search_range: Of temperatures worth trying, on a log scale.
+        search_range: Least and largest temperature worth trying (log scale), for keys in bits.
         level_form: What sort_levels does: "levels" (counts and sums per Hamming distance), "network" or "hard", and
             "dense" where a backend has nothing better than the permutation.
 
     Args:
-        temperature: Positive; none: the default.
+        temperature: Positive; none: default_temperature.
+
+    Raises:
+        UserError: An option that is not allowed.
     """
 
     default_temperature: ClassVar[float]
@@ -38,10 +41,20 @@ class Sorter(ABC):
 
     @abstractmethod
     def permutation(self, keys: Tensor) -> Tensor:
-        """Soft permutation [B, n, n] of keys [B, n]: row j says who stands at rank j; rows sum to 1."""
+        """Soft permutation of the items of each row.
+
+        Args:
+            keys: [B, n].
+
+        Returns:
+            [B, n, n]: row j says who stands at rank j; rows sum to 1.
+
+        Raises:
+            ValueError: Keys are not floats of shape [B, n].
+        """
 
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
-        """Payload in the order of descending keys: permutation(keys) @ payload.
+        """The payload in the order of descending keys: permutation(keys) @ payload.
 
         Args:
             keys: [B, n].
@@ -51,7 +64,7 @@ class Sorter(ABC):
             [B, n].
 
         Raises:
-            ValueError: The shapes differ.
+            ValueError: Keys and payload have not the same shape [B, n].
         """
         check_rows(keys, payload)
         return torch.einsum("bjk,bk->bj", self.permutation(keys), payload)
@@ -59,25 +72,32 @@ class Sorter(ABC):
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         """sort_payload for keys that are whole numbers of agreeing bits.
 
-        Gradients are the expectation of those of sort_payload over a random order of ties.
+        Where `level_form` is "levels", gradients are the expectation of those of sort_payload over a random order of
+        ties.
 
         Args:
-            keys: [B, n], 0 to levels - 1 = K.
+            keys: [B, n], whole numbers from 0 to K.
             payload: [B, n].
             levels: K + 1.
+
+        Returns:
+            The sorted payload, by ranks or by runs of equal ones.
+
+        Raises:
+            ValueError: As sort_payload.
         """
         return Ranked(self.sort_payload(keys, payload))
 
 
 def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:
-    """Looks whether keys and payload have the shapes of rows.
+    """Looks whether rows can be sorted.
 
     Args:
-        keys: To be floats [B, n], n >= 1.
-        payload: To have their shape, if there is one.
+        keys: Floats [B, n], n >= 1.
+        payload: Of the shape of the keys, if there is one.
 
     Raises:
-        ValueError: They do not.
+        ValueError: They are not of that type and shape.
     """
     if keys.ndim != 2 or keys.shape[1] == 0 or not keys.is_floating_point():
         raise ValueError(f"'keys' must be floats of shape [B, n], n >= 1, got {keys.dtype} {list(keys.shape)}")
@@ -86,14 +106,17 @@ def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:
 
 
 def positive(name: str, value: float) -> float:
-    """A value as a float.
+    """The value of an option that must be a positive finite number.
 
     Args:
-        name: Of the option, for the message.
-        value: To be positive and finite.
+        name: Of the option.
+        value: As given.
+
+    Returns:
+        The value as a float.
 
     Raises:
-        UserError: It is not.
+        UserError: It is no such number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise UserError(f"sorter {name} must be a positive number, got {value!r}")
@@ -101,15 +124,18 @@ def positive(name: str, value: float) -> float:
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """A value that is among those allowed.
+    """The value of an option that has a few allowed ones.
 
     Args:
-        name: Of the option, for the message.
+        name: Of the option.
         value: As given.
-        allowed: What it may be.
+        allowed: The values it may have.
+
+    Returns:
+        The value.
 
     Raises:
-        UserError: It is none of them.
+        UserError: It is not among them.
     """
     if value not in allowed:
         raise UserError(f"sorter {name} must be one of {', '.join(allowed)}, got {value!r}")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
@@ -64,10 +65,14 @@ def _is_run(wires: list[int], stored: list[int]) -> bool:
 class _SortingNetwork(Sorter):
     """Soft comparators on a fixed network.
 
-    temperature: 1 / steepness of the library: the key difference, in bits, at which a comparator has clearly
-        made up its mind (for "logistic", the weight of the right order is 0.73 there).
-    distribution: logistic, logistic_phi, gaussian, reciprocal, cauchy or optimal.
-    art_lambda: exponent of logistic_phi, in [0, 1].
+    Args:
+        temperature: 1 / steepness of the library: the key difference, in bits, at which a comparator has clearly
+            made up its mind (for "logistic", the weight of the right order is 0.73 there).
+        distribution: logistic, logistic_phi, gaussian, reciprocal, cauchy or optimal.
+        art_lambda: Exponent of logistic_phi, in (0, 1].
+
+    Raises:
+        UserError: An option that is not allowed.
     """
 
     level_form = "network"
@@ -82,12 +87,14 @@ class _SortingNetwork(Sorter):
         if self.art_lambda > 1:
             raise UserError(f"sorter art_lambda must be at most 1, got {art_lambda!r}")
 
+    @override
     def permutation(self, keys: Tensor) -> Tensor:
         check_rows(keys)
         rows, n = keys.shape
         identity = torch.eye(n, device=keys.device, dtype=keys.dtype).expand(rows, n, n)
         return self._sort(keys, identity).transpose(1, 2)
 
+    @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
         check_rows(keys, payload)
         return self._sort(keys, payload[:, None, :])[:, 0]

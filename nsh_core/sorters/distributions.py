@@ -18,7 +18,12 @@ _EPSILON = 1e-10
 
 @dataclass(frozen=True)
 class Distribution:
-    """weight(v, steepness, art_lambda) and slope(v, weight, steepness, art_lambda), its derivative by v."""
+    """A distribution and its derivative.
+
+    Attributes:
+        weight: Weight of "a comes first" in [0, 1], of v, steepness and art_lambda.
+        slope: Derivative of the weight by v, of v, weight, steepness and art_lambda.
+    """
 
     weight: Callable[[Tensor, float, float], Tensor]
     slope: Callable[[Tensor, Tensor, float, float], Tensor]

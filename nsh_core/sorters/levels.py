@@ -28,7 +28,12 @@ _CHUNK = 2**22
 
 @dataclass(frozen=True)
 class Ranked:
-    """A sorted payload: `values` [B, runs], each one standing for the next `counts` [B, runs] ranks; none: for one."""
+    """A sorted payload.
+
+    Attributes:
+        values: [B, runs], each one standing for the next `counts` ranks.
+        counts: [B, runs]; none where each value stands for one rank.
+    """
 
     values: Tensor
     counts: Tensor | None = None
@@ -41,24 +46,58 @@ class Ranked:
 
 
 def run_of_rank(counts: Tensor, ranks: Tensor) -> Tensor:
-    """The run [B, r] that each of the ranks [r] or [B, r], from 0, falls into; counts [B, runs] whole numbers."""
+    """The run that each rank falls into.
+
+    Args:
+        counts: Whole numbers [B, runs].
+        ranks: [r] or [B, r], from 0.
+
+    Returns:
+        [B, r].
+    """
     ends = counts.cumsum(dim=1)
     wanted = ranks.to(ends.dtype).expand(len(counts), ranks.shape[-1]).contiguous()
     return torch.searchsorted(ends, wanted, right=True)
 
 
 def to_levels(keys: Tensor, levels: int) -> Tensor:
-    """Hamming distances [B, n], int64, of keys [B, n] that count agreeing bits; levels is K + 1. NaN gets any level."""
+    """Hamming distances of keys that count agreeing bits.
+
+    Args:
+        keys: [B, n]; NaN gets any level.
+        levels: K + 1.
+
+    Returns:
+        int64 [B, n], from 0 to K.
+    """
     return (levels - 1 - keys).round().long().clamp_(0, levels - 1)
 
 
 def tally(index: Tensor, values: Tensor, levels: int) -> Tensor:
-    """Sums [B, levels] of values [B, n] over the items of each level."""
+    """Sums of values over the items of each level.
+
+    Args:
+        index: Level of each item, int64 [B, n].
+        values: [B, n].
+        levels: K + 1.
+
+    Returns:
+        [B, levels].
+    """
     return values.new_zeros(len(values), levels).scatter_add_(1, index, values)
 
 
 def count(index: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
-    """Items [B, levels] of each level."""
+    """How many items each level has.
+
+    Args:
+        index: Level of each item, int64 [B, n].
+        levels: K + 1.
+        dtype: Of the counts.
+
+    Returns:
+        [B, levels].
+    """
     return tally(index, torch.ones((), dtype=dtype, device=index.device).expand(index.shape), levels)
 
 
@@ -68,7 +107,15 @@ def exponentials_fit(temperature: float, levels: int) -> bool:
 
 
 def row_chunks(rows: int, size_of_row: int) -> Iterator[slice]:
-    """Slices of rows that hold about four million values together."""
+    """Cuts rows into chunks that hold about four million values together.
+
+    Args:
+        rows: How many there are.
+        size_of_row: Values of a row.
+
+    Yields:
+        Slices of rows; the last may end behind them.
+    """
     step = max(1, _CHUNK // size_of_row)
     for start in range(0, rows, step):
         yield slice(start, start + step)
@@ -80,7 +127,7 @@ def over_ranks(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def over_levels(values: Tensor, weights: Tensor) -> Tensor:
-    """Sums over levels [b, n] of values [b, L], weights as above."""
+    """Sums over levels [b, n] of values [b, L], weights [n, L] for all anchors or [b, n, L]."""
     return (weights @ values[:, :, None])[:, :, 0] if weights.ndim == 3 else values @ weights.T
 
 
@@ -89,17 +136,21 @@ class Chunk(Protocol):
 
     @property
     def out(self) -> Tensor:
-        """The sorted payload [b, n]."""
+        """Sorted payload [b, n]."""
 
     def gradients(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Of keys and payload, both [b, n], by the gradient [b, n] of `out`."""
+        """Of keys and payload, both [b, n], by that of `out` [b, n]."""
 
 
 class ByChunks(torch.autograd.Function):
     """Sorts chunk by chunk and, where there are several, does each once more in the backward pass: memory O(B n).
 
-    The arguments of apply are `make`, (keys, payload, *others), rows of each, to a Chunk; `size_of_row`, values that a
-    Chunk holds for a row; keys, payload and others.
+    Args:
+        make: (keys, payload, *others), rows of each, to a Chunk.
+        size_of_row: Values that a Chunk holds for a row.
+        keys: [B, n].
+        payload: [B, n].
+        others: Further tensors of B rows, without a gradient.
     """
 
     @staticmethod

@@ -13,7 +13,12 @@ Layer = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Network:
-    """Layers of comparators on n wires; after the last one, rank j is read from wire `output[j]`."""
+    """A sorting network on n wires.
+
+    Attributes:
+        layers: Of comparators.
+        output: [n]; after the last layer, rank j is read from wire `output[j]`.
+    """
 
     layers: tuple[Layer, ...]
     output: tuple[int, ...]

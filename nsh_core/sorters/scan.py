@@ -12,7 +12,7 @@ def decayed_sums(positions: Tensor, values: Tensor, scale: float) -> tuple[Tenso
     Args:
         positions: [B, n], descending.
         values: [C, B, n].
-        scale: In the unit of positions.
+        scale: Distance at which a weight falls by a factor e.
 
     Returns:
         Three [C, B, n]: over strictly higher positions, over strictly lower ones, and over all with equal ones.

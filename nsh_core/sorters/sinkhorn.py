@@ -31,9 +31,13 @@ class Sinkhorn(Sorter):
     first: its entries are at most 1, with a 1 for every item, so that scaling it neither overflows nor needs
     logarithms at any temperature, and few iterations do.
 
-    temperature: entropic regularisation, in bits: two items that far apart differ by a factor e between first
-        and last rank.
-    iterations: Sinkhorn iterations, at least 1.
+    Args:
+        temperature: Entropic regularisation, in bits: two items that far apart differ by a factor e between first
+            and last rank.
+        iterations: Sinkhorn iterations, at least 1.
+
+    Raises:
+        UserError: An option that is not allowed.
     """
 
     default_temperature = 0.3

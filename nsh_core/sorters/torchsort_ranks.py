@@ -26,10 +26,14 @@ class TorchSort(Sorter):
 
     Row j is a softmax over items i of -|r_i - j| / (bandwidth * temperature), ranks j from 1.
 
-    regularization: "l2" (quadratic) or "kl" (entropic).
-    temperature: the key difference, in bits, that unconstrained soft ranks ("l2") or their logarithms ("kl")
-        spread over all n ranks; torchsort's regularization_strength is temperature / n, or / log n.
-    bandwidth: width of the kernel in ranks at a temperature of 1.
+    Args:
+        temperature: The key difference, in bits, that unconstrained soft ranks ("l2") or their logarithms ("kl")
+            spread over all n ranks; torchsort's regularization_strength is temperature / n, or / log n.
+        regularization: "l2" (quadratic) or "kl" (entropic).
+        bandwidth: Width of the kernel in ranks at a temperature of 1.
+
+    Raises:
+        UserError: An option that is not allowed, or torchsort is not installed.
     """
 
     default_temperature = 3.0

@@ -72,13 +72,16 @@ def save(
 
 
 def restore(folder: Path, identity: Mapping[str, str], model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Puts the tensors of a checkpoint back and returns the progress.
+    """Puts the tensors of a checkpoint back.
 
     Args:
         folder: As given to save.
         identity: As given to save.
         model: Of the same shapes.
         optimizer: Of the same parameters.
+
+    Returns:
+        The progress.
 
     Raises:
         UserError: The checkpoint is another run's, or damaged.

@@ -116,21 +116,21 @@ def stackable(config: Config) -> bool:
     another way, with other roundings. Runs lie one after another in a stack, so that an end of one is no end there:
     only where a batch is a multiple of 32, and so is every array of a run, is nothing left over. On CUDA no bits are
     promised, and every batch is stacked.
-
-    Args:
-        config: Of the runs.
     """
     on_cuda = config.train.device != "cpu" and torch.cuda.is_available()
     return on_cuda or config.train.batch_size % _BATCH_UNIT == 0
 
 
 def step_seconds(configs: Sequence[Config], dataset: Dataset, steps: int = 4) -> float:
-    """Seconds of a stacked training step, the median of a few after the first; nothing is kept.
+    """Times a stacked training step; nothing is kept.
 
     Args:
         configs: Of one stack key.
         dataset: As for fit.
-        steps: How many are timed.
+        steps: How many are timed, after a first one that is not.
+
+    Returns:
+        Seconds, the median.
     """
     data = prepared(configs[0], dataset)
     stack = Stack([Run(config, data, Ending()) for config in configs])

@@ -127,13 +127,24 @@ class Run:
         return self.error is None and left and not out_of_patience
 
     def begin_epoch(self) -> Tensor:
-        """Seeds the epoch and returns the order of the training items."""
+        """Seeds the epoch.
+
+        Returns:
+            The order of the training items, a permutation of their indices.
+        """
         self.generator.manual_seed(self.config.seed * 1_000_003 + self.progress.epoch)
         self.model.train()
         return torch.randperm(self.dataset.num_train, generator=self.generator)
 
     def views(self, index: Tensor) -> list[Tensor]:
-        """Two views of training items, on the device; the second may be of a neighbour instead (train.neighbors)."""
+        """Two views of training items; the second may be of a neighbour instead (train.neighbors).
+
+        Args:
+            index: Of the items [b].
+
+        Returns:
+            Two views [b, ...], on the device.
+        """
         partners = index
         if self.neighbors is not None:
             chosen = torch.randint(self.neighbors.shape[1], index.shape, generator=self.generator)

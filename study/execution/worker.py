@@ -133,7 +133,7 @@ class _Offers:
 
 
 class _Ended(BaseException):
-    """Somebody ended this process, which gives back what it holds first: others would wait long for a journal's lock."""
+    """Somebody ended this process, which first gives back the journal's lock: others would wait long for it."""
 
 
 def _end(*_: object) -> None:

@@ -26,7 +26,7 @@ seeds: 2
 figures: [arms, curves, pr, health, cost, gallery]
 """
 
-LONG_SPEC = SPEC.replace("train.epochs: 2, train.evaluate_every: 1", "train.epochs: 24, train.evaluate_every: 8")
+LONG_SPEC = SPEC.replace("train.epochs: 2, train.evaluate_every: 1", "train.epochs: 12, train.evaluate_every: 4")
 
 COST = ["train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "trial", "stacked", "commit"]
 
