@@ -19,6 +19,8 @@ from scipy.stats import qmc
 
 from nsh_core.methods import Range
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
 STARTUP = 8
 ROUND = 4
 

@@ -23,8 +23,6 @@ from nsh_core.errors import UserError
 from study.storage.journal import JournalFile
 from study.storage.retry import PATIENCE_SECONDS, patient, repeated
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
 _CONNECT = {
     "sqlite": {"timeout": 60},
     "postgresql": {"connect_timeout": 10},

@@ -6,6 +6,8 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
 # What Optuna's cache calls of the storage behind it, beside the public operations.
 BEHIND_THE_CACHE = ("_get_trials", "_create_new_trial")
 
