@@ -17,7 +17,14 @@ from tests.study.test_run import stored, wait_for
 
 def start(spec: Path, results: Path, **options: object) -> subprocess.Popen:
     command = arguments("run.py", "--study", spec, "--results", results, "--jobs", 2, "--batch-trials", 1)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible, **options
+    )
+
+
+def interruptible() -> None:
+    """pytest-xdist's processes ignore Ctrl-C, and what they start would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.slow(25)
