@@ -28,7 +28,18 @@ _CHECKED_QUERIES = 200
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table. reference: none where it does not fit into memory or a minute."""
+    """One line of the table.
+
+    Attributes:
+        name: Of the case.
+        n: Items of a batch, or of the database.
+        bits: Code length.
+        anchors: Rows that are sorted; seeds of a stack, queries of a retrieval.
+        reference_name: What the project is compared with.
+        project: The project's side.
+        reference: The reference's; none where it does not fit into memory or a minute.
+        error: Gives the largest difference between the two; none where it is not measured.
+    """
 
     name: str
     n: int
@@ -65,7 +76,13 @@ class _Batch:
 
 
 def sorted_nce_cases(backend: str, sizes: tuple[int, ...], device: torch.device) -> list[Case]:
-    """A step of SortedNCE, forward and backward to codes and latents, K = 64, against NSH as published."""
+    """A step of SortedNCE, forward and backward to codes and latents, K = 64, against NSH as published.
+
+    Args:
+        backend: Name of a sorter.
+        sizes: n of each case; beyond 512 there is no reference.
+        device: Where both run.
+    """
     sorter = sorters.build(backend)
 
     def project(batch: _Batch) -> Tensor:
@@ -107,7 +124,15 @@ def _loss(sort: Callable[[Tensor, Tensor], Tensor], keys: Tensor, payload: Tenso
 def sort_cases(
     name: str, reference_name: str, sizes: tuple[int, ...], largest_reference: int, device: torch.device
 ) -> list[Case]:
-    """A sort of n payloads for n anchors by keys of 64-bit codes, forward and backward."""
+    """A sort of n payloads for n anchors by keys of 64-bit codes, forward and backward.
+
+    Args:
+        name: Of a sorter.
+        reference_name: What it is compared with.
+        sizes: n of each case.
+        largest_reference: Beyond this n there is no reference.
+        device: Where both run.
+    """
     sorter = sorters.build(name)
 
     def project(keys: Tensor, payload: Tensor) -> Tensor:
@@ -168,7 +193,12 @@ _REFERENCES: dict[str, Callable[[sorters.Sorter, Tensor, Tensor], Tensor]] = {
 
 
 def stacked_cases(device: torch.device, seeds: int = 8) -> list[Case]:
-    """Whole training runs on the digits, eight seeds as one stacked model against one after another."""
+    """Whole training runs on the digits, seeds as one stacked model against one after another.
+
+    Args:
+        device: Where both run.
+        seeds: How many.
+    """
     dataset = load_dataset("digits")
     train = {"epochs": 4, "evaluate_every": 4, "device": device.type}
     cases = []
@@ -195,7 +225,12 @@ def stacked_cases(device: torch.device, seeds: int = 8) -> list[Case]:
 
 
 def map_cases(queries: int, database: int) -> list[Case]:
-    """All metrics of 64-bit codes, both tie conventions, mAP@1000, mAP@all and the curves, against two references."""
+    """All metrics of 64-bit codes, both tie conventions, mAP@1000, mAP@all and the curves, against two references.
+
+    Args:
+        queries: How many.
+        database: Its items.
+    """
     import faiss
 
     rng = np.random.default_rng(0)

@@ -15,7 +15,12 @@ import seaborn as sns
 
 
 def draw(lines: list[dict[str, Any]], path: Path) -> None:
-    """Writes a figure with a panel for each case that has several n; seconds of the anchors measured, for n anchors."""
+    """Writes a figure with a panel for each case that has several n; seconds of the anchors measured, for n anchors.
+
+    Args:
+        lines: Of the table.
+        path: Of the figure.
+    """
     table = pd.DataFrame(lines)
     table = table[table.groupby("name").n.transform("nunique") > 1]
     for side in ("reference", "project"):

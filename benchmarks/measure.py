@@ -17,7 +17,14 @@ _MOST_RUNS = 9
 
 
 def medians(works: dict[str, Work], device: torch.device) -> dict[str, float]:
-    """Median seconds of each work, run in turns so that the machine's moods hit all alike: up to 9 rounds or 10 s."""
+    """Median seconds of each work, run in turns so that the machine's moods hit all alike: up to 9 rounds or 10 s.
+
+    The first run of each is not counted, unless it took more than 10 s: then it is the only one.
+
+    Args:
+        works: By name.
+        device: Where they run; CUDA is waited for.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for name, work in works.items():
         first = _seconds(work, device)
@@ -34,7 +41,15 @@ def medians(works: dict[str, Work], device: torch.device) -> dict[str, float]:
 
 
 def peak_mb(work: Work, device: torch.device) -> float | None:
-    """Memory beyond what is held before, in MB: CUDA's own count, or the peak resident set of Linux; none elsewhere."""
+    """Memory that a work needs beyond what is held before.
+
+    Args:
+        work: Run once.
+        device: Where it runs.
+
+    Returns:
+        MiB by CUDA's own count, or of the peak resident set on Linux; none elsewhere.
+    """
     gc.collect()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()

@@ -13,7 +13,15 @@ from nsh_core.sorters import Sorter
 def sorted_nce_dense(
     sorter: Sorter, codes: tuple[Tensor, Tensor], latents: tuple[Tensor, Tensor], m: int, temperature: float
 ) -> Tensor:
-    """NSH as published: P [n, n, n], the latents sorted by it [n, n, d], and a loop over the positives."""
+    """NSH as published: P [n, n, n], the latents sorted by it [n, n, d], and a loop over the positives.
+
+    Args:
+        sorter: Gives P.
+        codes: Of two views, [n, K] in -1/+1 each.
+        latents: Of two views, [n, d] each.
+        m: Number of positives.
+        temperature: Of the similarities.
+    """
     first, second = codes
     keys = (first @ second.T + first.shape[1]) / 2
     permutation = sorter.permutation(keys)
@@ -28,7 +36,17 @@ def sorted_nce_dense(
 
 
 def sinkhorn_dense(keys: Tensor, payload: Tensor, temperature: float, iterations: int) -> Tensor:
-    """Sinkhorn sorting in log space on n x n costs, unrolled, from the potential of the hard transport."""
+    """Sinkhorn sorting in log space on n x n costs, unrolled, from the potential of the hard transport.
+
+    Args:
+        keys: [b, n]; the largest comes first.
+        payload: [b, n].
+        temperature: Of the entropic regularisation.
+        iterations: How many.
+
+    Returns:
+        The payload in order [b, n].
+    """
     n = keys.shape[1]
     positions = torch.linspace(0.5, -0.5, n, dtype=keys.dtype, device=keys.device)
     ranked = keys.sort(dim=1, descending=True).values
@@ -46,7 +64,15 @@ def map_loop(
     query: npt.NDArray, query_labels: npt.NDArray, database: npt.NDArray, database_labels: npt.NDArray,
     k: int,
 ) -> float:  # fmt: skip
-    """mAP@k by argsort, a query at a time, on codes in -1/+1: the loop of the field's repositories."""
+    """mAP@k by argsort, a query at a time, on codes in -1/+1: the loop of the field's repositories.
+
+    Args:
+        query: Codes [Q, K].
+        query_labels: [Q].
+        database: Codes [N, K].
+        database_labels: [N].
+        k: How many of the nearest items count.
+    """
     total = 0.0
     for code, label in zip(query, query_labels, strict=True):
         distance = 0.5 * (database.shape[1] - database @ code)

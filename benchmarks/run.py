@@ -31,7 +31,13 @@ app = typer.Typer(add_completion=False)
 
 
 def groups(sizes: tuple[int, ...], device: torch.device, quick: bool) -> dict[str, Callable[[], list[Case]]]:
-    """The cases by name, made when asked for."""
+    """The cases by name, made when asked for.
+
+    Args:
+        sizes: n of the cases that have several.
+        device: Where they run.
+        quick: Whether a tenth of the queries has to do.
+    """
     queries = 1_000 if quick else 10_000
     return {
         "sorted_nce_softsort": lambda: sorted_nce_cases("softsort", sizes, device),
@@ -46,7 +52,15 @@ def groups(sizes: tuple[int, ...], device: torch.device, quick: bool) -> dict[st
 
 
 def measure(case: Case, device: torch.device) -> dict[str, Any]:
-    """One line of the table."""
+    """One line of the table.
+
+    Args:
+        case: Both sides of it.
+        device: Where it runs.
+
+    Returns:
+        A value for each of COLUMNS: seconds, MiB, and the reference's seconds over the project's as ratio.
+    """
     works = {"project": case.project} | ({} if case.reference is None else {"reference": case.reference})
     memory = {name: peak_mb(work, device) for name, work in works.items()}
     seconds = medians(works, device)
@@ -99,7 +113,11 @@ def _show(lines: list[dict[str, Any]]) -> None:
 
 
 def as_markdown(lines: list[dict[str, Any]]) -> str:
-    """The table without what is the same everywhere."""
+    """The table in Markdown, without bits, anchors, device and the reference's name.
+
+    Args:
+        lines: Of the table.
+    """
     columns = [column for column in COLUMNS if column not in ("bits", "anchors", "device", "reference")]
     rows = [columns, ["---"] * len(columns), *([_cell(line[column]) for column in columns] for line in lines)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
@@ -112,7 +130,7 @@ def _cell(value: Any) -> str:
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point of python benchmarks/run.py."""
     cli.run(app)
 
 

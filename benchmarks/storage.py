@@ -1,8 +1,8 @@
 """What the storage costs a study: python -m benchmarks.storage --trials 200 --workers 1 --workers 4.
 
 Worker processes take trials that train nothing (claim, five evaluations, result) from a queue, so that all that takes
-time is storage. Prints seconds a trial and trials a second, and for how long a trial must train so that 10, 100 and
-1,000 workers do not wait for one another.
+time is storage. Prints milliseconds a trial and trials a second, and for how long a trial must train so that 10, 100
+and 1,000 workers do not wait for one another.
 """
 
 from __future__ import annotations

@@ -69,7 +69,14 @@ class Session:
         execute(self.queue, self.url, execution)
 
     def write_results(self) -> Results:
-        """Builds the tables from the storage and writes them, with the facts of the run."""
+        """Builds the tables from the storage and writes them, with the facts of the run.
+
+        Returns:
+            The study as reports see it.
+
+        Raises:
+            UserError: The storage cannot be read, or the folder not written.
+        """
         with storage_errors(self.url):
             tables = build_tables(self.queue)
         gallery = make_gallery(complete(tables.trials), self.dataset)

@@ -15,18 +15,17 @@ from study.analysis.tables import references_of
 
 
 def across(studies: Sequence[Results]) -> pd.DataFrame:
-    """What holds over data sets.
+    """The arms that all studies have, compared across data sets.
 
     Scores are test mAP over that of the continuous input by cosine on the same data, so that data sets can be compared.
 
     Args:
-        studies: The same study on each.
+        studies: The same study on each data set; references are the first one's.
 
     Returns:
-        arm, datasets, iqm, iqm_low, iqm_high, better, better_low, better_high, rank: a row an arm that all studies
-        have.
-        iqm: interquartile mean over all runs; better: probability that a run beats one of the reference arm; rank: mean
-        rank over data sets of mean scores, 1 best.
+        arm, datasets, iqm, iqm_low, iqm_high, better, better_low, better_high, rank: a row an arm. iqm: interquartile
+        mean over all runs; better: probability that a run beats one of the reference arm, NaN for a reference; rank:
+        mean rank over data sets of mean scores, 1 best. Intervals are of 95%.
 
     Raises:
         UserError: They share fewer than two arms.
@@ -51,7 +50,14 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
 
 
 def blocks(studies: Sequence[Results]) -> pd.DataFrame:
-    """Test mAP with a row for each seed on each data set and a column for each arm, rows with all arms alone."""
+    """Test mAP of every seed on every data set, for comparisons of ranks.
+
+    Args:
+        studies: The same study on each data set.
+
+    Returns:
+        A row for each seed on each data set and a column for each arm that all studies have, rows with all arms alone.
+    """
     tables = [results.done.pivot(index="seed", columns="arm", values=RESULT) for results in studies]
     return pd.concat(tables, join="inner", ignore_index=True).dropna()
 

@@ -13,7 +13,7 @@ from study.analysis.statistics import expected_best
 
 
 def expected_by_budget(results: Results) -> pd.DataFrame:
-    """Best validation mAP expected after b tuning trials in random order (Dodge et al. 2019).
+    """Best validation mAP expected of b tuning trials, drawn with replacement from all (Dodge et al. 2019).
 
     A pruned trial counts with the mAP at which it was stopped, a failed one with 0.
 
@@ -56,5 +56,9 @@ def leaders(results: Results, table: pd.DataFrame) -> list[str]:
 
 
 def shown_budgets(count: int) -> list[int]:
-    """1, 2, 4, ... and the whole budget."""
+    """1, 2, 4, ... and the whole budget.
+
+    Args:
+        count: The whole budget, in trials; 0 shows none.
+    """
     return sorted({*(2 ** np.arange(int(np.log2(count)) + 1)).tolist(), count}) if count else []

@@ -21,14 +21,14 @@ GALLERY_FILE = "gallery.npz"
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures of what each arm retrieves.
+    """What arms retrieve for a few test queries: A arms, Q queries, U pictures of database items.
 
     Attributes:
-        arms: [A].
-        nearest: [A, Q, 10], database items by arm and query, best first, as places in `pictures`.
-        query_pictures: uint8 [Q, H, W] or [Q, H, W, 3].
-        pictures: uint8 [U, H, W] or [U, H, W, 3].
-        relevant: [Q, U], right or wrong.
+        arms: Names [A].
+        nearest: Database items [A, Q, 10] by arm and query, best first, as places in `pictures`.
+        query_pictures: Of the queries [Q, H, W(, 3)], uint8.
+        pictures: Of the database items [U, H, W(, 3)], uint8.
+        relevant: Right or wrong [Q, U].
     """
 
     arms: npt.NDArray[np.str_]
@@ -39,11 +39,14 @@ class Gallery:
 
 
 def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
-    """The gallery of the first complete seed of each arm, none without any or where the data have no pictures.
+    """The gallery of the first complete seed of each arm.
 
     Args:
         trials: Complete final trials.
         dataset: Of the study.
+
+    Returns:
+        The gallery, none without any trial or where the data have no pictures.
     """
     first = trials.groupby("arm", sort=False).nearest.first().dropna()
     queries = gallery_queries(dataset)
@@ -65,21 +68,32 @@ def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
 
 
 def write_gallery(gallery: Gallery, folder: Path) -> None:
-    """Writes gallery.npz."""
+    """Writes gallery.npz.
+
+    Args:
+        gallery: Of the study.
+        folder: Of its results.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{field.name: getattr(gallery, field.name) for field in fields(gallery)})
     write_atomically(folder / GALLERY_FILE, buffer.getvalue())
 
 
 def read_gallery(folder: Path) -> Gallery | None:
-    """Reads gallery.npz, none if there is none.
+    """Reads gallery.npz.
 
     Args:
         folder: Of the results.
 
+    Returns:
+        The gallery, none if there is none.
+
     Raises:
         ValueError: It is damaged.
-        KeyError: It is damaged.
+        KeyError: It lacks an array.
     """
     if not (folder / GALLERY_FILE).exists():
         return None

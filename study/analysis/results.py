@@ -80,7 +80,7 @@ class Results:
         return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]")
 
     def summary_of(self, measure: str) -> pd.DataFrame:
-        """Summary rows of one measure, by arm; NaN for an arm of which it was not taken.
+        """Summary rows of one measure, by arm; NaN, of n = 0, for an arm of which it was not taken.
 
         Args:
             measure: Its name.

@@ -91,6 +91,9 @@ class RunFacts(BaseModel):
 
         Args:
             folder: Of the results.
+
+        Raises:
+            UserError: It cannot be written.
         """
         write_atomically(folder / RUN_FILE, self.model_dump_json(indent=1))
 

@@ -1,6 +1,6 @@
 """Statistics of few seeds: intervals, paired tests, power, and what holds across data sets. Pure functions of arrays.
 
-tests/study/analysis/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
+tests/study/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ _EXACT_SEEDS = 13
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Mean of paired differences, its interval, an exact or Monte Carlo sign-flip p value, Cohen's d_z."""
+    """What paired differences show.
+
+    Attributes:
+        difference: Their mean.
+        low: Lower end of the 95% interval of the mean.
+        high: Upper end of that interval.
+        p: Of a two-sided sign-flip permutation test, exact or by Monte Carlo.
+        effect_size: Cohen's d_z, the mean over the standard deviation of the differences.
+    """
 
     difference: float
     low: float
@@ -35,7 +43,7 @@ class PairedComparison:
 
 
 def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
-    """95% interval of the mean, by Student's t.
+    """95% interval of a mean, by Student's t.
 
     A bootstrap of five seeds covers no more than some 85%: it knows no spread beyond the values it has.
 
@@ -43,7 +51,7 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
         values: [n].
 
     Returns:
-        Low and high; NaN for n < 2.
+        Its ends; NaN for n < 2.
     """
     sample = np.asarray(values, dtype=float)
     if len(sample) < 2:
@@ -62,12 +70,14 @@ def _quantile(degrees: int) -> float:
 def compare_paired(values: Values, reference: Values) -> PairedComparison:
     """Compares values with a reference, paired by position (seed).
 
-    p is that of a two-sided sign-flip permutation test of the mean difference, exact up to 13 pairs; with n pairs it
-    cannot fall below 2 / 2^n. effect_size is the mean difference over the standard deviation of the differences.
+    p is of the mean difference, see sign_flip_p. An effect without spread is infinite.
 
     Args:
-        values: [n]; n < 2 gives NaN beside the difference.
+        values: [n].
         reference: [n].
+
+    Returns:
+        The comparison; for n < 2 all but the difference is NaN.
     """
     difference = values - reference
     mean = float(difference.mean())
@@ -82,7 +92,13 @@ def compare_paired(values: Values, reference: Values) -> PairedComparison:
 
 
 def sign_flip_p(differences: Values) -> float:
-    """Share of sign flips of differences [n] whose sum is as far from 0 as theirs, the identity among them."""
+    """Share of sign flips of differences whose sum is as far from 0 as theirs, the identity among them.
+
+    Exact up to 13 pairs, beyond with 9999 flips at random. With n pairs it cannot fall below 2 / 2^n.
+
+    Args:
+        differences: [n].
+    """
     flips = _flips(len(differences)) @ differences
     # Sums that are equal but for rounding count as equal.
     slack = 1e-12 * float(np.abs(differences).sum())
@@ -100,7 +116,11 @@ def _flips(n: int) -> Values:
 
 
 def holm(p: Values) -> Values:
-    """Holm-adjusted p values [m]; NaN stays NaN and does not count as a test."""
+    """Holm-adjusted p values [m].
+
+    Args:
+        p: [m]; NaN stays NaN and does not count as a test.
+    """
     adjusted = np.full(len(p), np.nan)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
@@ -110,17 +130,17 @@ def holm(p: Values) -> Values:
 
 
 def seeds_needed(effect_size: float, tests: int) -> int | None:
-    """Pairs with which a paired test at level 0.05 / tests finds a difference with a chance of 80%.
+    """Pairs with which a paired test at level 0.05 / tests finds a difference of this d_z with a chance of 80%.
 
     By the power of the t test, which the sign-flip test comes close to, and at least as many as let the latter reach
     the level.
 
     Args:
-        effect_size: Cohen's d_z.
-        tests: Of the family.
+        effect_size: Cohen's d_z; one that is not finite is found as soon as the level can be reached.
+        tests: In the family.
 
     Returns:
-        None beyond 1000, where seeds are no answer.
+        The pairs; none beyond 1000, where seeds are no answer.
     """
     level = ALPHA / tests
     pairs = np.arange(2, MOST_SEEDS + 1)
@@ -135,19 +155,26 @@ def seeds_needed(effect_size: float, tests: int) -> int | None:
 
 
 def interquartile_mean(scores: Values) -> Values:
-    """Mean of the middle half of scores [..., n] (Agarwal et al. 2021)."""
+    """Mean of the middle half (Agarwal et al. 2021).
+
+    Args:
+        scores: [..., n].
+
+    Returns:
+        Means [...].
+    """
     return stats.trim_mean(scores, 0.25, axis=-1)
 
 
 def iqm_with_interval(scores: Sequence[Values], resamples: int = _RESAMPLES) -> tuple[float, float, float]:
-    """Interquartile mean over all runs of all data sets, and its 95% interval; runs are resampled within each.
+    """Interquartile mean over all runs of all data sets, and its 95% interval. Runs are resampled within each.
 
     Args:
         scores: The runs of each data set, normalised so that data sets can be compared.
         resamples: Of the bootstrap.
 
     Returns:
-        Estimate, low, high.
+        The mean and the ends of its interval; NaN for these where no data set has two runs.
     """
     resampled = np.concatenate([_resampled(own, resamples, place) for place, own in enumerate(scores)], axis=1)
     estimate = float(interquartile_mean(np.concatenate(scores)))
@@ -157,17 +184,17 @@ def iqm_with_interval(scores: Sequence[Values], resamples: int = _RESAMPLES) -> 
 def probability_of_improvement(
     scores: Sequence[Values], others: Sequence[Values], resamples: int = _RESAMPLES
 ) -> tuple[float, float, float]:
-    """Chance that a run scores above a run of the other arm on the same data set, mean over data sets, 95% interval.
+    """Chance that a run scores above a run of the other arm on the same data set, mean over data sets.
 
     Ties count half (the Mann-Whitney U over its largest value; Agarwal et al. 2021). Runs are resampled within each.
 
     Args:
         scores: The runs of each data set.
-        others: The other arm's.
+        others: Those of the other arm.
         resamples: Of the bootstrap.
 
     Returns:
-        Estimate, low, high.
+        The chance and the ends of its 95% interval; NaN for these where no data set has two runs of both.
     """
     chances, estimate = np.zeros(resamples), 0.0
     for place, (own, other) in enumerate(zip(scores, others, strict=True)):
@@ -210,15 +237,15 @@ def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:
 
 
 def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
-    """Best validation value expected of the first b of B trials in random order, and its standard deviation.
+    """Best validation value expected of b trials, drawn with replacement from B trials.
 
-    Dodge et al. 2019, Show Your Work, eq. 6, from the values of all trials.
+    Dodge et al. 2019, Show Your Work, eq. 6.
 
     Args:
-        values: [B].
+        values: Of all trials [B].
 
     Returns:
-        Mean [B] and standard deviation [B], b = 1..B.
+        The expected best for b = 1..B [B], and its standard deviation [B].
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     count = len(ordered)
@@ -230,7 +257,11 @@ def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
 
 
 def errorbar(values: npt.ArrayLike) -> tuple[float, float]:
-    """The interval of the mean as seaborn's errorbar; a single value has no width."""
+    """The interval of the mean as seaborn's errorbar; a single value has no width.
+
+    Args:
+        values: [n].
+    """
     low, high = mean_interval(values)
     mean = float(np.mean(np.asarray(values)))
     return (low, high) if np.isfinite(low) else (mean, mean)

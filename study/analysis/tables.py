@@ -188,6 +188,9 @@ def write_tables(tables: Tables, folder: Path) -> None:
     Args:
         tables: Of the study.
         folder: Of its results.
+
+    Raises:
+        UserError: The folder cannot be written into.
     """
     for name, frame in (("trials", tables.trials), ("curves", tables.curves)):
         buffer = io.BytesIO()

@@ -20,11 +20,11 @@ Finding = Literal["clear", "likely", "open"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of a study.
+    """What a study answers.
 
     Attributes:
         headlines: The answer in a sentence or two, one a group of arms.
-        sentences: One a comparison, largest first.
+        sentences: One a comparison, largest difference first in each group.
         cautions: What limits it.
         best: Of each group the arm with the highest mean validation mAP.
         tied: Arms whose paired test difference from the best of their group has an interval that holds 0.
@@ -43,7 +43,11 @@ class Verdict:
 
 
 def decide(results: Results) -> Verdict:
-    """The verdict on a study. The best arm is chosen on validation queries, every figure is of test queries."""
+    """The verdict on a study. The best arm is chosen on validation queries, every figure is of test queries.
+
+    Args:
+        results: Of the study.
+    """
     validation = results.summary_of(SELECTION)["mean"]
     failures = _failures(results)
     if validation.empty:
@@ -142,15 +146,14 @@ def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
     """What a paired comparison shows.
 
     Args:
-        low: Of the interval.
-        high: Of the interval.
-        p_holm: Adjusted.
+        low: Lower end of the interval of the difference.
+        high: Upper end.
+        p_holm: Adjusted p value.
         seeds: Pairs.
 
     Returns:
-        clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does. open:
-            neither, or
-        fewer than 5 seeds, whose sign flips prove nothing.
+        clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does.
+        open: neither, or fewer than 5 seeds, whose sign flips prove nothing.
     """
     if seeds < _FEWEST_SEEDS or low <= 0 <= high:
         return "open"

@@ -38,10 +38,25 @@ class Engine(Protocol):
     """What trains queued trials: worker processes here, or tasks on a cluster."""
 
     def offer(self, keys: Sequence[str], waiting: int) -> None:
-        """Tells of keys that were queued, and how many trials wait altogether."""
+        """Tells of keys that were queued, and how many trials wait altogether.
+
+        Args:
+            keys: That were queued.
+            waiting: Trials that wait altogether.
+        """
 
     def poll(self, waiting: int) -> bool:
-        """Looks after what runs; whether something ended by itself. Raises UserError if nothing can run."""
+        """Looks after what runs.
+
+        Args:
+            waiting: Trials that wait altogether.
+
+        Returns:
+            Whether something ended by itself.
+
+        Raises:
+            UserError: Nothing can run.
+        """
 
     def last_failure(self) -> str:
         """What the last process that died died of."""

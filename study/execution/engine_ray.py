@@ -31,10 +31,23 @@ class RayEngine:
     Args:
         queue: Of the study.
         gpus: Share of a GPU of each task, 0 for none.
-        batch_trials: Runs of a task; none: 16 on a GPU, up to 10 on the CPU.
+        batch_trials: Runs of a task; none: up to 16 with a GPU, up to 10 on the CPU.
+
+    Attributes:
+        queue: Of the study.
+        gpus: Share of a GPU of each task.
+        batch_trials: Runs of a task, as given.
+        threads: CPUs of each task.
+        task: What Ray runs.
+        keys: Offered so far.
+        running: The trials of each task under way.
+        waiting: Trials that wait altogether.
+        beats: Signs of life so far.
+        beaten: When the last one was, in seconds of the monotonic clock.
+        last_end: What the last task that was lost was lost to.
 
     Raises:
-        UserError: There is no cluster, or it is too small.
+        UserError: There is no cluster, or none with room for a task.
     """
 
     def __init__(self, queue: TrialQueue, gpus: float, batch_trials: int | None) -> None:
@@ -66,7 +79,12 @@ class RayEngine:
         return min(by_cpu, int(total.get("GPU", 0) / self.gpus)) if self.gpus else by_cpu
 
     def offer(self, keys: Sequence[str], waiting: int) -> None:
-        """Tells of keys that were queued, and how many trials wait altogether."""
+        """Takes keys up; poll submits their trials.
+
+        Args:
+            keys: That were queued.
+            waiting: Trials that wait altogether.
+        """
         self.keys.update(keys)
         self.waiting = waiting
 
@@ -78,7 +96,17 @@ class RayEngine:
         return max(1, min(CUDA_STACK if self.gpus else CPU_STACK, share))
 
     def poll(self, waiting: int) -> bool:
-        """Records what is over and starts what there is room for; whether a task was lost."""
+        """Records what is over, submits tasks while the cluster has room, and gives a sign of life of each.
+
+        Args:
+            waiting: Trials that wait altogether.
+
+        Returns:
+            Whether a task was lost.
+
+        Raises:
+            UserError: A task ended by an error that others would end by too.
+        """
         self.waiting = waiting
         ended = self._collect()
         while len(self.running) < self._slots():
@@ -129,7 +157,7 @@ class RayEngine:
         return self.last_end
 
     def stop(self) -> None:
-        """Ends all tasks, and marks their trials."""
+        """Cancels all tasks, marks their trials as interrupted, and leaves the cluster."""
         for reference, trials in self.running.items():
             ray.cancel(reference, force=True)
             for trial in trials:

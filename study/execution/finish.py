@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 def on_finish(command: str, key: str, status: str, headline: str, folder: Path) -> None:
-    """Runs a shell command with NSH_STUDY, NSH_STATUS, NSH_HEADLINE and NSH_RESULTS set; its failure is told, no more.
+    """Runs a shell command at the end of a run; its failure is told, no more.
 
     Args:
-        command: As given.
-        key: Of the study.
+        command: As the user gave it. NSH_STUDY, NSH_STATUS, NSH_HEADLINE and NSH_RESULTS are set for it.
+        key: The study's name in storage and folders.
         status: complete, incomplete, interrupted or error.
-        headline: Of the verdict.
+        headline: The answer in a line; empty for none.
         folder: Of the results.
     """
     facts = {"NSH_STUDY": key, "NSH_STATUS": status, "NSH_HEADLINE": headline, "NSH_RESULTS": str(folder)}

@@ -19,7 +19,14 @@ _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 
 
 def grow(queue: TrialQueue) -> None:
-    """Adds to the plan of a study all that its results call for: further rounds of tuning, then the final trials."""
+    """Adds to the plan of a study all that its results call for: further rounds of tuning, then the final trials.
+
+    Args:
+        queue: Whose plan is replaced where it grows.
+
+    Raises:
+        UserError: The settings of a trial that follows do not fit.
+    """
     if queue.plan.spec.tune is None:
         return
     latest = queue.latest()

@@ -21,7 +21,11 @@ def reset_peak() -> None:
 
 
 def peak_mb() -> tuple[float, float]:
-    """Peak resident memory and peak CUDA memory since reset_peak, in MiB."""
+    """Peak memory since reset_peak, or since the process began where the system cannot forget it.
+
+    Returns:
+        Peak resident memory and peak CUDA memory, in MiB; 0 without CUDA.
+    """
     cuda = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():

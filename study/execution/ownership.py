@@ -9,18 +9,30 @@ import psutil
 
 
 def this_process() -> str:
-    """Host, process id and start of this process: never the same twice."""
+    """Host, process id and start of this process: never the same twice.
+
+    Returns:
+        HOST:PID:START.
+    """
     pid = psutil.Process().pid
     return f"{socket.gethostname()}:{pid}:{_start(pid)}"
 
 
 def owner_is_here(owner: str | None) -> bool:
-    """Whether an owner is a process of this host."""
+    """Whether an owner is a process of this host.
+
+    Args:
+        owner: As this_process names it; none for nobody.
+    """
     return owner is not None and owner.rsplit(":", 2)[0] == socket.gethostname()
 
 
 def owner_is_dead(owner: str) -> bool:
-    """Whether an owner is a process of this host that is over. Of other hosts only silence tells (see the queue)."""
+    """Whether an owner is a process of this host that is over. Of other hosts only silence tells (see the queue).
+
+    Args:
+        owner: As this_process names it.
+    """
     if not owner_is_here(owner):
         return False
     _, pid, start = owner.rsplit(":", 2)

@@ -29,12 +29,29 @@ _CLAIMANT = "claimant "
 
 
 def trial_key(trial: PlannedTrial, fingerprint: str) -> str:
-    """Identifies a run by content: its config (seed included) and the data."""
+    """Identifies a run by content: its config (seed included) and the data.
+
+    Args:
+        trial: Planned.
+        fingerprint: Of the data.
+    """
     return f"{trial.config.digest()}-{fingerprint}"
 
 
 class TrialQueue:
-    """The trials of one plan within a storage."""
+    """The trials of one plan within a storage.
+
+    Args:
+        storage: Where the study is, or is made.
+        plan: Of the study.
+        fingerprint: Of the data.
+
+    Attributes:
+        storage: As given.
+        fingerprint: As given.
+        study: Optuna's.
+        plan: What is planned by now.
+    """
 
     def __init__(self, storage: BaseStorage, plan: Plan, fingerprint: str) -> None:
         self.storage = storage
@@ -67,7 +84,11 @@ class TrialQueue:
         return result
 
     def recover(self, cause: str = "its process ended") -> None:
-        """Marks running trials whose process is over or silent as interrupted, and duplicates of what is over."""
+        """Marks running trials whose process is over or silent as interrupted, and duplicates of what is over.
+
+        Args:
+            cause: Why, of those whose process is over.
+        """
         trials = self.study.get_trials(deepcopy=False)
         planned = [trial for trial in trials if trial.user_attrs.get("key") in self._planned]
         running = [trial for trial in planned if trial.state == TrialState.RUNNING]
@@ -101,10 +122,10 @@ class TrialQueue:
         """Queues a new trial for each key that has neither a result nor a trial under way by now.
 
         Args:
-            keys: Of planned trials.
+            keys: Planned ones.
             shared: Whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
                 twice (of which one will run).
-            retry_failed: Whether failed trials count as without a result.
+            retry_failed: Whether a failed trial is no result.
 
         Raises:
             UserError: The storage has the study with other levels of its factors.
@@ -145,7 +166,11 @@ class TrialQueue:
         )
 
     def unfinished(self, retry_failed: bool = False) -> list[str]:
-        """Planned keys with neither a result nor a trial under way, in the plan's order."""
+        """Planned keys with neither a result nor a trial under way, in the plan's order.
+
+        Args:
+            retry_failed: Whether a failed trial is no result.
+        """
         latest = self.latest()
         return [key for key in self._planned if key not in latest or is_open(latest[key], retry_failed)]
 
@@ -181,7 +206,12 @@ def _claimants(trial: FrozenTrial) -> list[str]:
 
 
 def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
-    """Whether a trial ended without a result that counts."""
+    """Whether a trial ended without a result that counts.
+
+    Args:
+        trial: In any state.
+        retry_failed: Whether a failed trial is no result.
+    """
     reason = trial.user_attrs.get("failure", INTERRUPTED)
     return trial.state == TrialState.FAIL and (retry_failed or reason.startswith(INTERRUPTED))
 
@@ -195,9 +225,9 @@ def interrupt(storage: BaseStorage, trial: FrozenTrial, cause: str) -> None:
     """Ends a running trial as interrupted, unless it ended meanwhile.
 
     Args:
-        storage: Where it is.
-        trial: That runs.
-        cause: In words.
+        storage: Of its study.
+        trial: A running one.
+        cause: Why, in words.
     """
     end(storage, trial, f"{INTERRUPTED}: {cause}")
 
@@ -206,9 +236,9 @@ def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
     """Ends a trial as failed, unless it ended meanwhile.
 
     Args:
-        storage: Where it is.
+        storage: Of its study.
         trial: Queued or running.
-        reason: In words.
+        reason: Why, as its failure.
     """
     try:
         storage.set_trial_user_attr(trial_id(trial), "failure", reason)
@@ -220,16 +250,16 @@ def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
 def claim(
     study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
 ) -> list[optuna.Trial]:
-    """The first queued trial of some and those that can be stacked with it, now owned by this process.
+    """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
 
     Args:
-        study: They belong to.
-        storage: Where it is.
-        keys: Of the trials that may be claimed.
+        study: That they belong to.
+        storage: Of the study.
+        keys: Of trials that may be claimed.
         most: How many at most, by the config of the first.
 
     Returns:
-        Empty if none is left.
+        Running trials; empty if none is left.
     """
     claimed: list[optuna.Trial] = []
     kind, limit, me = "", 1, this_process()

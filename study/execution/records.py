@@ -62,7 +62,11 @@ class Task:
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Task:
-        """The task of a queued trial."""
+        """The task of a queued trial.
+
+        Args:
+            trial: As storage has it.
+        """
         known = trial.user_attrs
         return cls(
             known["key"],
@@ -123,7 +127,11 @@ class TrialFacts:
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialFacts:
-        """What storage knows of a trial; nothing of one that has not run."""
+        """What storage knows of a trial; nothing of one that has not run.
+
+        Args:
+            trial: As storage has it.
+        """
         known: Mapping[str, Any] = trial.user_attrs | json.loads(trial.user_attrs.get("facts", "{}"))
         values = {one.name: known[one.name] for one in measures() if known.get(one.name) is not None}
         return cls(

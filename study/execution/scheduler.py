@@ -28,8 +28,7 @@ _ATTEMPTS = 3
 def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> None:
     """Runs the unfinished trials of a plan; every state lives in the storage, so that it can stop at any moment.
 
-    Trials that others run are waited for, and taken over when their process is over. After Ctrl-C running trials are
-    marked.
+    Trials that others run are waited for, and taken over when their process is over.
 
     Args:
         queue: Of the study.
@@ -37,7 +36,8 @@ def execute(queue: TrialQueue, storage_url: str, execution: Execution) -> None:
         execution: How to run.
 
     Raises:
-        UserError: Workers cannot run.
+        UserError: Workers cannot run, or the storage cannot be used.
+        KeyboardInterrupt: After Ctrl-C, with its own running trials marked.
     """
     with storage_errors(storage_url):
         run = _Run(queue, storage_url, execution)
@@ -140,7 +140,7 @@ class _Run:
             self.engine.offer(again, _count(self.queue.latest().values(), TrialState.WAITING))
 
     def _is_over(self, latest: Mapping[str, FrozenTrial]) -> bool:
-        """Whether every trial of this run has a result, or was tried often enough."""
+        """Whether every trial of this run has a result, or was queued often enough."""
         for key in self.keys:
             trial = latest.get(key)
             if trial is None or not (has_result(trial) or (is_open(trial) and self.attempts[key] >= _ATTEMPTS - 1)):

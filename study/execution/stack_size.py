@@ -13,23 +13,27 @@ CPU_STACK = 10
 
 
 def stack_kind(config: Config) -> str:
-    """What runs of a stack share: their shapes and, so that an arm's seconds are its own, the kind of sorter."""
+    """What runs of a stack share: their shapes and, so that an arm's seconds are its own, the kind of sorter.
+
+    Args:
+        config: Of a run.
+    """
     return stack_key(config) + config.sorter.model_dump_json(include={"name", "options"})
 
 
 class StackSize:
-    """Chooses how many runs train as one stack.
+    """Chooses the size of a stack: `wanted` if given, else what is fastest here, at most `share` runs.
 
-    On CUDA 16: the step of one run leaves a device idle most of the time. On the CPU a few steps of one run are timed
-    beside those of ten, once for each sorter and shape, and stacks win or lose by that. The choice changes no result:
-    stacked runs give the codes of runs alone.
-
-    Attributes:
-        share: A fair part of what is queued, in runs; no stack is larger unless it is wanted so.
+    On CUDA that is 16: the step of one run leaves a device idle most of the time. On the CPU a few steps of one run are
+    timed beside those of up to ten, once for each sorter, shape and size, and stacks win or lose by that. The choice
+    changes no result: stacked runs give the codes of runs alone.
 
     Args:
-        wanted: The size, if it is given.
-        dataset: What runs train on.
+        wanted: Runs of a stack; none: what is fastest.
+        dataset: Of the study.
+
+    Attributes:
+        share: A fair part of what is queued, in trials.
     """
 
     def __init__(self, wanted: int | None, dataset: Dataset) -> None:
@@ -38,7 +42,14 @@ class StackSize:
         self._known: dict[tuple[str, int], int] = {}
 
     def __call__(self, config: Config) -> int:
-        """The size for runs of a config."""
+        """The size of a stack that begins with a run.
+
+        Args:
+            config: Of the run.
+
+        Returns:
+            How many runs, 1 for one that cannot be stacked.
+        """
         if self._wanted is not None:
             return self._wanted
         if config.train.device != "cpu" and torch.cuda.is_available():

@@ -105,6 +105,9 @@ def train(
         test: Whether test queries are looked at.
         below: Of each run, epoch to the validation mAP that it must reach there, or it is pruned.
         report: Called with the place of a run, an epoch and its validation mAP, as they come.
+
+    Returns:
+        What each run came to, in the order of configs.
     """
     steps: list[dict[int, float]] = [{} for _ in configs]
 

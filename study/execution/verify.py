@@ -38,6 +38,9 @@ def verify(queue: TrialQueue, dataset: Dataset, url: str, number: int, evaluatio
         number: Of the trial.
         evaluation_threads: CPU threads of evaluations; no result depends on it.
 
+    Returns:
+        Whether the codes are the same, and what else was compared.
+
     Raises:
         UserError: There is nothing to compare.
     """

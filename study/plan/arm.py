@@ -29,12 +29,20 @@ class Arm:
 
 
 def joined(levels: Mapping[str, str]) -> str:
-    """Levels in words: the level alone if there is one factor, else factor=level for each."""
+    """Levels in words: the level alone if there is one factor, else factor=level for each.
+
+    Args:
+        levels: Factor to level label.
+    """
     if len(levels) == 1:
         return next(iter(levels.values()))
     return ", ".join(f"{short(factor)}={label}" for factor, label in levels.items())
 
 
 def short(factor: str) -> str:
-    """The last part of a setting's name; "sorter.name" is "sorter"."""
+    """The last part of a setting's name; "sorter.name" is "sorter".
+
+    Args:
+        factor: Dotted name of a setting.
+    """
     return factor.removesuffix(".name").rpartition(".")[2]

@@ -47,6 +47,9 @@ class Mode(ABC):
 
         Args:
             settings: Of the spec.
+
+        Returns:
+            The settings that replace its own.
         """
         return {}
 
@@ -92,6 +95,9 @@ class Mode(ABC):
             plan: So far.
             arm: Of its spec.
             trials: Its tuning trials.
+
+        Returns:
+            A round of them; none in a mode that knows no rounds.
         """
         return []
 
@@ -104,6 +110,9 @@ class Mode(ABC):
             plan: So far.
             tuned: The tuning trials of each arm whose tuning is over, by the arm's name.
             finished: The tuning trials that are over, by their config's digest.
+
+        Returns:
+            All that follow by now, also those that the plan has already.
         """
         return []
 

@@ -14,7 +14,9 @@ from study.plan.trials import Plan, PlannedTrial
 def make_plan(
     spec: StudySpec, dataset: str | None = None, assignments: tuple[str, ...] = (), seeds: int | None = None
 ) -> Plan:
-    """The trials that a study starts with, validated. An arm's settings win over `assignments`, those over the base.
+    """The trials that a study starts with, validated.
+
+    An arm's settings win over `assignments`, those over the base.
 
     Args:
         spec: The study.
@@ -42,6 +44,9 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
     Args:
         plan: So far.
         finished: What is over among its tuning trials, by their config's digest.
+
+    Returns:
+        A plan in an order that does not depend on which arm was faster; the same plan if nothing follows.
     """
     spec = plan.spec
     if spec.tune is None:

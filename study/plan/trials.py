@@ -23,7 +23,7 @@ class PlannedTrial:
     Attributes:
         arm: Of the study.
         config: What runs, the seed included.
-        tuned: The settings that tuning changed.
+        tuned: What tuning changed, or what a tuning trial changes.
         tuning: Whether it is a tuning trial.
         prune_below: Epoch to the validation mAP that a tuning trial must reach there.
     """
@@ -100,6 +100,9 @@ class Plan:
             arm: Of the study.
             layers: As for config.
             tuned: What tuning chose among these settings.
+
+        Raises:
+            UserError: The settings do not fit.
         """
         return [PlannedTrial(arm, self.config(arm, *layers, {"seed": seed}), tuned or {}) for seed in range(self.seeds)]
 
@@ -109,8 +112,11 @@ def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> st
 
     Args:
         spec: The study.
-        dataset: What it is run on.
-        assignments: Overrides of every arm.
+        dataset: What it trains on.
+        assignments: Overrides of every arm, "a.b=c", in any order.
+
+    Returns:
+        NAME, NAME@DATASET-HASH, NAME+HASH or NAME@DATASET-HASH+HASH.
     """
     key = spec.name
     if dataset != spec.dataset:

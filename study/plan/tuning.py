@@ -39,6 +39,9 @@ def first_round(
         space: What tuning may change; nothing is tuned where it is empty.
         layers: Settings that the trial's own replace.
         at_once: Whether all trials come at once with any sampler.
+
+    Raises:
+        UserError: The settings do not fit.
     """
     tune = plan.spec.tune
     if tune is None or not space:

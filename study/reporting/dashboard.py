@@ -43,7 +43,11 @@ def publish(queue: TrialQueue, dataset: Dataset, url: str, results: Results, art
 
 
 def note(results: Results) -> str:
-    """The study's note in Markdown: question, answer, a line an arm."""
+    """The study's note in Markdown: question, answer, a line an arm.
+
+    Args:
+        results: Of the study so far.
+    """
     verdict = decide(results)
     lines = [f"# {html.escape(results.spec.question)}", "", html.escape(verdict.headline), ""]
     lines += [f"> {html.escape(caution)}\n" for caution in verdict.cautions]
@@ -59,7 +63,11 @@ def note(results: Results) -> str:
 
 
 def arms_figure(results: Results) -> go.Figure:
-    """Test mAP of each arm, every seed and the mean with its interval."""
+    """Test mAP of each arm, every seed and the mean with its interval.
+
+    Args:
+        results: Of the study so far.
+    """
     summary = results.summary_of(RESULT)
     order = results.ranked_arms[::-1]
     names = [html.escape(str(arm)) for arm in order]
@@ -84,7 +92,11 @@ def arms_figure(results: Results) -> go.Figure:
 
 
 def training_figure(results: Results) -> go.Figure:
-    """Mean validation mAP of each arm by epoch."""
+    """Mean validation mAP of each arm by epoch.
+
+    Args:
+        results: Of the study so far.
+    """
     table = results.tables.curves
     means = table[table.curve == SELECTION].groupby(["arm", "x"], sort=False).value.mean()
     figure = go.Figure()

@@ -89,8 +89,11 @@ def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, l
         studies: The same study on each.
         folder: Of the report.
 
+    Returns:
+        The table, and the diagram where there are enough arms and blocks for one.
+
     Raises:
-        UserError: They share fewer than two arms.
+        UserError: They share fewer than two arms, or the folder cannot be written into.
     """
     table = across(studies)
     write_atomically(folder / "across.csv", table.to_csv(index=False))

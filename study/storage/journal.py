@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from typing_extensions import override
 
 
 class JournalFile(JournalFileBackend):
@@ -46,6 +47,7 @@ class _MendingLock(JournalFileSymlinkLock):
         super().__init__(path)
         self._path = path
 
+    @override
     def acquire(self) -> bool:
         held = super().acquire()
         try:

@@ -33,7 +33,11 @@ KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/
 
 
 def shown(url: str) -> str:
-    """The storage's name without its password."""
+    """The storage's name without its password.
+
+    Args:
+        url: Path or URL of a storage.
+    """
     if "://" not in url:
         return url
     try:
@@ -43,13 +47,27 @@ def shown(url: str) -> str:
 
 
 def is_shared(url: str) -> bool:
-    """Whether a storage is a server, in front of which many processes may stand."""
+    """Whether a storage is a server, in front of which many processes may stand.
+
+    Args:
+        url: Path or URL of a storage.
+    """
     return url.startswith(("postgresql", "grpc"))
 
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Turns what storage can raise into a UserError of one line, without passwords."""
+    """Turns what storage can raise into a UserError of one line, without passwords.
+
+    Args:
+        url: Path or URL of the storage, for the message.
+
+    Yields:
+        Nothing; the block may use the storage.
+
+    Raises:
+        UserError: The storage is locked, unreachable, damaged or unusable, or needs a package that is missing.
+    """
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
@@ -76,7 +94,7 @@ def open_storage(url: str, patiently: bool = False) -> BaseStorage:
     What a server does not answer for a while, as when it is restarted, is asked again; see study.storage.retry.
 
     Args:
-        url: Path or URL.
+        url: Path of a journal file, or a URL; see KINDS.
         patiently: Whether the server itself is waited for too, as by a worker, whose storage was there a moment ago.
 
     Raises:

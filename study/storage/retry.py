@@ -24,6 +24,9 @@ def patient(kind: type) -> type:
 
     Args:
         kind: A storage class of Optuna's.
+
+    Returns:
+        A subclass of it.
     """
     names = [name for name in dir(BaseStorage) if not name.startswith("_")]
     names += [name for name in BEHIND_THE_CACHE if hasattr(kind, name)]
@@ -32,10 +35,13 @@ def patient(kind: type) -> type:
 
 
 def repeated(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """An operation that is tried again while its server is away, after longer and longer pauses.
+    """An operation that is repeated while its server is away, after longer and longer pauses.
 
     Args:
         operation: Which does no harm when it is repeated.
+
+    Returns:
+        An operation of the same arguments. After PATIENCE_SECONDS it raises what the last attempt raised.
     """
     again = retry(
         retry=retry_if_exception(is_away),
@@ -51,7 +57,11 @@ def _out_of_patience(state: RetryCallState) -> bool:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error says that the server cannot be reached, or ended the connection, and may come back."""
+    """Whether an error says that the server cannot be reached, or ended the connection, and may come back.
+
+    Args:
+        error: Raised by an operation of a storage.
+    """
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     if isinstance(cause, (OperationalError, InterfaceError, PendingRollbackError)):
         return True

@@ -15,7 +15,14 @@ _MOST = 60
 
 @study_figure("Test mAP of each arm: a point a seed, the mean and its 95% interval.")
 def arms(results: Results) -> Figure | None:
-    """Test mAP of each arm, best on validation first; at most the 60 best."""
+    """Test mAP of each arm, best on validation first; at most the 60 best.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without complete trials.
+    """
     order = results.ranked_arms[:_MOST]
     if not order:
         return None

@@ -16,7 +16,14 @@ _MOST_COLORS = 10
 
 @study_figure("Test mAP against code length, a point a seed, band: 95% interval of the mean; dashed: continuous input.")
 def bits(results: Results) -> Figure | None:
-    """Test mAP against bits, a line for each level of the other factors."""
+    """Test mAP against bits, a line for each level of the other factors.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none where all codes are of one length.
+    """
     done = results.done
     if done.empty or done.bits.nunique() < 2:
         return None

@@ -21,7 +21,14 @@ _NEAR = 0.75
     "dotted: what the search had found by then."
 )
 def budget(results: Results) -> Figure | None:
-    """Best validation mAP expected after so many tuning trials, an arm a line; dotted: what the search had found."""
+    """Best validation mAP expected of so many tuning trials, an arm a line; dotted: what the search had found.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none for fewer than two tuning trials of an arm.
+    """
     table = expected_by_budget(results)
     if len(table) < 2:
         return None

@@ -12,7 +12,14 @@ from study.reporting.figures.style import colors, legend_below, line_arms
 
 @study_figure("Test mAP against training time, a point a seed; the cross is the mean.")
 def cost(results: Results) -> Figure | None:
-    """Test mAP against training seconds."""
+    """Test mAP against training seconds.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without complete trials.
+    """
     if results.done.empty:
         return None
     palette = colors(results)

@@ -22,20 +22,27 @@ _FEWEST_BLOCKS, _MOST_ARMS = 5, 20
     "at level 0.05."
 )
 def critical_difference(results: Results) -> Figure | None:
-    """The diagram with seeds as blocks, where all arms are compared with one another."""
+    """The diagram with seeds as blocks, where all arms are compared with one another.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none where arms are compared within groups or not at all, or as of diagram.
+    """
     if len(results.spec.groups()) > 1 or not results.mode.compares:
         return None
     return diagram(results.done.pivot(index="seed", columns="arm", values="test_map").dropna())
 
 
 def diagram(scores: pd.DataFrame) -> Figure | None:
-    """Mean ranks; arms that a bar joins are not told apart by Nemenyi's test after Friedman's, level 0.05.
+    """Mean ranks of arms; those that a bar joins are not told apart by Nemenyi's test after Friedman's, level 0.05.
 
     Args:
         scores: A row a block (a seed, on a data set), a column an arm.
 
     Returns:
-        None for fewer than 3 arms or 5 blocks.
+        The figure, none for fewer than 3 or more than 20 arms, or fewer than 5 blocks.
     """
     if not 3 <= scores.shape[1] <= _MOST_ARMS or len(scores) < _FEWEST_BLOCKS:
         return None

@@ -15,7 +15,14 @@ from study.reporting.figures.style import colors, legend_below, line_arms
 
 @study_figure("Training: validation mAP and loss by epoch, mean over seeds and its 95% interval.")
 def curves(results: Results) -> Figure | None:
-    """Validation mAP, SortedNCE and the anchor loss by epoch."""
+    """Validation mAP, SortedNCE and the anchor loss by epoch, where a method has them.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without any of them.
+    """
     order = line_arms(results)
     table = results.tables.curves
     table = table[table.arm.isin(order)]

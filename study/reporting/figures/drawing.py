@@ -38,6 +38,9 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     Args:
         results: Of the study.
         folder: Of the report.
+
+    Raises:
+        UserError: The folder cannot be written into.
     """
     drawn = []
     with styled():
@@ -50,7 +53,11 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The look of all figures."""
+    """The look of all figures.
+
+    Yields:
+        Nothing; what is drawn in the block has it.
+    """
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.1):
         yield
 
@@ -65,6 +72,9 @@ def save(figure: Figure, folder: Path, name: str) -> bytes:
 
     Returns:
         The PNG.
+
+    Raises:
+        UserError: The folder cannot be written into.
     """
     written: dict[str, bytes] = {}
     for kind in ("png", "pdf"):

@@ -32,5 +32,8 @@ def study_figure(caption: str) -> Callable[[Callable[[Results], Figure | None]],
 
     Args:
         caption: What stands below it.
+
+    Returns:
+        What makes a StudyFigure of the function.
     """
     return lambda draw: StudyFigure(caption, draw)

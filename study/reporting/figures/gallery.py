@@ -23,9 +23,15 @@ _THUMBNAIL = 0.46
     "eight evenly spaced queries those on which the arms differ most."
 )
 def gallery(results: Results) -> Figure | None:
-    """Test queries with their nearest database items by each arm, best first; wrong ones are crossed out.
+    """Test queries with their nearest database items, best first, by each arm; wrong ones are crossed out.
 
     Of the gallery's queries those on which the arms differ most, then those that are hardest.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none where the data have no pictures.
     """
     pictures = results.gallery
     if pictures is None:

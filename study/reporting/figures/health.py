@@ -17,7 +17,14 @@ _COLUMNS = 3
 
 @study_figure("Health of the database codes and fidelity of the sorter, a point a seed.")
 def health(results: Results) -> Figure | None:
-    """A panel a measure, a point a seed, arms by validation mAP; at most the 30 best."""
+    """A panel a measure, a point a seed, arms by validation mAP; at most the 30 best.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without complete trials or measures of health.
+    """
     order = results.ranked_arms[:_MOST]
     if not order:
         return None

@@ -13,7 +13,14 @@ from study.reporting.figures.figure import study_figure
 
 @study_figure("Mean test mAP over seeds; the frame marks the arm that is best on validation queries.")
 def heatmap(results: Results) -> Figure | None:
-    """Mean test mAP over the last two factors, a panel for each level of a first of three."""
+    """Mean test mAP over the last two factors, a panel for each level of a first of three.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without complete trials or for a number of factors other than two or three.
+    """
     factors = list(results.spec.factors)
     if len(factors) not in (2, 3) or results.done.empty:
         return None

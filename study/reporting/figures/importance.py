@@ -16,7 +16,14 @@ from study.reporting.figures.figure import study_figure
     "arm. Of some twenty trials that is a hint, no measurement."
 )
 def importance(results: Results) -> Figure | None:
-    """Share of the variance of validation mAP that each setting explains, an arm a row."""
+    """Share of the variance of validation mAP that each setting explains, an arm a row.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none where no arm has enough tuning trials.
+    """
     table = importances(results.tables.trials)
     if table.empty:
         return None

@@ -17,7 +17,14 @@ from study.reporting.figures.figure import study_figure
     "selects perfectly; 95% bootstrap interval over arms."
 )
 def label_free(results: Results) -> Figure | None:
-    """Rank correlation over arms of each label-free quantity with test mAP, and of validation mAP above them."""
+    """Rank correlation over arms of each label-free quantity with test mAP, and of validation mAP beside them.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none for fewer than three arms or where nothing varies.
+    """
     if results.done.empty:
         return None
     table = rank_correlations(results.done)

@@ -19,7 +19,14 @@ _COLUMNS = 3
     " mean and its 95% interval; the band is the tuned configuration."
 )
 def one_factor(results: Results) -> Figure | None:
-    """Test mAP at each level of a factor, a panel a factor; band: the tuned configuration itself."""
+    """Test mAP at each level of a factor, a panel a factor; band: the tuned configuration itself.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none for another mode or before the tuned configuration has run.
+    """
     spec, done = results.spec, results.done
     centre_arm = results.mode.centre
     if centre_arm is None or centre_arm not in set(done.arm):

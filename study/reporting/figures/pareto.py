@@ -16,15 +16,22 @@ from study.reporting.figures.figure import study_figure
     "those that none beats in all three, mean over fresh seeds. Right: their test mAP, 95% intervals."
 )
 def pareto(results: Results) -> Figure | None:
-    """Every configuration explored, and the front: its test mAP over fresh seeds."""
+    """Every complete tuning trial, and the front: its test mAP over fresh seeds.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none for a mode that compares arms or without complete final trials.
+    """
     trials, done = results.tables.trials, results.done
     if results.mode.compares or done.empty:
         return None
-    tried = trials[(trials.phase == "tuning") & (trials.state == "complete")]
-    scale = LogNorm(tried.bits.min(), max(tried.bits.max(), tried.bits.min() + 1))
+    over = trials[(trials.phase == "tuning") & (trials.state == "complete")]
+    scale = LogNorm(over.bits.min(), max(over.bits.max(), over.bits.min() + 1))
     figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), sharey=True, layout="constrained")
-    shared = {"c": tried.bits, "cmap": "viridis", "norm": scale}
-    axes[0].scatter(tried.train_seconds, tried.val_map, s=18, alpha=0.75, **shared)
+    shared = {"c": over.bits, "cmap": "viridis", "norm": scale}
+    axes[0].scatter(over.train_seconds, over.val_map, s=18, alpha=0.75, **shared)
     means = done.groupby("arm", sort=False)[["train_seconds", "val_map", "test_map", "bits"]].mean()
     for axis, metric in zip(axes, ("val_map", "test_map"), strict=True):
         axis.scatter(
@@ -44,8 +51,8 @@ def pareto(results: Results) -> Figure | None:
         axis.set_xlabel("training time of one run (s)")
         axis.set_xlim(left=0)
     bar = figure.colorbar(plt.cm.ScalarMappable(scale, "viridis"), ax=axes, label="bits")
-    ticks = sorted({int(tried.bits.min()), *(b for b in (16, 32, 64) if tried.bits.min() < b < tried.bits.max()),
-                    int(tried.bits.max())})  # fmt: skip
+    ticks = sorted({int(over.bits.min()), *(b for b in (16, 32, 64) if over.bits.min() < b < over.bits.max()),
+                    int(over.bits.max())})  # fmt: skip
     bar.set_ticks(ticks, labels=[str(tick) for tick in ticks])
     bar.minorticks_off()
     return figure

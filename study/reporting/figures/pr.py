@@ -12,7 +12,14 @@ from study.reporting.figures.style import colors, legend_below, line_arms
 
 @study_figure("Precision against recall on test queries, by growing Hamming radius, mean over seeds.")
 def pr(results: Results) -> Figure | None:
-    """Mean over seeds of precision and recall on test queries, a point a radius."""
+    """Mean over seeds of precision and recall on test queries, a point a radius.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without these curves.
+    """
     table = results.tables.curves
     table = table[table.curve.isin(["test_precision_by_radius", "test_recall_by_radius"])]
     if table.empty:

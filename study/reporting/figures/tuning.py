@@ -1,4 +1,4 @@
-"""What tuning tried."""
+"""What the tuning trials found."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import labelled_width
 
 
-@study_figure("Tuning: validation mAP of every configuration tried.")
+@study_figure("Tuning: validation mAP of every complete trial.")
 def tuning(results: Results) -> Figure | None:
-    """Validation mAP of every configuration tried, an arm a row, the default and the best marked."""
+    """Validation mAP of every complete tuning trial, an arm a row, the default and the best marked.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The figure, none without complete tuning trials.
+    """
     trials = results.tables.trials
-    tried = trials[(trials.phase == "tuning") & (trials.state == "complete")]
-    if tried.empty:
+    over = trials[(trials.phase == "tuning") & (trials.state == "complete")]
+    if over.empty:
         return None
-    order = list(tried.arm.unique())
+    order = list(over.arm.unique())
     figure, axis = plt.subplots(figsize=(labelled_width(order, 4.5), 1.0 + 0.28 * len(order)), layout="constrained")
-    sns.stripplot(tried, x="val_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
+    sns.stripplot(over, x="val_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
     palette = sns.color_palette("colorblind")
-    default = tried[tried.tuned == "{}"].set_index("arm").val_map.reindex(order)
-    best = tried.groupby("arm").val_map.max().reindex(order)
+    default = over[over.tuned == "{}"].set_index("arm").val_map.reindex(order)
+    best = over.groupby("arm").val_map.max().reindex(order)
     axis.scatter(default, range(len(order)), marker="|", s=120, color=palette[1], zorder=4, label="default settings")
     axis.scatter(best, range(len(order)), marker="D", s=30, color=palette[0], zorder=5, label="chosen")
     axis.set(xlabel=f"validation {results.map_name} of a tuning run", ylabel="")
