@@ -112,7 +112,7 @@ def encode(
 def features(
     dataset: _Dataset,
     out: Annotated[Path, typer.Option(help="a file ending in .npz, or a folder to map into memory, for large sets")],
-    backbone: Annotated[str, typer.Option(help=f"{', '.join(BACKBONES.names())}")] = "vgg16",
+    backbone: Annotated[str, typer.Option(help=", ".join(BACKBONES.names()))] = "vgg16",
     views: Annotated[int, typer.Option(help="augmented views of each training image", min=2)] = 8,
     recipe: Annotated[str, typer.Option(help="of the views: simclr, cibhash or moco")] = "simclr",
     weights: Annotated[str, typer.Option(help="pretrained or random")] = "pretrained",

@@ -128,17 +128,16 @@ def study(
         console.print(table)
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if verify is not None or export is not None:
-        session = open_session(plan, results, storage)
-        if export is not None:
-            write_archive(session.queue, session.url, session.write_results(), session.folder, export)
-            console.print(f"archive: {export}", markup=False)
-            return 0
-        verification = train_again(session.queue, session.dataset, session.url, verify or 0, cores)
+    session = open_session(plan, results, storage)
+    if export is not None:
+        write_archive(session.queue, session.url, session.write_results(), session.folder, export)
+        console.print(f"archive: {export}", markup=False)
+        return 0
+    if verify is not None:
+        verification = train_again(session.queue, session.dataset, session.url, verify, cores)
         console.print("\n".join(verification.lines), markup=False)
         return 0 if verification.same else SOME_FAILED
     jobs = jobs or cores
-    session = open_session(plan, results, storage)
 
     def refresh() -> Results:
         outcome = session.write_results()
@@ -176,9 +175,8 @@ def _run(
 def _print_summary(console: Console, results: Results) -> None:
     """The arms, best validation mAP first, and what failed."""
     shown = measures(Place.LISTS)
-    titles = [results.title(one, short=True) + (" [95% CI]" if one.name == RESULT else "") for one in shown]
-    table = Table("arm", "n", *titles, title=results.spec.question)
-    summaries = {one.name: results.summary_of(one.name) for one in shown}
+    table = Table("arm", "n", *map(results.column, shown), title=results.spec.question)
+    summaries = results.summaries_of(shown)
     for arm in results.ranked_arms:
         cells = []
         for one in shown:

@@ -73,8 +73,7 @@ class Evidence:
         Raises:
             UserError: Labels and test queries may not be looked at.
         """
-        if not self._labels:
-            raise UserError("a measure without needs_labels may look at neither labels nor test queries")
+        self._check()
         return self.hasher.encode(self.dataset.test)
 
     @cached_property
@@ -82,9 +81,12 @@ class Evidence:
         """Health of the database codes; see nsh_core.metrics.health."""
         return code_health(self.database, self.hasher.config.code_length)
 
-    def _retrieval(self, queries: Split, codes: PackedCodes) -> RetrievalMetrics:
+    def _check(self) -> None:
         if not self._labels:
             raise UserError("a measure without needs_labels may look at neither labels nor test queries")
+
+    def _retrieval(self, queries: Split, codes: PackedCodes) -> RetrievalMetrics:
+        self._check()
         config, database = self.hasher.config, self.dataset.database
         return retrieval_metrics(
             codes, queries.labels, self.database, database.labels, self.map_at, config.precision_at, self._threads

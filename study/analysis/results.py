@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ class Results:
         """
         return measure.title(self.map_name, self.facts.precision_at, short)
 
+    def column(self, measure: Measure) -> str:
+        """The head of a measure's column; the result's names the interval beside it.
+
+        Args:
+            measure: Of the catalogue.
+        """
+        return self.title(measure, short=True) + (" [95% CI]" if measure.name == RESULT else "")
+
     def estimate(self, arm: str) -> str:
         """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval.
 
@@ -88,6 +97,14 @@ class Results:
         summary = self.tables.summary
         rows = summary[summary.metric == measure].set_index("arm")
         return rows.reindex(summary.arm.unique()).assign(n=lambda frame: frame.n.fillna(0))
+
+    def summaries_of(self, shown: Sequence[Measure]) -> dict[str, pd.DataFrame]:
+        """Summary rows of measures, by the measure's name; see summary_of.
+
+        Args:
+            shown: Measures of the catalogue.
+        """
+        return {one.name: self.summary_of(one.name) for one in shown}
 
     def measured(self, shown: str) -> list[Measure]:
         """The measures of a place that this study has values of.

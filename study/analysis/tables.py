@@ -50,15 +50,15 @@ def build_tables(queue: TrialQueue) -> Tables:
         queue: Of the study.
     """
     latest = queue.latest()
-    pairs = [(trial, latest.get(trial_key(trial, queue.fingerprint))) for trial in queue.plan.trials]
-    trials = pd.DataFrame([_row(queue.plan, planned, trial) for planned, trial in pairs])
+    rows, points = [], []
+    for planned in queue.plan.trials:
+        trial = latest.get(trial_key(planned, queue.fingerprint))
+        facts = TrialFacts() if trial is None else TrialFacts.of(trial)
+        rows.append(_row(queue.plan, planned, trial, facts))
+        if not planned.tuning:
+            points += _curve_points(planned, facts)
+    trials = pd.DataFrame(rows)
     done = complete(trials)
-    points = [
-        point
-        for planned, trial in pairs
-        if trial is not None and not planned.tuning
-        for point in _curve_points(planned, TrialFacts.of(trial))
-    ]
     return Tables(
         trials,
         pd.DataFrame(points, columns=["arm", "seed", "curve", "x", "value"]),
@@ -85,8 +85,7 @@ def references_of(spec: StudySpec) -> dict[str, str]:
     return {arm.name: arm.reference for arm in spec.arms if arm.reference is not None}
 
 
-def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None) -> dict[str, Any]:
-    facts = TrialFacts() if trial is None else TrialFacts.of(trial)
+def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts) -> dict[str, Any]:
     failed = trial is not None and trial.state == TrialState.FAIL
     return {
         "study": plan.key,

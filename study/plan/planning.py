@@ -62,9 +62,7 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
         else:
             tuned[arm.name] = trials
     more += spec.how.final_trials(plan, tuned, finished)
-    # An order that does not depend on which arm was faster.
-    places = {str(arm.levels): place for place, arm in enumerate(spec.arms)}
+    places = [arm.levels for arm in spec.arms]
     trials = [*plan.trials, *(trial for trial in more if trial not in plan.trials)]
-    return replace(
-        plan, trials=tuple(sorted(trials, key=lambda trial: (not trial.tuning, places[str(trial.arm.levels)])))
-    )
+    trials.sort(key=lambda trial: (not trial.tuning, places.index(trial.arm.levels)))
+    return replace(plan, trials=tuple(trials))

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from nsh_core import plugins
 from nsh_core.config import read_mapping, validation_line
 from nsh_core.errors import UserError
-from nsh_core.registry import nearest
+from nsh_core.registry import Registry, nearest
 from study.plan.arm import Arm
 from study.registry import FIGURES, MODES
 
@@ -21,11 +21,14 @@ Level = str | int | float | bool
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 
 
-def _known_figure(name: str) -> str:
-    if name not in FIGURES:
-        known = FIGURES.names()
-        raise ValueError(f"Input should be one of {', '.join(known)}{nearest(name, known)}")
-    return name
+def _known_in(registry: Registry[Any]) -> AfterValidator:
+    def check(name: str) -> str:
+        known = registry.names()
+        if name not in known:
+            raise ValueError(f"must be one of {', '.join(known)}{nearest(name, known)}")
+        return name
+
+    return AfterValidator(check)
 
 
 class Tuning(BaseModel):
@@ -64,10 +67,12 @@ class StudySpec(BaseModel):
     within: list[str] = Field(
         default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
     )
-    mode: str = Field("grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned")
+    mode: Annotated[str, _known_in(MODES)] = Field(
+        "grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned"
+    )
     tune: Tuning | None = Field(None, description="the budget of a mode that tunes")
     seeds: int = Field(5, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
-    figures: list[Annotated[str, AfterValidator(_known_figure)]] = Field(
+    figures: list[Annotated[str, _known_in(FIGURES)]] = Field(
         ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
     )
 
@@ -97,13 +102,6 @@ class StudySpec(BaseModel):
             if not labels or len(set(labels)) < len(labels):
                 raise ValueError(f"factor {factor!r} needs levels, each once, got {labels}")
         return factors
-
-    @field_validator("mode")
-    @classmethod
-    def _known_mode(cls, name: str) -> str:
-        if name not in MODES:
-            raise ValueError(f"must be one of {', '.join(MODES.names())}{nearest(name, MODES.names())}")
-        return name
 
     @model_validator(mode="after")
     def _reference_exists(self) -> StudySpec:
@@ -144,6 +142,14 @@ class StudySpec(BaseModel):
         """
         return {arm.name: arm for arm in self.arms}[name]
 
+    def arm_at(self, levels: Mapping[str, str]) -> Arm:
+        """The arm of some levels.
+
+        Args:
+            levels: Factor to level label.
+        """
+        return next(arm for arm in self.arms if arm.levels == levels)
+
     def groups(self) -> dict[str, list[Arm]]:
         """Arms that are compared with one another, by the label of their group; one group is "" where all are."""
         groups: dict[str, list[Arm]] = {}
@@ -163,7 +169,7 @@ class StudySpec(BaseModel):
     @property
     def reference_arm(self) -> Arm:
         """The reference arm, or one of them if arms are compared within levels."""
-        return next(arm for arm in self.arms if arm.levels == self.reference_levels)
+        return self.arm_at(self.reference_levels)
 
     def overrides(self, levels: Mapping[str, str]) -> dict[str, Any]:
         """The settings that levels change, by dotted name.

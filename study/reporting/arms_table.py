@@ -20,7 +20,7 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
         verdict: On them.
     """
     shown = results.measured(Place.TABLE)
-    summaries = {one.name: results.summary_of(one.name) for one in shown}
+    summaries = results.summaries_of(shown)
     rows = []
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
@@ -31,9 +31,8 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
         rows.append(row)
     line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}
     rows.append([_CONTINUOUS, "", *(f"{line[one.name]:.3f}" if one.name in line else "" for one in shown)])
-    columns = [results.title(one, short=True) + (" [95% CI]" if one.name == RESULT else "") for one in shown]
     best = [results.arms.index(arm) for arm in verdict.best]
-    return Section("Arms", [], ["arm", "seeds", *columns], rows, best)
+    return Section("Arms", [], ["arm", "seeds", *map(results.column, shown)], rows, best)
 
 
 def glance(results: Results, verdict: Verdict) -> Glance | None:

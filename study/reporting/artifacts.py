@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from PIL import Image
 
 from nsh_core import Dataset
@@ -42,17 +42,19 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
              if key.startswith(_PREFIX)}  # fmt: skip
     curves = _Curves()
     for trial in queue.latest().values():
-        if trial.state != TrialState.COMPLETE or str(trial_id(trial)) in known or Task.of(trial).phase != "final":
+        if trial.state != TrialState.COMPLETE or str(trial_id(trial)) in known:
             continue
-        for name, picture in _pictures(trial, dataset, curves):
+        task = Task.of(trial)
+        if task.phase != "final":
+            continue
+        for name, picture in _pictures(task, TrialFacts.of(trial), dataset, curves):
             identity = str(uuid.uuid4())
             write_atomically(folder / identity, picture)
             meta = {"artifact_id": identity, "filename": name, "mimetype": "image/png", "encoding": None}
             queue.storage.set_study_system_attr(number, f"{_PREFIX}{trial_id(trial)}:{identity}", json.dumps(meta))
 
 
-def _pictures(trial: FrozenTrial, dataset: Dataset, curves: _Curves) -> Iterator[tuple[str, bytes]]:
-    task, facts = Task.of(trial), TrialFacts.of(trial)
+def _pictures(task: Task, facts: TrialFacts, dataset: Dataset, curves: _Curves) -> Iterator[tuple[str, bytes]]:
     yield "curves.png", curves.draw(facts, f"{task.arm}, seed {task.config.seed}")
     nearest = pd.DataFrame({"arm": [task.arm], "nearest": [json.dumps(facts.nearest)]})
     gallery = make_gallery(nearest, dataset) if facts.nearest else None

@@ -80,7 +80,6 @@ def _without_tags(context: EvalContext, value: Any) -> Any:
 def _facts(results: Results) -> dict[str, str]:
     facts = results.facts
     states = results.tables.trials.state.value_counts()
-    plugins = {f"plug-in {Path(name).name}": digest for name, digest in facts.plugins.items()}
     return {
         "command": facts.command,
         "data set": f"{facts.dataset}, fingerprint {facts.fingerprint}",
@@ -91,5 +90,4 @@ def _facts(results: Results) -> dict[str, str]:
         "storage": facts.storage,
         "written": facts.written,
         **facts.provenance,
-        **plugins,
     }

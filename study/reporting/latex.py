@@ -28,7 +28,7 @@ def latex_table(results: Results, verdict: Verdict) -> str:
         verdict: On them.
     """
     shown = results.measured(Place.LATEX)
-    summaries = {one.name: results.summary_of(one.name) for one in shown}
+    summaries = results.summaries_of(shown)
     lines = [
         "% needs \\usepackage{booktabs}",
         f"% {escape(results.spec.question)}",

@@ -29,13 +29,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def undisturbed(once: Once) -> Path:
     """The tiny study run once with one job: its results folder, to be read only."""
-
-    def make(folder: Path) -> None:
-        (folder / "tiny.yaml").write_text(SPEC)
-        result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
-        assert result.returncode == 0, result.stderr
-
-    return once("undisturbed", make) / "results"
+    return _run_once(once, "undisturbed", SPEC)
 
 
 @pytest.fixture
@@ -49,13 +43,16 @@ def long_spec_file(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def undisturbed_long(once: Once) -> Path:
     """That study run once with one job: its results folder, to be read only."""
+    return _run_once(once, "undisturbed_long", LONG_SPEC)
 
+
+def _run_once(once: Once, name: str, spec: str) -> Path:
     def make(folder: Path) -> None:
-        (folder / "tiny.yaml").write_text(LONG_SPEC)
+        (folder / "tiny.yaml").write_text(spec)
         result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
         assert result.returncode == 0, result.stderr
 
-    return once("undisturbed_long", make) / "results"
+    return once(name, make) / "results"
 
 
 @pytest.fixture

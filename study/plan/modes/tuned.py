@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nsh_core.methods import Range
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
 from study.plan.sampling import FinishedTrial, best_of
@@ -20,15 +21,11 @@ class Tuned(Mode):
 
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """The first round of tuning, or the final trials of an arm that has nothing to tune."""
-        fixed = {*arm.overrides, *plan.assigned}
-        space = search_space(plan.config(arm, arm.overrides), fixed)
-        return first_round(plan, arm, space, [arm.overrides]) or plan.finals(arm, [arm.overrides])
+        return first_round(plan, arm, _space(plan, arm), [arm.overrides]) or plan.finals(arm, [arm.overrides])
 
     def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial]) -> list[PlannedTrial]:
         """What the sampler suggests after all rounds before."""
-        fixed = {*arm.overrides, *plan.assigned}
-        space = search_space(plan.config(arm, arm.overrides), fixed)
-        return next_round(plan, arm, space, [arm.overrides], trials)
+        return next_round(plan, arm, _space(plan, arm), [arm.overrides], trials)
 
     def final_trials(
         self, plan: Plan, tuned: Mapping[str, Sequence[PlannedTrial]], finished: Finished
@@ -41,6 +38,11 @@ class Tuned(Mode):
                 arm = trials[0].arm
                 finals += plan.finals(arm, [arm.overrides, best], best)
         return finals
+
+
+def _space(plan: Plan, arm: Arm) -> dict[str, Range]:
+    """What is tuned of an arm: all that neither it nor the command sets."""
+    return search_space(plan.config(arm, arm.overrides), {*arm.overrides, *plan.assigned})
 
 
 TUNED = Tuned()

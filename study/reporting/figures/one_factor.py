@@ -32,7 +32,6 @@ def one_factor(results: Results) -> Figure | None:
     if centre_arm is None or centre_arm not in set(done.arm):
         return None
     factors = list(spec.factors)
-    by_levels = {str(arm.levels): arm.name for arm in spec.arms}
     columns = min(_COLUMNS, len(factors))
     rows = -(-len(factors) // columns)
     size = (3.2 * columns, 0.4 + 2.6 * rows)
@@ -45,7 +44,7 @@ def one_factor(results: Results) -> Figure | None:
         axis.axhspan(low, high, color=orange, alpha=0.15, lw=0)
         labels = spec.labels(factor)
         for place, label in enumerate(labels):
-            arm = by_levels[str(spec.reference_levels | {factor: label})]
+            arm = spec.arm_at(spec.reference_levels | {factor: label}).name
             values = done[done.arm == arm].test_map
             if arm == centre_arm or values.empty:
                 continue
