@@ -25,7 +25,7 @@ def _known_in(registry: Registry[Any]) -> AfterValidator:
     def check(name: str) -> str:
         known = registry.names()
         if name not in known:
-            raise ValueError(f"must be one of {', '.join(known)}{nearest(name, known)}")
+            raise ValueError(f"Input should be one of {', '.join(known)}{nearest(name, known)}")
         return name
 
     return AfterValidator(check)
