@@ -13,7 +13,7 @@ import typer
 from rich.progress import TextColumn
 
 from nsh_core import cli, plugins
-from nsh_core.config import make_config, read_mapping
+from nsh_core.config import make_config
 from nsh_core.data import Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
@@ -23,6 +23,7 @@ from nsh_core.files import write_atomically
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
 from nsh_core.registry import BACKBONES
+from nsh_core.settings import read_mapping
 from nsh_core.training import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)

@@ -6,15 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from nsh_core import sorters
 from nsh_core.errors import UserError
 from nsh_core.registry import BACKBONES, METHODS, SORTERS
+from nsh_core.settings import parse_assignment, validation_line, with_overrides
+
+# Settings that came when trials were stored already, and the value that means what was before them: there they are no
+# part of a digest.
+_LATER: dict[str, dict[str, Any]] = {
+    "sorter": {"hard_forward": False},
+    "loss": {"surrogate": "sorted_nce", "teacher_temperature": 0.1, "student_temperature": 0.2, "softmaxes": 1},
+}
 
 
 class _Frozen(BaseModel):
@@ -72,6 +78,9 @@ class SorterConfig(_Frozen):
     temperature: float | None = Field(
         None, gt=0, le=1e4, description="softness in bits of Hamming distance; none: the backend's default"
     )
+    hard_forward: bool = Field(
+        False, description="the hard list forward, as argsort gives it, with the backend's gradient for the codes"
+    )
     options: dict[str, float | int | str] = Field(
         default_factory=dict, description="further options of the backend, e.g. distribution: logistic"
     )
@@ -87,7 +96,8 @@ class SorterConfig(_Frozen):
     def build_options(self) -> dict[str, Any]:
         """Keyword arguments for nsh_core.sorters.build."""
         temperature = {} if self.temperature is None else {"temperature": self.temperature}
-        return temperature | self.options
+        hard = {"hard_forward": True} if self.hard_forward else {}
+        return temperature | hard | self.options
 
     @property
     def softness(self) -> float:
@@ -98,14 +108,26 @@ class SorterConfig(_Frozen):
 class LossConfig(_Frozen):
     """The terms of the loss and their weights; a weight of 0 leaves a term out."""
 
-    sorted_nce_weight: float = Field(1.0, ge=0, le=1e3, description="weight of SortedNCE")
-    nce_temperature: float = Field(0.3, ge=1e-3, le=100, description="tau of SortedNCE")
+    surrogate: Literal["sorted_nce", "listwise", "pairwise"] = Field(
+        "sorted_nce",
+        description="how the latents teach the codes: SortedNCE on the list that the codes sort, or without any sorter "
+        "listwise (cross entropy of two softmaxes) or pairwise (InfoNCE, positives by the latents)",
+    )
+    sorted_nce_weight: float = Field(1.0, ge=0, le=1e3, description="weight of the surrogate")
+    nce_temperature: float = Field(0.3, ge=1e-3, le=100, description="tau of SortedNCE and of pairwise")
+    teacher_temperature: float = Field(0.1, ge=1e-3, le=100, description="of latent similarities in listwise")
+    student_temperature: float = Field(0.2, ge=1e-3, le=100, description="of cosines of codes in listwise")
+    softmaxes: Literal[1, 2] = Field(
+        1, description="2: SortedNCE's cross entropy is taken of probabilities, as in public re-implementations"
+    )
     num_positives: int = Field(5, ge=1, le=4096, description="m, first ranks taken as positives")
     gap: int = Field(0, ge=0, le=4096, description="ranks left out between positives and negatives")
     negatives: Annotated[str, Field(pattern=r"^(all|(hardest|farthest|random)-[1-9]\d*)$")] = Field(
         "all", description="all, hardest-k (right after m and the gap), farthest-k or random-k"
     )
-    stop_gradient: bool = Field(True, description="keep SortedNCE from moving the latents Z")
+    stop_gradient: bool = Field(
+        True, description="keep SortedNCE from moving the latents Z; the other surrogates never do"
+    )
     anchor_weight: float = Field(1.0, ge=0, le=1e3, description="weight of NT-Xent between the two views")
     anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of NT-Xent")
     code_anchor_weight: float = Field(
@@ -212,6 +234,18 @@ class Config(_Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _settings_of_the_surrogate(self) -> Config:
+        surrogate = self.loss.surrogate
+        if surrogate != "sorted_nce":
+            for name, allowed in (("stop_gradient", True), ("softmaxes", 1)):
+                if getattr(self.loss, name) != allowed:
+                    raise ValueError(
+                        f"loss.{name} = {getattr(self.loss, name)} says nothing about loss.surrogate = {surrogate}: "
+                        f"leave it at {allowed}, or take surrogate = sorted_nce"
+                    )
+        return self
+
     def value_of(self, dotted: str) -> Any:
         """The value of a setting by its dotted name; a temperature that is left open is its backend's default.
 
@@ -224,65 +258,13 @@ class Config(_Frozen):
 
     def digest(self) -> str:
         """Stable identifier of the content, 12 hex digits; the same for the same settings in any order."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        settings = self.model_dump(mode="json")
+        for section, later in _LATER.items():
+            for name, before in later.items():
+                if settings[section][name] == before:
+                    del settings[section][name]
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def validation_line(error: ValidationError) -> str:
-    """A pydantic error in one line that names each setting, what was got and what is allowed."""
-    parts = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "config"
-        got = "" if isinstance(item["input"], (dict, BaseModel)) else f", got {item['input']!r}"
-        message = "unknown setting" if item["type"] == "extra_forbidden" else item["msg"]
-        parts.append(f"{where}: {message.removeprefix('Value error, ')}{got}")
-    return "; ".join(parts)
-
-
-def read_mapping(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file.
-
-    Raises:
-        UserError: It is missing, malformed or no mapping.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML or JSON: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
-    return content
-
-
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """'a.b=c' as ('a.b', value), the value read as YAML.
-
-    Raises:
-        UserError: There is no name or no '=', or the value is no YAML.
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UserError(f"--set wants NAME=VALUE, e.g. loss.num_positives=5, got {text!r}")
-    try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--set {name.strip()}: {value!r} is not a valid value") from None
-
-
-def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A nested copy of `settings` with the dotted names of `overrides` replaced; UserError for one in no section."""
-    result = json.loads(json.dumps(settings))
-    for dotted, value in overrides.items():
-        *sections, last = dotted.split(".")
-        node = result
-        for section in sections:
-            node = node.setdefault(section, {})
-            if not isinstance(node, dict):
-                raise UserError(f"{dotted}: {section!r} is a single setting, not a section")
-        node[last] = value
-    return result
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from nsh_core.backbones import trained_backbone
 from nsh_core.codes import PackedCodes, pack
-from nsh_core.config import Config, validation_line
+from nsh_core.config import Config
 from nsh_core.data import Split
 from nsh_core.data.dataset import batch_of_images
 from nsh_core.errors import UserError
 from nsh_core.model import HashModel
 from nsh_core.registry import METHODS
+from nsh_core.settings import validation_line
 from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
 
@@ -58,7 +59,11 @@ class Hasher:
     @property
     def sorter_form(self) -> str:
         """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
-        return backend(self.config.sorter.name).level_form if METHODS[self.config.method.name].sorts else "none"
+        config = self.config
+        if not METHODS[config.method.name].sorts or config.loss.surrogate != "sorted_nce":
+            return "none"
+        form = backend(config.sorter.name).level_form
+        return f"{form}, hard forward" if config.sorter.hard_forward else form
 
     @property
     def dim(self) -> int:

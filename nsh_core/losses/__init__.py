@@ -6,13 +6,16 @@ from nsh_core.losses.pairs import feature_cosines, paired_cosines
 from nsh_core.losses.products import products
 from nsh_core.losses.regularizers import bit_balance, quantization
 from nsh_core.losses.sorted_nce import sorted_nce
+from nsh_core.losses.without_sorting import listwise, pairwise
 
 __all__ = [
     "agreeing_bits",
     "bit_balance",
     "feature_cosines",
+    "listwise",
     "nt_xent",
     "paired_cosines",
+    "pairwise",
     "products",
     "quantization",
     "sorted_nce",

@@ -1,4 +1,4 @@
-"""SortedNCE and its selection of positives and negatives by rank."""
+"""SortedNCE, the loss of a ranked list."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from nsh_core.losses.selection import negative_ranks, take_ranks
 from nsh_core.sorters.levels import Ranked, run_of_rank, tally
 
 
@@ -18,6 +19,7 @@ def sorted_nce(
     negatives: str = "all",
     generator: torch.Generator | None = None,
     n: int | None = None,
+    softmaxes: int = 1,
 ) -> Tensor:
     """SortedNCE (Yu et al. 2022): the first ranks attract, the rest repel.
 
@@ -27,10 +29,11 @@ def sorted_nce(
             negatives each run holds.
         num_positives: m, 1 <= m < n.
         gap: Ranks after m that are neither positive nor negative.
-        negatives: Of the ranks after m + gap "all", the first k ("hardest-k"), the last k ("farthest-k") or k at random
-            for each anchor ("random-k").
+        negatives: Which ranks repel; see negative_ranks.
         generator: On the CPU, of random negatives.
         n: The number of ranks, wanted with runs.
+        softmaxes: 1, or 2 where the cross entropy is taken of probabilities as if they were logits, as in public
+            re-implementations: it then stays within log(1 + k / e) and log(1 + k e), k negatives.
 
     Returns:
         The scalar loss, mean over anchors and positives.
@@ -38,7 +41,7 @@ def sorted_nce(
     Raises:
         ValueError: The ranks do not suffice, or `negatives` are of no known kind.
     """
-    return sorted_nce_by_anchor(ranked, num_positives, gap, negatives, [generator], n).mean()
+    return sorted_nce_by_anchor(ranked, num_positives, gap, negatives, [generator], n, softmaxes).mean()
 
 
 def sorted_nce_by_anchor(
@@ -48,6 +51,7 @@ def sorted_nce_by_anchor(
     negatives: str,
     generators: Sequence[torch.Generator | None],
     n: int | None = None,
+    softmaxes: int = 1,
 ) -> Tensor:
     """The loss of each anchor.
 
@@ -58,6 +62,7 @@ def sorted_nce_by_anchor(
         negatives: As for sorted_nce.
         generators: Each draws the random negatives of its equal share of the anchors, in order.
         n: As for sorted_nce.
+        softmaxes: As for sorted_nce.
 
     Returns:
         [anchors], means over positives.
@@ -67,29 +72,21 @@ def sorted_nce_by_anchor(
     """
     values, counts = (ranked, None) if isinstance(ranked, Tensor) else (ranked.values, ranked.counts)
     n = values.shape[1] if n is None else n
-    kind, _, number = negatives.partition("-")
-    first = num_positives + gap
-    k = int(number) if number else n - first
-    if num_positives < 1 or gap < 0 or k < 1 or first + k > n:
-        raise ValueError(
-            f"num_positives = {num_positives}, gap = {gap} and negatives = {negatives!r} need more than n = {n} ranks"
-        )
-    if kind not in ("all", "hardest", "farthest", "random"):
-        raise ValueError(f"negatives must be all, hardest-k, farthest-k or random-k, got {negatives!r}")
-    start, end = (n - k, n) if kind == "farthest" else (first, first + k)
-    draw = None
-    if kind == "random":
-        share = len(values) // len(generators), n - first
-        chosen = [torch.rand(share, generator=generator).topk(k, dim=1).indices for generator in generators]
-        draw = first + torch.cat(chosen).to(values.device)
+    chosen = negative_ranks(len(values), n, num_positives, gap, negatives, generators)
+    if isinstance(chosen, Tensor):
+        chosen = chosen.to(values.device)
+    if softmaxes == 2:
+        by_rank = Ranked(values, counts).by_rank(n)
+        return _of_probabilities(by_rank[:, :num_positives], take_ranks(by_rank, chosen))
     if counts is None:
-        repelled = values[:, start:end] if draw is None else values.gather(1, draw)
+        repelled = take_ranks(values, chosen)
         return softplus(repelled.logsumexp(dim=1, keepdim=True) - values[:, :num_positives]).mean(dim=1)
 
-    if draw is None:
-        among_negatives = _within(counts, start, end)
+    if isinstance(chosen, slice):
+        among_negatives = _within(counts, chosen.start, chosen.stop)
     else:
-        among_negatives = tally(run_of_rank(counts, draw), torch.ones_like(draw, dtype=values.dtype), counts.shape[1])
+        ones = torch.ones_like(chosen, dtype=values.dtype)
+        among_negatives = tally(run_of_rank(counts, chosen), ones, counts.shape[1])
     repelled = values.masked_fill(among_negatives == 0, -torch.inf) + among_negatives.clamp(min=1).log()
     attracted = _within(counts, 0, num_positives)
     terms = softplus(repelled.logsumexp(dim=1, keepdim=True) - values)
@@ -99,3 +96,10 @@ def sorted_nce_by_anchor(
 def _within(counts: Tensor, start: int, end: int) -> Tensor:
     """How many of the ranks start..end - 1 each run [B, runs] of `counts` ranks holds."""
     return counts.cumsum(dim=1).clamp(start, end).diff(dim=1, prepend=counts.new_full((len(counts), 1), start))
+
+
+def _of_probabilities(attracted: Tensor, repelled: Tensor) -> Tensor:
+    """Cross entropy [B] over probabilities: of each of [B, m] against all of [B, k], means over m."""
+    others = repelled[:, None, :].expand(-1, attracted.shape[1], -1)
+    probabilities = torch.cat([attracted[:, :, None], others], dim=2).softmax(dim=2)
+    return -probabilities.log_softmax(dim=2)[:, :, 0].mean(dim=1)

@@ -107,6 +107,8 @@ MEASURES.register(
 )  # fmt: skip
 _register_loss("loss", "loss")
 _register_loss("sorted_nce", "SortedNCE")
+_register_loss("listwise", "listwise surrogate")
+_register_loss("pairwise", "pairwise surrogate")
 _register_loss("anchor", "NT-Xent anchor")
 _register_health("bit_balance", "bit balance", "lower", "0 best")
 _register_health("bit_correlation", "bit correlation", "lower", "0 best")

@@ -12,20 +12,23 @@ from torch.nn.functional import normalize
 from typing_extensions import override
 
 from nsh_core.config import Config
-from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, products, quantization
+from nsh_core.losses import agreeing_bits, bit_balance, listwise, nt_xent, pairwise, products, quantization
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
 from nsh_core.sorters import backend, build
 
+_WITHOUT_SORTING = {"listwise": listwise, "pairwise": pairwise}
 TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
 
 
 class NSH(DeepMethod):
     """SortedNCE in both directions of the views, NT-Xent anchors on latents and on codes, bit balance, quantisation.
 
-    Its settings are the sections `loss` and `sorter` of a config. Runs that train together agree in which terms have a
-    weight and in loss.stop_gradient; those with the same sorter and selection of ranks are sorted in one call.
+    Its settings are the sections `loss` and `sorter` of a config; `loss.surrogate` puts a loss without any sorter in
+    the place of SortedNCE, on the same latents and codes. Runs that train together agree in their surrogate, in which
+    terms have a weight and in loss.stop_gradient; those with the same sorter and selection of ranks are sorted in one
+    call.
     """
 
     paper = "Yu et al., Learning to Hash Naturally Sorts, IJCAI 2022"
@@ -39,7 +42,7 @@ class NSH(DeepMethod):
         self._active = active_terms(configs[0])
         alike: dict[str, list[int]] = defaultdict(list)
         for run, config in enumerate(configs):
-            selection = config.loss.model_dump(include={"num_positives", "gap", "negatives"})
+            selection = config.loss.model_dump(include={"num_positives", "gap", "negatives", "softmaxes"})
             alike[f"{config.sorter.model_dump_json()}{selection}"].append(run)
         self._alike = [
             (runs, build(configs[runs[0]].sorter.name, **configs[runs[0]].sorter.build_options()))
@@ -49,28 +52,35 @@ class NSH(DeepMethod):
     @classmethod
     @override
     def shape(cls, config: Config) -> tuple[Any, ...]:
-        return config.loss.stop_gradient, active_terms(config)
+        return config.loss.surrogate, config.loss.stop_gradient, active_terms(config)
 
     @classmethod
     @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
+        loss = config.loss
         low, high = backend(config.sorter.name).search_range
+        active = loss.sorted_nce_weight > 0
+        in_lists = active and loss.surrogate == "listwise"
+        selects = loss.surrogate != "listwise" or loss.gap > 0 or loss.negatives != "all"
         most = max(2, min(32, config.train.batch_size // 4))
-        codes = {"loss.code_anchor_weight": Range(0.1, 2.0)} if config.loss.code_anchor_weight > 0 else {}
-        soft = {"sorter.temperature": Range(low, high)} if low < high else {}
-        return codes | {
-            "train.learning_rate": LEARNING_RATE,
-            **soft,
-            "loss.nce_temperature": Range(0.1, 1.0),
-            "loss.anchor_temperature": Range(0.1, 1.0),
-            "loss.num_positives": Range(2, most, step=1),
-        }
+        # What acts is searched, in an order that the points of a Halton sequence depend on.
+        searched = [
+            ("loss.code_anchor_weight", Range(0.1, 2.0), loss.code_anchor_weight > 0),
+            ("train.learning_rate", LEARNING_RATE, True),
+            ("sorter.temperature", Range(low, high), active and loss.surrogate == "sorted_nce" and low < high),
+            ("loss.nce_temperature", Range(0.1, 1.0), active and not in_lists),
+            ("loss.teacher_temperature", Range(0.03, 0.5), in_lists),
+            ("loss.student_temperature", Range(0.05, 1.0), in_lists),
+            ("loss.anchor_temperature", Range(0.1, 1.0), loss.anchor_weight > 0),
+            ("loss.num_positives", Range(2, most, step=1), active and selects),
+        ]
+        return {name: span for name, span, acts in searched if acts}
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         relaxed = torch.cat([first.relaxed, second.relaxed], dim=1)
         calculations = {
-            "sorted_nce": lambda: self._sorted_nce(first, second, generators),
+            "sorted_nce": lambda: self._surrogate(first, second, generators),
             "anchor": lambda: nt_xent(first.latents, second.latents, self.setting("anchor_temperature", relaxed)),
             "code_anchor": lambda: nt_xent(
                 normalize(first.codes, dim=-1),
@@ -82,22 +92,39 @@ class NSH(DeepMethod):
         }
         terms = {name: calculations[name]() for name in self._active}
         weighted = (self.setting(f"{name}_weight", relaxed).view(-1) * term for name, term in terms.items())
-        return terms | {"loss": sum(weighted, relaxed.sum(dim=(1, 2)) * 0)}
+        loss = sum(weighted, relaxed.sum(dim=(1, 2)) * 0)
+        surrogate = self._losses[0].surrogate
+        return {surrogate if name == "sorted_nce" else name: term for name, term in terms.items()} | {"loss": loss}
 
-    def _sorted_nce(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
+    def _surrogate(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
+        bits, surrogate = first.codes.shape[2], self._losses[0].surrogate
         keys = agreeing_bits(first.codes, second.codes)
         latents = [v.latents.detach() if self._losses[0].stop_gradient else v.latents for v in (first, second)]
-        similarity = products(latents[0], latents[1]) / self.setting("nce_temperature", keys)
         # <z_i, P_ij Z> = P_ij (Z Z^T)_i: the sorter only has to carry one scalar per item.
-        keys, similarity = (torch.cat([matrix, matrix.mT], dim=1) for matrix in (keys, similarity))
-        n, levels = keys.shape[2], first.codes.shape[2] + 1
+        similarity = products(latents[0], latents[1])
+        cosines = 2 * keys / bits - 1
+        match surrogate:
+            case "sorted_nce":
+                pair = keys, similarity / self.setting("nce_temperature", keys)
+            case "listwise":
+                pair = (
+                    cosines / self.setting("student_temperature", keys),
+                    similarity / self.setting("teacher_temperature", keys),
+                )
+            case "pairwise":
+                pair = cosines / self.setting("nce_temperature", keys), similarity
+        from_codes, from_latents = (torch.cat([matrix, matrix.mT], dim=1) for matrix in pair)
         losses: list[Tensor] = [keys] * len(self._losses)
         for runs, sorter in self._alike:
             rows = slice(None) if len(runs) == len(losses) else runs
-            ranked = sorter.sort_levels(keys[rows].flatten(0, 1), similarity[rows].flatten(0, 1), levels)
+            by_codes, by_latents = from_codes[rows].flatten(0, 1), from_latents[rows].flatten(0, 1)
             loss = self._losses[runs[0]]
-            drawing = [generators[run] for run in runs]
-            by_anchor = sorted_nce_by_anchor(ranked, loss.num_positives, loss.gap, loss.negatives, drawing, n)
+            selection = loss.num_positives, loss.gap, loss.negatives, [generators[run] for run in runs]
+            if surrogate == "sorted_nce":
+                ranked = sorter.sort_levels(by_codes, by_latents, bits + 1)
+                by_anchor = sorted_nce_by_anchor(ranked, *selection, by_codes.shape[1], loss.softmaxes)
+            else:
+                by_anchor = _WITHOUT_SORTING[surrogate](by_latents, by_codes, *selection)
             for run, value in zip(runs, by_anchor.view(len(runs), -1).mean(dim=1), strict=True):
                 losses[run] = value
         return torch.stack(losses)

@@ -10,6 +10,7 @@ from nsh_core.registry import SORTERS
 from nsh_core.sorters.argsort import ArgSort
 from nsh_core.sorters.base import Sorter
 from nsh_core.sorters.diffsort_networks import BitonicNetwork, OddEvenNetwork
+from nsh_core.sorters.hard_forward import HardForward
 from nsh_core.sorters.neuralsort import NeuralSort
 from nsh_core.sorters.sinkhorn import Sinkhorn
 from nsh_core.sorters.softsort import SoftSort
@@ -41,12 +42,13 @@ def backend(name: str) -> type[Sorter]:
     return SORTERS[name]
 
 
-def check(name: str, **options: Any) -> None:
+def check(name: str, hard_forward: bool = False, **options: Any) -> None:
     """Looks whether a backend takes some options.
 
     Args:
         name: One of names().
-        options: Keyword arguments for build.
+        hard_forward: As for build.
+        options: As for build.
 
     Raises:
         UserError: There is no such backend, or it has no such option.
@@ -55,17 +57,21 @@ def check(name: str, **options: Any) -> None:
     for option in options:
         if option not in allowed:
             raise UserError(f"sorter {name} has no option {option!r}, it takes: {', '.join(allowed) or 'none'}")
+    if hard_forward and backend(name).level_form == "hard":
+        raise UserError(f"sorter {name} is hard already: leave hard_forward at false")
 
 
-def build(name: str, **options: Any) -> Sorter:
+def build(name: str, hard_forward: bool = False, **options: Any) -> Sorter:
     """A sorter.
 
     Args:
         name: One of names().
+        hard_forward: The hard list forward, the gradient of the backend backward; see HardForward.
         options: Those of the backend, `temperature` among them.
 
     Raises:
         UserError: An unknown name or option, a bad value, or a missing package.
     """
-    check(name, **options)
-    return backend(name)(**options)
+    check(name, hard_forward, **options)
+    sorter = backend(name)(**options)
+    return HardForward(sorter) if hard_forward else sorter

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nsh_core import plugins
-from nsh_core.config import validation_line
 from nsh_core.errors import UserError
 from nsh_core.files import write_atomically
+from nsh_core.settings import validation_line
 from study.plan.spec import StudySpec
 
 RUN_FILE = "run.json"

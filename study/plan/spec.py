@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nsh_core import plugins
-from nsh_core.config import read_mapping, validation_line
 from nsh_core.errors import UserError
 from nsh_core.registry import Registry, nearest
+from nsh_core.settings import read_mapping, validation_line
 from study.plan.arm import Arm
 from study.registry import FIGURES, MODES
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nsh_core.config import Config, make_config, parse_assignment, with_overrides
+from nsh_core.config import Config, make_config
 from nsh_core.errors import UserError
+from nsh_core.settings import parse_assignment, with_overrides
 from study.plan.arm import Arm
 from study.plan.spec import StudySpec
 

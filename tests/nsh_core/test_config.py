@@ -1,10 +1,13 @@
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from pydantic import BaseModel
 
 from nsh_core import Config, UserError, make_config
-from nsh_core.config import LossConfig, ModelConfig, SorterConfig, TrainConfig, read_mapping
+from nsh_core.config import LossConfig, ModelConfig, SorterConfig, TrainConfig
+from nsh_core.settings import read_mapping
 
 
 @pytest.mark.parametrize("section", [Config, ModelConfig, SorterConfig, LossConfig, TrainConfig])
@@ -29,6 +32,18 @@ def test_the_digest_is_of_the_content():
     assert make_config({"seed": 1}).digest() != Config().digest()
     assert Config().digest() == Config.model_validate_json(Config().model_dump_json()).digest()
     assert len(Config().digest()) == 12
+
+
+def test_stored_trials_keep_their_digests():
+    """Settings that came later change none, so that a study goes on with what it has."""
+    tables = sorted(Path(__file__).parents[2].glob("results/reference/*/trials.parquet"))
+    for table in tables:
+        trials = pd.read_parquet(table, columns=["config", "config_hash"])
+        for text, digest in zip(trials.config, trials.config_hash, strict=True):
+            assert Config.model_validate_json(text).digest() == digest, table
+    assert len(tables) >= 15
+    changed = ["loss.surrogate=pairwise", "sorter.hard_forward=true", "loss.softmaxes=2", "loss.teacher_temperature=1"]
+    assert len({Config().digest(), *(make_config({}, [one]).digest() for one in changed)}) == 5
 
 
 def test_configs_are_frozen():

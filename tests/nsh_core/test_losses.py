@@ -4,8 +4,8 @@ from dataclasses import fields
 import pytest
 import torch
 
-from nsh_core import Config, make_config, sorters
-from nsh_core.losses import agreeing_bits, bit_balance, nt_xent, quantization, sorted_nce
+from nsh_core import Config, UserError, make_config, sorters
+from nsh_core.losses import agreeing_bits, bit_balance, listwise, nt_xent, pairwise, quantization, sorted_nce
 from nsh_core.methods.nsh import NSH
 from nsh_core.model import Outputs
 from nsh_core.sorters.levels import Ranked
@@ -21,7 +21,7 @@ def reference_sorted_nce(ranked: torch.Tensor, m: int, negatives: list[list[int]
     return total / len(ranked)
 
 
-@pytest.mark.parametrize(
+SELECTIONS = pytest.mark.parametrize(
     ("options", "chosen"),
     [
         ({"num_positives": 3}, range(3, 10)),
@@ -32,26 +32,43 @@ def reference_sorted_nce(ranked: torch.Tensor, m: int, negatives: list[list[int]
         ({"num_positives": 3, "gap": 1, "negatives": "random-6"}, range(4, 10)),
     ],
 )
+
+
+@SELECTIONS
 def test_sorted_nce_is_the_papers_sum(options, chosen):
     ranked = torch.randn(4, 10, dtype=torch.double)
     expected = reference_sorted_nce(ranked, options["num_positives"], [list(chosen)] * 4)
     assert sorted_nce(ranked, **options).item() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("softmaxes", [1, 2])
 @pytest.mark.parametrize("negatives", ["all", "hardest-3", "farthest-4", "random-3"])
 @pytest.mark.parametrize(("num_positives", "gap"), [(1, 0), (4, 2), (5, 0)])
-def test_runs_of_equal_ranks_give_the_loss_of_their_ranks(num_positives, gap, negatives):
+def test_runs_of_equal_ranks_give_the_loss_of_their_ranks(num_positives, gap, negatives, softmaxes):
     counts = torch.tensor([[3, 0, 5, 4], [12, 0, 0, 0], [0, 1, 1, 10], [4, 4, 4, 0]])
     values = torch.randn(4, 4, dtype=torch.double)
     runs = Ranked(values.requires_grad_(), counts.double())
     by_rank = torch.stack([row.repeat_interleave(number) for row, number in zip(values, counts, strict=True)])
     assert torch.equal(runs.by_rank(12), by_rank)
     losses = [
-        sorted_nce(ranked, num_positives, gap, negatives, torch.Generator().manual_seed(0), n=12)
+        sorted_nce(ranked, num_positives, gap, negatives, torch.Generator().manual_seed(0), 12, softmaxes)
         for ranked in (runs, by_rank)
     ]
     torch.testing.assert_close(*losses)
     torch.testing.assert_close(*(torch.autograd.grad(loss, values, retain_graph=True)[0] for loss in losses))
+
+
+@SELECTIONS
+def test_two_softmaxes_are_a_cross_entropy_of_probabilities(options, chosen):
+    ranked = 5 * torch.randn(4, 10, dtype=torch.double)
+    losses = []
+    for row in ranked.tolist():
+        for positive in row[: options["num_positives"]]:
+            first = [math.exp(value) for value in (positive, *(row[k] for k in chosen))]
+            second = [math.exp(value / sum(first)) for value in first]
+            losses.append(-math.log(second[0] / sum(second)))
+            assert math.log(1 + len(chosen) / math.e) <= losses[-1] <= math.log(1 + len(chosen) * math.e)
+    assert sorted_nce(ranked, **options, softmaxes=2).item() == pytest.approx(sum(losses) / len(losses))
 
 
 def test_random_negatives_come_from_behind_the_gap_and_from_the_generator():
@@ -71,6 +88,30 @@ def test_random_negatives_come_from_behind_the_gap_and_from_the_generator():
 def test_sorted_nce_needs_enough_ranks(options):
     with pytest.raises(ValueError, match="need more than n = 10"):
         sorted_nce(torch.zeros(2, 10), **options)
+
+
+@SELECTIONS
+def test_surrogates_without_sorting_are_their_sums(options, chosen):
+    latents, codes = torch.randn(2, 4, 10, dtype=torch.double).requires_grad_()
+    m, gap, negatives = options["num_positives"], options.get("gap", 0), options.get("negatives", "all")
+    expected = {listwise: 0.0, pairwise: 0.0}
+    for teacher, student in zip(latents.tolist(), codes.tolist(), strict=True):
+        by_teacher = sorted(range(10), key=lambda item: -teacher[item])
+        positives, repelled = by_teacher[:m], [by_teacher[rank] for rank in chosen]
+        listed = [*positives, *repelled]
+        for item in listed:
+            target = math.exp(teacher[item]) / sum(math.exp(teacher[other]) for other in listed)
+            share = math.exp(student[item]) / sum(math.exp(student[other]) for other in listed)
+            expected[listwise] -= target * math.log(share) / 4
+        for item in positives:
+            others = sum(math.exp(student[other]) for other in repelled)
+            expected[pairwise] -= math.log(math.exp(student[item]) / (math.exp(student[item]) + others)) / m / 4
+    for surrogate, value in expected.items():
+        loss = surrogate(latents, codes, m, gap, negatives, [torch.Generator()]).mean()
+        assert loss.item() == pytest.approx(value)
+        by_latents, by_codes = torch.autograd.grad(loss, (latents, codes), allow_unused=True)
+        assert by_latents is None
+        assert by_codes.abs().max() > 0
 
 
 def test_nt_xent_is_its_formula():
@@ -116,6 +157,36 @@ def test_the_objective_sorts_latents_by_the_codes_in_both_directions():
         losses.append(sorted_nce(ranked, 2))
     torch.testing.assert_close(terms["sorted_nce"], (losses[0] + losses[1]) / 2)
     assert set(terms) == {"sorted_nce", "loss"}
+
+
+@pytest.mark.parametrize("surrogate", ["listwise", "pairwise"])
+def test_the_objective_hands_latents_over_without_sorting_in_both_directions(surrogate):
+    weights = {"anchor_weight": 0, "balance_weight": 0, "sorted_nce_weight": 0.5}
+    loss = {"surrogate": surrogate, "teacher_temperature": 0.2, "student_temperature": 0.4, "nce_temperature": 0.7}
+    config = make_config({"code_length": 8, "loss": weights | loss | {"num_positives": 2}})
+    first, second = make_outputs(16, 8, 0), make_outputs(16, 8, 1)
+    losses = []
+    for here, there in ((first, second), (second, first)):
+        latents = here.latents @ there.latents.T
+        codes = torch.nn.functional.cosine_similarity(here.codes[:, None], there.codes[None], dim=2)
+        if surrogate == "listwise":
+            losses.append(torch.nn.functional.cross_entropy(codes / 0.4, (latents / 0.2).softmax(dim=1)))
+        else:
+            nearest = latents.argsort(dim=1, descending=True)
+            losses.append(sorted_nce(codes.gather(1, nearest) / 0.7, 2))
+    terms = objective_of(config, first, second)
+    assert set(terms) == {surrogate, "loss"}
+    torch.testing.assert_close(terms[surrogate], (losses[0] + losses[1]).detach() / 2)
+    torch.testing.assert_close(terms["loss"], 0.5 * terms[surrogate])
+    terms["loss"].backward()
+    assert first.latents.grad is None
+    assert first.relaxed.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("setting", ["stop_gradient=false", "softmaxes=2"])
+def test_a_surrogate_without_sorting_refuses_what_says_nothing_about_it(setting):
+    with pytest.raises(UserError, match=r"says nothing about loss.surrogate = listwise: leave it at"):
+        make_config({}, ["loss.surrogate=listwise", f"loss.{setting}"])
 
 
 @pytest.mark.parametrize("stop", [True, False])

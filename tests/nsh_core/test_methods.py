@@ -294,6 +294,29 @@ def test_search_spaces_hold_valid_settings(name):
         make_config({"method": {"name": name}}, [f"{setting}={span.at(place)}" for setting, span in space.items()])
 
 
+@pytest.mark.parametrize(
+    ("changes", "searched"),
+    [
+        ([], {"sorter.temperature", "loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"}),
+        (["sorter.name=argsort"], {"loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"}),
+        (["loss.surrogate=pairwise"], {"loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"}),
+        (
+            ["loss.surrogate=listwise", "loss.code_anchor_weight=0.5"],
+            {"loss.teacher_temperature", "loss.student_temperature", "loss.anchor_temperature",
+             "loss.code_anchor_weight"},
+        ),
+        (
+            ["loss.surrogate=listwise", "loss.gap=2", "loss.anchor_weight=0"],
+            {"loss.teacher_temperature", "loss.student_temperature", "loss.num_positives"},
+        ),
+        (["loss.sorted_nce_weight=0"], {"loss.anchor_temperature"}),
+    ],
+)  # fmt: skip
+def test_only_what_acts_is_searched(changes, searched):
+    config = make_config({}, changes)
+    assert set(methods.method("nsh").search_space(config)) == {"train.learning_rate", *searched}
+
+
 def test_shallow_methods_give_no_more_bits_than_features(digits):
     for name in ("itq", "pca_sign"):
         with pytest.raises(

@@ -87,6 +87,28 @@ def test_the_control_gives_the_keys_no_gradient():
     assert torch.equal(payload.grad, 2 * payload.detach())
 
 
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_a_hard_forward_sort_has_the_values_of_argsort_and_the_gradient_of_its_backend(name, options):
+    keys, payload, weights = binary_code_keys(3, 8), *torch.randn(2, 3, 8, dtype=torch.double)
+    hard, soft, both = (
+        sorters.build("argsort"), sorters.build(name, **options), sorters.build(name, hard_forward=True, **options)
+    )  # fmt: skip
+    faces = [
+        lambda sorter, k, p: torch.einsum("bjk,bk->bj", sorter.permutation(k), p),
+        lambda sorter, k, p: sorter.sort_payload(k, p),
+        lambda sorter, k, p: sorter.sort_levels(k, p, 9).by_rank(8),
+    ]
+    for face in faces:
+        gradients = []
+        for sorter in (hard, soft, both):
+            given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+            ranked = face(sorter, *given)
+            gradients.append(torch.autograd.grad((ranked * weights).sum(), given, allow_unused=True))
+        assert torch.equal(ranked, hard.sort_payload(keys, payload))
+        torch.testing.assert_close(gradients[2][0], gradients[1][0])
+        torch.testing.assert_close(gradients[2][1], gradients[0][1])
+
+
 def test_softsort_is_its_formula():
     keys = distinct_keys(2, 5)
     ranked = keys.sort(dim=1, descending=True).values
@@ -184,6 +206,7 @@ def test_single_precision_stays_finite_at_any_temperature(name, options, tempera
         ("softsort", {"temperature": 0}, "temperature must be a positive number, got 0"),
         ("softsort", {"temperature": float("nan")}, "got nan"),
         ("argsort", {"temperature": 1.0}, "no option 'temperature', it takes: none"),
+        ("argsort", {"hard_forward": True}, "argsort is hard already"),
         ("sinkhorn", {"iterations": 0}, "at least 1, got 0"),
         ("torchsort", {"regularization": "l3"}, "one of l2, kl, got 'l3'"),
         ("diffsort_bitonic", {"distribution": "uniform"}, "one of logistic"),

@@ -46,7 +46,9 @@ def stacks(draw: st.DrawFn) -> list[Config]:
         "train": {"epochs": 2 if batch >= 32 else 1, "evaluate_every": 2, "batch_size": batch},
         "loss": {
             "anchor_weight": draw(st.sampled_from([0.0, 1.0])), "code_anchor_weight": draw(st.sampled_from([0.0, 0.5])),
-            "quantization_weight": draw(st.sampled_from([0.0, 0.1])), "stop_gradient": draw(st.booleans()),
+            "quantization_weight": draw(st.sampled_from([0.0, 0.1])),
+            "surrogate": (surrogate := draw(st.sampled_from(["sorted_nce", "sorted_nce", "listwise", "pairwise"]))),
+            "stop_gradient": surrogate != "sorted_nce" or draw(st.booleans()),
             "num_positives": 1,
         },
     }  # fmt: skip
@@ -58,9 +60,13 @@ def stacks(draw: st.DrawFn) -> list[Config]:
         }
         positives = draw(st.integers(1, max(1, batch // 2 - 1)))
         own_loss = {"num_positives": positives, "negatives": draw(st.sampled_from(["all", "random-1", "hardest-2"]))}
+        if surrogate == "sorted_nce":
+            own_loss["softmaxes"] = draw(st.sampled_from([1, 1, 2]))
+        sorter = draw(st.sampled_from(sorters.names()))
+        hard_forward = sorter != "argsort" and draw(st.booleans())
         settings = base | {
             "seed": seed,
-            "sorter": {"name": draw(st.sampled_from(sorters.names()))},
+            "sorter": {"name": sorter, "hard_forward": hard_forward},
             "train": base["train"] | own,
             "loss": base["loss"] | own_loss,
         }

@@ -61,7 +61,9 @@ def test_the_stack_key_holds_shapes_and_terms():
         run(**{"train.batch_size": 32}),
         run(**{"loss.anchor_weight": 0}),
         run(**{"loss.stop_gradient": False}),
+        run(**{"loss.surrogate": "listwise"}),
+        run(**{"loss.surrogate": "pairwise"}),
     ]
-    assert len({stack_key(config) for config in [*others, run()]}) == 6
+    assert len({stack_key(config) for config in [*others, run()]}) == 8
     with pytest.raises(ValueError, match="must share one stack_key, got 2"):
         fit_together([run(), others[0]], None)

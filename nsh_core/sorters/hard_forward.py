@@ -1,0 +1,42 @@
+"""The hard list forward, a soft sorter's gradient backward."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from typing_extensions import override
+
+from nsh_core.sorters.argsort import ArgSort
+from nsh_core.sorters.base import Sorter
+from nsh_core.sorters.levels import Ranked
+
+
+class HardForward(Sorter):
+    """Straight-through on the permutation: its value is that of argsort, its gradient that of a soft sorter.
+
+    So payloads get their gradient through the hard permutation, keys through the soft one.
+
+    Args:
+        soft: Whose gradient the keys get.
+    """
+
+    def __init__(self, soft: Sorter) -> None:
+        super().__init__(soft.temperature)
+        self._soft, self._hard = soft, ArgSort()
+
+    @override
+    def permutation(self, keys: Tensor) -> Tensor:
+        return _straight_through(self._hard.permutation(keys), self._soft.permutation(keys))
+
+    @override
+    def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
+        soft = self._soft.sort_payload(keys, payload.detach())
+        return _straight_through(self._hard.sort_payload(keys, payload), soft)
+
+    @override
+    def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
+        soft = self._soft.sort_levels(keys, payload.detach(), levels).by_rank(keys.shape[1])
+        return Ranked(_straight_through(self._hard.sort_payload(keys, payload), soft))
+
+
+def _straight_through(hard: Tensor, soft: Tensor) -> Tensor:
+    return hard + (soft - soft.detach())
