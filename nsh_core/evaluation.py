@@ -13,6 +13,7 @@ from nsh_core.data import Dataset, Split
 from nsh_core.data.images import flat_pixels
 from nsh_core.measures import Evidence, taken
 from nsh_core.metrics import cosine_map, mean_average_precision, nearest
+from nsh_core.metrics.per_query import as_text
 
 GALLERY_QUERIES = 8
 GALLERY_RANKS = 10
@@ -40,11 +41,13 @@ class Evaluation:
         metrics: Values of measures by name.
         curves: By name, a value for each Hamming radius 0..K; none where no query retrieves anything.
         nearest: The nearest database items, best first, of each of the gallery's queries.
+        ap: AP@k of each validation query ("val") and test query ("test"), see nsh_core.metrics.per_query.
     """
 
     metrics: dict[str, float]
     curves: dict[str, list[float | None]]
     nearest: list[list[int]]
+    ap: dict[str, str]
 
 
 def evaluate(evidence: Evidence) -> Evaluation:
@@ -57,13 +60,15 @@ def evaluate(evidence: Evidence) -> Evaluation:
         The measures, the curves by Hamming radius, and the gallery.
     """
     curves: dict[str, list[float | None]] = {}
+    ap = {}
     levels = evidence.hasher.config.code_length + 1
     for prefix, result in (("val", evidence.validation), ("test", evidence.test)):
         for name, curve in (("precision", result.curve_precision), ("recall", result.curve_recall)):
             values = curve[:levels].tolist()
             curves[f"{prefix}_{name}_by_radius"] = [None if math.isnan(value) else value for value in values]
+        ap[prefix] = as_text(result.ap)
     shown = evidence.test_codes[gallery_queries(evidence.dataset)]
-    return Evaluation(taken(evidence), curves, nearest(shown, evidence.database, GALLERY_RANKS))
+    return Evaluation(taken(evidence), curves, nearest(shown, evidence.database, GALLERY_RANKS), ap)
 
 
 def gallery_queries(dataset: Dataset) -> npt.NDArray[np.int64]:

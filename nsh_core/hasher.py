@@ -23,7 +23,7 @@ from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
 
 _ROWS = 4096
-_MEASURED = ("metrics", "history", "curves", "nearest", "seconds", "codes_sha256")
+_MEASURED = ("metrics", "history", "curves", "nearest", "ap", "seconds", "codes_sha256")
 
 
 class Hasher:
@@ -41,6 +41,7 @@ class Hasher:
         history: One mapping an evaluation: epoch, loss terms, val_map.
         curves: Lists by name, e.g. precision by Hamming radius.
         nearest: What a gallery shows, see nsh_core.evaluation.
+        ap: AP of each query, see nsh_core.evaluation; empty for a hasher that an earlier version saved.
         seconds: Spent training.
         codes_sha256: Of the packed codes of the database.
     """
@@ -53,6 +54,7 @@ class Hasher:
         self.history: list[dict[str, float]] = []
         self.curves: dict[str, list[float | None]] = {}
         self.nearest: list[list[int]] = []
+        self.ap: dict[str, str] = {}
         self.seconds = 0.0
         self.codes_sha256 = ""
 
@@ -114,7 +116,7 @@ class Hasher:
             KeyError: Something is missing.
         """
         for name in _MEASURED:
-            setattr(self, name, measured[name])
+            setattr(self, name, ({"ap": {}} | measured)[name])
 
     def save(self, folder: str | Path) -> None:
         """Writes hasher.json and its safetensors file.

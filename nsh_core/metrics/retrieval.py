@@ -33,6 +33,7 @@ class RetrievalMetrics:
         precision_radius_2: Precision of the items within Hamming distance 2, 0 for a query that has none there.
         curve_precision: [levels] by Hamming radius, over the queries that retrieve anything; NaN where none does.
         curve_recall: [levels] by Hamming radius.
+        ap: AP@k of each query [Q], ties by database index; `map` is its mean.
     """
 
     map: float
@@ -44,6 +45,7 @@ class RetrievalMetrics:
     precision_radius_2: float
     curve_precision: npt.NDArray[np.float64]
     curve_recall: npt.NDArray[np.float64]
+    ap: npt.NDArray[np.float64]
 
 
 def mean_average_precision(
@@ -131,12 +133,13 @@ def retrieval_metrics(
         return scalars, np.array([curve.sum(axis=0) for curve in curves])
 
     parts = pairs.map(chunk, threads)
-    means = {name: float(np.concatenate([scalars[name] for scalars, _ in parts]).mean()) for name in parts[0][0]}
+    by_query = {name: np.concatenate([scalars[name] for scalars, _ in parts]) for name in parts[0][0]}
     precision, retrieving, recall = sum(curves for _, curves in parts)
     return RetrievalMetrics(
-        **means,
+        **{name: float(values.mean()) for name, values in by_query.items()},
         curve_precision=np.divide(precision, retrieving, out=np.full(len(retrieving), np.nan), where=retrieving > 0),
         curve_recall=recall / len(query_codes),
+        ap=by_query["map"],
     )
 
 

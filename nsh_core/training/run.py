@@ -245,7 +245,7 @@ class Run:
         if self.ending.test:
             evaluation = evaluate(evidence)
             self.hasher.metrics, self.hasher.curves = evaluation.metrics, evaluation.curves
-            self.hasher.nearest = evaluation.nearest
+            self.hasher.nearest, self.hasher.ap = evaluation.nearest, evaluation.ap
         else:
             self.hasher.metrics = {SELECTION: validation_map(evidence)} | taken(evidence, labels=False)
 

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core.files import write_atomically
 from nsh_core.measures import Place, measures
+from nsh_core.metrics.per_query import from_text
 from study.analysis.statistics import compare_paired, holm, mean_interval, seeds_needed
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import TrialFacts
@@ -22,6 +23,7 @@ from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
 OVER = ("complete", "pruned")
+_PER_QUERY = ["arm", "seed", "val", "test"]
 # What every version's trials table has, beside measures.
 STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
 
@@ -33,12 +35,15 @@ class Tables:
     Attributes:
         trials: A row a planned trial, tuning trials among them.
         curves: Long: arm, seed, curve, x, value of final trials.
+        per_query: A row a complete final trial: arm, seed, val and test, the AP of each query [Q] in half precision;
+            none of trials that an earlier version ran.
         summary: See summarize.
         comparisons: See compare.
     """
 
     trials: pd.DataFrame
     curves: pd.DataFrame
+    per_query: pd.DataFrame
     summary: pd.DataFrame
     comparisons: pd.DataFrame
 
@@ -50,18 +55,22 @@ def build_tables(queue: TrialQueue) -> Tables:
         queue: Of the study.
     """
     latest = queue.latest()
-    rows, points = [], []
+    rows, points, by_query = [], [], []
     for planned in queue.plan.trials:
         trial = latest.get(trial_key(planned, queue.fingerprint))
         facts = TrialFacts() if trial is None else TrialFacts.of(trial)
         rows.append(_row(queue.plan, planned, trial, facts))
         if not planned.tuning:
             points += _curve_points(planned, facts)
+            if facts.ap:
+                ap = {kind: from_text(text) for kind, text in facts.ap.items()}
+                by_query.append({"arm": planned.arm.name, "seed": planned.seed} | ap)
     trials = pd.DataFrame(rows)
     done = complete(trials)
     return Tables(
         trials,
         pd.DataFrame(points, columns=["arm", "seed", "curve", "x", "value"]),
+        pd.DataFrame(by_query, columns=_PER_QUERY),
         summarize(done),
         compare(done, references_of(queue.plan.spec)),
     )
@@ -182,7 +191,7 @@ def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequen
 
 
 def write_tables(tables: Tables, folder: Path) -> None:
-    """Writes trials and curves as parquet, trials, summary and comparisons as csv.
+    """Writes trials, curves and AP by query as parquet, trials, summary and comparisons as csv.
 
     Args:
         tables: Of the study.
@@ -191,7 +200,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
     Raises:
         UserError: The folder cannot be written into.
     """
-    for name, frame in (("trials", tables.trials), ("curves", tables.curves)):
+    for name, frame in (("trials", tables.trials), ("curves", tables.curves), ("per_query", tables.per_query)):
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
         write_atomically(folder / f"{name}.parquet", buffer.getvalue())
@@ -213,9 +222,11 @@ def read_tables(folder: Path) -> Tables:
         OSError: A file cannot be read.
         ValueError: A file is damaged.
     """
+    per_query = folder / "per_query.parquet"
     return Tables(
         pd.read_parquet(folder / "trials.parquet"),
         pd.read_parquet(folder / "curves.parquet"),
+        pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=_PER_QUERY),
         pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
         pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
     )

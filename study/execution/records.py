@@ -94,6 +94,7 @@ class TrialFacts:
         history: One mapping an evaluation.
         curves: By name, a value for each Hamming radius.
         nearest: What its gallery shows; empty for none.
+        ap: AP of each query, by kind of queries; empty where an earlier version ran it, and for tuning.
         provenance: Where it was trained: commit, versions, machine.
     """
 
@@ -105,6 +106,7 @@ class TrialFacts:
     history: list[dict[str, float]] = field(default_factory=list)
     curves: dict[str, list[float | None]] = field(default_factory=dict)
     nearest: list[list[int]] = field(default_factory=list)
+    ap: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, Any]:
@@ -121,6 +123,7 @@ class TrialFacts:
             "history": self.history,
             "curves": self.curves,
             "nearest": self.nearest,
+            "ap": self.ap,
             "provenance": self.provenance,
         }
         return apart | {"facts": json.dumps(rest)}
@@ -143,6 +146,7 @@ class TrialFacts:
             _read(known.get("history"), []),
             _read(known.get("curves"), {}),
             _read(known.get("nearest"), []),
+            known.get("ap", {}),
             _read(known.get("provenance"), {}),
         )
 

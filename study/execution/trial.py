@@ -166,6 +166,7 @@ def _outcome(result: Hasher | Exception, cost: dict[str, float], stacked: int, s
         history=result.history,
         curves=result.curves,
         nearest=result.nearest,
+        ap=result.ap,
         provenance=provenance(),
     )
     return Outcome(TrialState.COMPLETE, facts, steps)

@@ -10,7 +10,7 @@ def test_the_shipped_studies():
     specs = {spec.name: spec for spec in available()}
     assert set(specs) == {
         "sorter_ablation", "temperature", "code_length", "selection", "loss_terms", "paper_table", "label_free",
-        "around_optimum", "pareto",
+        "around_optimum", "pareto", "transfer", "as_published",
     }  # fmt: skip
     assert {name: specs[name].mode for name in ("around_optimum", "pareto", "paper_table", "selection")} == {
         "around_optimum": "one_factor", "pareto": "pareto", "paper_table": "tuned", "selection": "grid",
@@ -22,7 +22,8 @@ def test_the_shipped_studies():
     assert {trial.config.sorter.name for trial in ablation.trials} == {
         "softsort", "neuralsort", "torchsort", "diffsort_odd_even", "diffsort_bitonic", "sinkhorn", "argsort",
     }  # fmt: skip
-    assert len(specs["sorter_ablation"].arms) == 8
+    assert len(specs["sorter_ablation"].arms) == 10
+    assert {trial.config.loss.surrogate for trial in ablation.trials} == {"sorted_nce", "listwise", "pairwise"}
     assert specs["sorter_ablation"].seeds >= 5
     bits = {trial.config.code_length for trial in make_plan(specs["code_length"]).trials}
     assert (min(bits), max(bits)) == (8, 128)
