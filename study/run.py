@@ -181,7 +181,7 @@ def _print_summary(console: Console, results: Results) -> None:
         cells = []
         for one in shown:
             row = summaries[one.name].loc[arm]
-            interval = f" [{row.ci_low:.4f}, {row.ci_high:.4f}]" if one.name == RESULT and row.n > 1 else ""
+            interval = f" [{row.both_low:.4f}, {row.both_high:.4f}]" if one.name == RESULT and row.n > 1 else ""
             cells.append(f"{row['mean']:.{one.digits + 1 if not one.unit else one.digits}f}{interval}")
         table.add_row(str(arm), f"{summaries[SELECTION].n[arm]:.0f}", *cells)
     console.print(table)

@@ -11,7 +11,6 @@ from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.statistics import iqm_with_interval, probability_of_improvement
-from study.analysis.tables import references_of
 
 
 def across(studies: Sequence[Results]) -> pd.DataFrame:
@@ -37,7 +36,7 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
     scores = {arm: [_scores(results, arm) for results in studies] for arm in arms}
     means = pd.DataFrame({arm: [own.mean() for own in rows] for arm, rows in scores.items()})
     ranks = means.rank(axis=1, ascending=False)
-    references = references_of(studies[0].spec)
+    references = {arm.name: arm.reference for arm in studies[0].spec.arms if arm.reference is not None}
     rows = []
     for arm in arms:
         reference = references.get(arm, arm)

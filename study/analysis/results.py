@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, measures
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
-from study.analysis.tables import STRUCTURE, Tables, complete, read_tables
+from study.analysis.tables import Tables, complete, read_tables
 from study.plan.spec import StudySpec
 
 
@@ -80,13 +79,13 @@ class Results:
         return self.title(measure, short=True) + (" [95% CI]" if measure.name == RESULT else "")
 
     def estimate(self, arm: str) -> str:
-        """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval.
+        """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval over seeds and queries.
 
         Args:
             arm: With complete trials.
         """
         row = self.summary_of(RESULT).loc[arm]
-        return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]")
+        return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.both_low:.3f}, {row.both_high:.3f}]")
 
     def summary_of(self, measure: str) -> pd.DataFrame:
         """Summary rows of one measure, by arm; NaN, of n = 0, for an arm of which it was not taken.
@@ -129,13 +128,7 @@ def read_results(folder: Path) -> Results:
         raise UserError(f"no results in {folder}: run `python study/run.py --study {folder.name.split('@')[0]}` first")
     load_plugins_of(folder)
     try:
-        tables = read_tables(folder)
-        missing = set(STRUCTURE) - set(tables.trials)
-        if missing:
-            raise ValueError(f"written by another version, without {', '.join(sorted(missing))}")
-        for one in measures():
-            if one.name not in tables.trials:
-                tables.trials[one.name] = np.nan
-        return Results(tables, RunFacts.read(folder), read_gallery(folder))
+        facts = RunFacts.read(folder)
+        return Results(read_tables(folder, facts.spec), facts, read_gallery(folder))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None

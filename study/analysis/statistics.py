@@ -1,6 +1,6 @@
-"""Statistics of few seeds: intervals, paired tests, power, and what holds across data sets. Pure functions of arrays.
+"""Statistics of few seeds: intervals, paired tests, and what holds across data sets. Pure functions of arrays.
 
-tests/study/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
+tests/study/analysis/test_simulation.py holds them against data of known truth: coverage, family-wise error, power.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ Values = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
-POWER = 0.8
-MOST_SEEDS = 1000
 _RESAMPLES = 9999
 _EXACT_SEEDS = 13
 
@@ -127,31 +125,6 @@ def holm(p: Values) -> Values:
     steps = p[order] * (len(order) - np.arange(len(order)))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return adjusted
-
-
-def seeds_needed(effect_size: float, tests: int) -> int | None:
-    """Pairs with which a paired test at level 0.05 / tests finds a difference of this d_z with a chance of 80%.
-
-    By the power of the t test, which the sign-flip test comes close to, and at least as many as let the latter reach
-    the level.
-
-    Args:
-        effect_size: Cohen's d_z; one that is not finite is found as soon as the level can be reached.
-        tests: In the family.
-
-    Returns:
-        The pairs; none beyond 1000, where seeds are no answer.
-    """
-    level = ALPHA / tests
-    pairs = np.arange(2, MOST_SEEDS + 1)
-    if np.isfinite(effect_size):
-        beyond = stats.t.ppf(1 - level / 2, pairs - 1)
-        shift = abs(effect_size) * np.sqrt(pairs)
-        power = stats.nct.sf(beyond, pairs - 1, shift) + stats.nct.cdf(-beyond, pairs - 1, shift)
-    else:
-        power = np.ones(len(pairs))
-    enough = (power >= POWER) & (2.0 / 2.0**pairs < level)
-    return int(pairs[enough.argmax()]) if enough.any() else None
 
 
 def interquartile_mean(scores: Values) -> Values:

@@ -1,10 +1,9 @@
-"""Tables of a study: one row a trial, a summary of each arm, comparisons with the reference arm."""
+"""Tables of a study: one row a trial, and what follows from them."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core.files import write_atomically
-from nsh_core.measures import Place, measures
+from nsh_core.measures import measures
 from nsh_core.metrics.per_query import from_text
-from study.analysis.statistics import compare_paired, holm, mean_interval, seeds_needed
+from study.analysis.comparisons import compare, summarize
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import TrialFacts
 from study.plan.spec import StudySpec
@@ -25,7 +24,7 @@ from study.plan.trials import Plan, PlannedTrial
 OVER = ("complete", "pruned")
 _PER_QUERY = ["arm", "seed", "val", "test"]
 # What every version's trials table has, beside measures.
-STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
+_STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,26 @@ def build_tables(queue: TrialQueue) -> Tables:
             if facts.ap:
                 ap = {kind: from_text(text) for kind, text in facts.ap.items()}
                 by_query.append({"arm": planned.arm.name, "seed": planned.seed} | ap)
-    trials = pd.DataFrame(rows)
-    done = complete(trials)
-    return Tables(
-        trials,
+    return tables_of(
+        pd.DataFrame(rows),
         pd.DataFrame(points, columns=["arm", "seed", "curve", "x", "value"]),
         pd.DataFrame(by_query, columns=_PER_QUERY),
-        summarize(done),
-        compare(done, references_of(queue.plan.spec)),
+        queue.plan.spec,
     )
+
+
+def tables_of(trials: pd.DataFrame, curves: pd.DataFrame, per_query: pd.DataFrame, spec: StudySpec) -> Tables:
+    """The tables that follow from those of trials.
+
+    Args:
+        trials: As in Tables.
+        curves: As in Tables.
+        per_query: As in Tables.
+        spec: The study.
+    """
+    done = complete(trials)
+    summary, comparisons = summarize(done, per_query), compare(done, spec.contrasts, per_query)
+    return Tables(trials, curves, per_query, summary, comparisons)
 
 
 def complete(trials: pd.DataFrame) -> pd.DataFrame:
@@ -83,15 +93,6 @@ def complete(trials: pd.DataFrame) -> pd.DataFrame:
         trials: As in Tables.
     """
     return trials[(trials.state == "complete") & (trials.phase == "final")]
-
-
-def references_of(spec: StudySpec) -> dict[str, str]:
-    """For each arm that is compared the arm that it is compared with; a reference arm is its own.
-
-    Args:
-        spec: The study.
-    """
-    return {arm.name: arm.reference for arm in spec.arms if arm.reference is not None}
 
 
 def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts) -> dict[str, Any]:
@@ -130,66 +131,6 @@ def _curve_points(planned: PlannedTrial, facts: TrialFacts) -> list[dict[str, An
     return [{"arm": planned.arm.name, "seed": planned.seed} | point for point in points]
 
 
-def summarize(trials: pd.DataFrame) -> pd.DataFrame:
-    """Each arm's mean of each measure.
-
-    Args:
-        trials: Complete final trials.
-
-    Returns:
-        arm, metric, n, mean, sd, ci_low, ci_high; arms and measures in their order.
-    """
-    rows = []
-    for arm, group in trials.groupby("arm", sort=False):
-        for metric in [one.name for one in measures() if one.name in group]:
-            values = group[metric].dropna().to_numpy(float)
-            if len(values):
-                low, high = mean_interval(values)
-                deviation = values.std(ddof=1) if len(values) > 1 else np.nan
-                rows.append((arm, metric, len(values), values.mean(), deviation, low, high))
-    return pd.DataFrame(rows, columns=["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"])
-
-
-def compare(trials: pd.DataFrame, references: Mapping[str, str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """Each arm against its reference arm on the seeds they share.
-
-    Args:
-        trials: Complete final trials.
-        references: By arm.
-        metrics: Names of measures; none: those that the catalogue compares.
-
-    Returns:
-        arm, reference, metric, n, difference, ci_low, ci_high, p, p_holm, effect_size, seeds_needed. Holm's adjustment
-        is over the arms that share a reference, for each measure alone. seeds_needed: how many would tell a difference
-        of that effect size apart in that family, none beyond 1000.
-    """
-    if metrics is None:
-        metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
-    columns = [
-        "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size",
-        "seeds_needed",
-    ]  # fmt: skip
-    rows = []
-    for metric in metrics:
-        table = trials.pivot(index="seed", columns="arm", values=metric)
-        for arm in trials.arm.unique():
-            reference = references.get(arm, arm)
-            if arm == reference or reference not in table:
-                continue
-            both = table[[arm, reference]].dropna()
-            if both.empty:
-                continue
-            result = compare_paired(both[arm].to_numpy(float), both[reference].to_numpy(float))
-            estimates = (result.difference, result.low, result.high, result.p)
-            rows.append((arm, reference, metric, len(both), *estimates, np.nan, result.effect_size, None))
-    frame = pd.DataFrame(rows, columns=columns)
-    for _, family in frame.groupby(["metric", "reference"]):
-        frame.loc[family.index, "p_holm"] = holm(family["p"].to_numpy(float))
-        needed = [seeds_needed(effect, len(family)) for effect in family.effect_size]
-        frame.loc[family.index, "seeds_needed"] = pd.array(needed, dtype="Int64")
-    return frame
-
-
 def write_tables(tables: Tables, folder: Path) -> None:
     """Writes trials, curves and AP by query as parquet, trials, summary and comparisons as csv.
 
@@ -212,21 +153,27 @@ def write_tables(tables: Tables, folder: Path) -> None:
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False))
 
 
-def read_tables(folder: Path) -> Tables:
-    """Reads what write_tables wrote.
+def read_tables(folder: Path, spec: StudySpec) -> Tables:
+    """Reads the trials that write_tables wrote; summary and comparisons follow from them.
 
     Args:
         folder: Of the results.
+        spec: The study.
 
     Raises:
         OSError: A file cannot be read.
-        ValueError: A file is damaged.
+        ValueError: A file is damaged, or of a version that knew less of a trial.
     """
-    per_query = folder / "per_query.parquet"
-    return Tables(
-        pd.read_parquet(folder / "trials.parquet"),
+    trials, per_query = pd.read_parquet(folder / "trials.parquet"), folder / "per_query.parquet"
+    missing = set(_STRUCTURE) - set(trials)
+    if missing:
+        raise ValueError(f"written by another version, without {', '.join(sorted(missing))}")
+    for one in measures():
+        if one.name not in trials:
+            trials[one.name] = np.nan
+    return tables_of(
+        trials,
         pd.read_parquet(folder / "curves.parquet"),
         pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=_PER_QUERY),
-        pd.read_csv(folder / "summary.csv", dtype={"arm": str}),
-        pd.read_csv(folder / "comparisons.csv", dtype={"arm": str, "reference": str}),
+        spec,
     )

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import pandas as pd
+import numpy as np
 
 from nsh_core.measures import RESULT, SELECTION
+from study.analysis.claims import Claim, claims_of
+from study.analysis.comparisons import ByQuery
+from study.analysis.crossed import chosen_p
 from study.analysis.results import Results
-from study.analysis.statistics import ALPHA, MOST_SEEDS
-from study.analysis.tables import OVER, compare
+from study.analysis.statistics import ALPHA
+from study.analysis.tables import OVER
 
-_FEWEST_SEEDS = 5
 _MOST_NAMED = 6
+_MOST_SENTENCES = 3
 
-Finding = Literal["clear", "likely", "open"]
+
+@dataclass(frozen=True)
+class Family:
+    """Claims that are adjusted for one another.
+
+    Attributes:
+        title: The question that they answer.
+        claims: Largest difference first.
+    """
+
+    title: str
+    claims: list[Claim]
 
 
 @dataclass(frozen=True)
@@ -23,23 +37,28 @@ class Verdict:
     """What a study answers.
 
     Attributes:
-        headlines: The answer in a sentence or two, one a group of arms.
-        sentences: One a comparison, largest difference first in each group.
+        headlines: The answer in a few sentences, one string a group of arms.
+        families: The comparisons, question by question.
         cautions: What limits it.
         best: Of each group the arm with the highest mean validation mAP.
-        tied: Arms whose paired test difference from the best of their group has an interval that holds 0.
+        tied: Arms not told apart from the best of their group; see study.analysis.crossed.chosen_p.
     """
 
     headlines: list[str]
-    sentences: list[str]
-    cautions: list[str]
-    best: set[str]
-    tied: set[str]
+    families: list[Family] = field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
+    best: set[str] = field(default_factory=set)
+    tied: set[str] = field(default_factory=set)
 
     @property
     def headline(self) -> str:
         """All headlines in one line."""
         return " ".join(self.headlines)
+
+    @property
+    def sentences(self) -> list[str]:
+        """All comparisons in words."""
+        return [claim.sentence for family in self.families for claim in family.claims]
 
 
 def decide(results: Results) -> Verdict:
@@ -51,26 +70,21 @@ def decide(results: Results) -> Verdict:
     validation = results.summary_of(SELECTION)["mean"]
     failures = _failures(results)
     if validation.empty:
-        return Verdict(["No trial is complete, so there is no answer yet."], [], failures, set(), set())
+        return Verdict(["No trial is complete, so there is no answer yet."], cautions=failures)
     if not results.mode.compares:
-        return Verdict(_front_headlines(results), [], failures, {str(validation.idxmax())}, set())
-    headlines, sentences, most_tests = [], [], 0
-    best: set[str] = set()
-    tied: set[str] = set()
+        return Verdict(_front_headlines(results), cautions=failures, best={str(validation.idxmax())})
+    verdict = Verdict([], cautions=[*failures, *_cautions(results)])
     for label, group_arms in results.spec.groups().items():
         names = {arm.name: arm.name_in_group for arm in group_arms}
         arms = [arm for arm in results.arms if arm in names]
-        if not arms:
-            continue
-        reference = results.spec.arm(arms[0]).reference or arms[0]
-        group = _Group(results, names, reference, str(validation[arms].idxmax()))
-        start = f"{label}: " if label else ""
-        headlines.append(start + group.headline())
-        sentences += [start + group.sentence(row) for row in group.against.itertuples()]
-        best.add(group.best)
-        tied |= group.tied
-        most_tests = max(most_tests, len(group.against))
-    return Verdict(headlines, sentences, [*failures, *_cautions(results, most_tests)], best, tied)
+        if arms:
+            reference = results.spec.arm(arms[0]).reference or arms[0]
+            group = _Group(results, label, names, arms, reference, str(validation[arms].idxmax()))
+            verdict.headlines.append(group.headline())
+            verdict.families.extend(group.families)
+            verdict.best.add(group.best)
+            verdict.tied.update(group.tied)
+    return verdict
 
 
 def _front_headlines(results: Results) -> list[str]:
@@ -93,91 +107,72 @@ def _front_headlines(results: Results) -> list[str]:
 class _Group:
     """Arms that are compared with one another, under their names within the group."""
 
-    def __init__(self, results: Results, names: dict[str, str], reference: str, best: str) -> None:
+    def __init__(
+        self, results: Results, label: str, names: dict[str, str], arms: Sequence[str], reference: str, best: str
+    ) -> None:
         self.results, self.names, self.reference, self.best = results, names, reference, best
+        self.start = f"{label}: " if label else ""
         table = results.tables.comparisons
-        rows = table[(table.metric == RESULT) & (table.reference == reference)]
-        self.against = rows.sort_values("difference", ascending=False)
-        done = results.done[results.done.arm.isin(names)]
-        from_best = compare(done, dict.fromkeys(names, best), [RESULT])
-        self.tied = set(from_best[(from_best.ci_low <= 0) & (from_best.ci_high >= 0)].arm)
+        claims = claims_of(table[table.group == label], names, results.spec.smallest_effect)
+        self.families = [
+            Family(
+                self.start + (question or f"Against the reference arm, {names[reference]}"),
+                [claim for claim in claims if claim.row["question"] == question],
+            )
+            for question in dict.fromkeys(claim.row["question"] for claim in claims)
+        ]
+        self.tied = _not_told_apart(results, arms, best)
 
     def headline(self) -> str:
-        """The answer in a sentence or two."""
-        map_name, reference = self.results.map_name, self.names[self.reference]
+        """The answer to each question that the study names, and the best arm."""
         best = self.names[self.best]
-        headline = f"{best} is best on the validation queries: test {map_name} {_estimate(self.results, self.best)}."
-        if self.best != self.reference:
-            row = self.against[self.against.arm == self.best]
-            headline += f" {self.sentence(next(row.itertuples()))}" if len(row) else ""
-        elif len(self.against):
-            headline += f" It is the reference; the closest other arm: {self.sentence(next(self.against.itertuples()))}"
-        clear = [str(row.arm) for row in self.against.itertuples() if _is_clear_loss(row) and row.arm != self.best]
-        if clear:
-            headline += f" Clearly below {reference}: {', '.join(self.names[arm] for arm in clear)}."
+        parts = self._answers() if self.results.spec.comparisons else []
+        parts.append(
+            f"{best} is best on the validation queries: test {self.results.map_name} "
+            f"{_estimate(self.results, self.best)}."
+        )
+        if not self.results.spec.comparisons:
+            parts += self._against_reference()
         if self.tied:
             named = [name for arm, name in self.names.items() if arm in self.tied]
             more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-            headline += f" Not told apart from {best}: {', '.join(named[:_MOST_NAMED])}{more}."
-        return headline
+            parts.append(f"Not told apart from {best}: {', '.join(named[:_MOST_NAMED])}{more}.")
+        return self.start + " ".join(parts)
 
-    def sentence(self, row: Any) -> str:
-        """One comparison, a row of the comparisons table, in words."""
-        arm, reference = self.names[row.arm], self.names[row.reference]
-        if pd.isna(row.ci_low):
-            return f"{arm} against {reference}: {row.difference:+.3f}, one seed, no interval."
-        interval = f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
-        kind = finding(row.ci_low, row.ci_high, row.p_holm, row.n)
-        if kind == "open":
-            return (
-                f"{arm} and {reference} are not told apart: {row.difference:+.3f} {interval}, {_p(row.p_holm)}."
-                f"{_advice(row)}"
-            )
-        way = "beats" if row.difference > 0 else "loses to"
-        if kind == "clear":
-            return f"{arm} {way} {reference} by {abs(row.difference):.3f} {interval}, {_p(row.p_holm)}."
-        return (
-            f"{arm} seems to differ from {reference} by {row.difference:+.3f} {interval}, but not significantly "
-            f"among all comparisons, {_p(row.p_holm)}.{_advice(row)}"
-        )
+    def _answers(self) -> list[str]:
+        answers = []
+        for family in self.families:
+            sentences = [claim.sentence for claim in family.claims[:_MOST_SENTENCES]]
+            more = len(family.claims) - len(sentences)
+            sentences += [f"So many more comparisons answer this: {more}."] if more else []
+            answers.append(f"{family.title.removeprefix(self.start)} {' '.join(sentences)}")
+        return answers
 
-
-def finding(low: float, high: float, p_holm: float, seeds: int) -> Finding:
-    """What a paired comparison shows.
-
-    Args:
-        low: Lower end of the interval of the difference.
-        high: Upper end.
-        p_holm: Adjusted p value.
-        seeds: Pairs.
-
-    Returns:
-        clear: the interval leaves out 0 and the adjusted p is below 0.05. likely: the interval alone does.
-        open: neither, or fewer than 5 seeds, whose sign flips prove nothing.
-    """
-    if seeds < _FEWEST_SEEDS or low <= 0 <= high:
-        return "open"
-    return "clear" if p_holm < ALPHA else "likely"
+    def _against_reference(self) -> list[str]:
+        reference = self.names[self.reference]
+        claims = [claim for family in self.families for claim in family.claims]
+        parts = []
+        if self.best != self.reference:
+            parts += [claim.sentence for claim in claims if claim.row["arm"] == self.best]
+        elif claims:
+            parts.append(f"It is the reference; the closest other arm: {claims[0].sentence}")
+        worse = [claim.arm for claim in claims if claim.worse and claim.row["arm"] != self.best]
+        if worse:
+            parts.append(f"Clearly below {reference}: {', '.join(worse)}.")
+        return parts
 
 
-def _advice(row: Any) -> str:
-    """How many seeds would settle an open comparison, if the difference is what it seems."""
-    if row.difference == 0:
-        return ""
-    if pd.isna(row.seeds_needed):
-        return f" If that is all there is between them, {MOST_SEEDS} seeds would not tell."
-    if row.seeds_needed <= row.n:
-        return ""
-    needed = f"{row.seeds_needed:.0f} would, if the difference is what it seems"
-    return f" {row.n} seeds cannot tell these two apart; {needed}."
-
-
-def _is_clear_loss(row: Any) -> bool:
-    return row.difference < 0 and finding(row.ci_low, row.ci_high, row.p_holm, row.n) == "clear"
-
-
-def _p(p_holm: float) -> str:
-    return "p < 0.001 (Holm)" if p_holm < 0.001 else f"p = {p_holm:.2g} (Holm)"
+def _not_told_apart(results: Results, arms: Sequence[str], best: str) -> set[str]:
+    """The arms that are not shown to be below the best of them, which was chosen for being so."""
+    table = results.done.pivot(index="seed", columns="arm", values=RESULT)[list(arms)].dropna()
+    if len(arms) < 2 or len(table) < 2:
+        return set(arms) - {best}
+    by_query = ByQuery(results.tables.per_query, RESULT)
+    known = [by_query.of(arm, table.index) for arm in arms]
+    complete = [values for values in known if values is not None]
+    values = np.stack(complete) if len(complete) == len(arms) else table.to_numpy(float).T
+    p = chosen_p(values, list(arms).index(best))
+    return {arm for arm, chance in zip(arms, p, strict=True) if chance >= ALPHA and arm != best}
 
 
 def _estimate(results: Results, arm: str) -> str:
@@ -194,15 +189,16 @@ def _failures(results: Results) -> list[str]:
     return notes
 
 
-def _cautions(results: Results, tests: int) -> list[str]:
+def _cautions(results: Results) -> list[str]:
     seeds = int(results.done.groupby("arm").seed.nunique().min())
     notes = []
-    floor = 2 / 2**seeds
     if seeds < 2:
         notes.append("One seed says nothing about the spread: run more seeds.")
-    elif floor * max(tests, 1) >= ALPHA:
+    elif 2 / 2**seeds >= ALPHA:
         notes.append(
-            f"With {seeds} seeds and {tests} comparisons the smallest Holm-adjusted p of a sign-flip test is "
-            f"{min(1.0, floor * max(tests, 1)):.3f}, so that no difference can be called clear: run more seeds."
+            f"With {seeds} seeds exact sign flips cannot go below p = {2 / 2**seeds:.3g}: what is called clear rests "
+            "on seed means being near normal; run more seeds."
         )
+    if results.tables.per_query.empty:
+        notes.append("AP of single queries was not kept: intervals are over seeds alone, of these very queries.")
     return notes

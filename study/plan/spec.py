@@ -13,6 +13,7 @@ from nsh_core.errors import UserError
 from nsh_core.registry import Registry, nearest
 from nsh_core.settings import read_mapping, validation_line
 from study.plan.arm import Arm
+from study.plan.contrast import Contrast
 from study.registry import FIGURES, MODES
 
 SPECS = Path(__file__).parents[1] / "specs"
@@ -67,6 +68,12 @@ class StudySpec(BaseModel):
     within: list[str] = Field(
         default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
     )
+    comparisons: dict[str, list[tuple[str, str]]] = Field(
+        default_factory=dict,
+        description="question to pairs [arm, arm that it is compared with], by their names within groups: the "
+        "contrasts that the study is about; without any, each arm against its reference",
+    )
+    smallest_effect: float = Field(0.005, gt=0, lt=1, description="mAP below which a difference is practically nothing")
     mode: Annotated[str, _known_in(MODES)] = Field(
         "grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned"
     )
@@ -120,9 +127,23 @@ class StudySpec(BaseModel):
         unknown = [factor for factor in self.within if factor not in self.factors]
         if unknown or len(set(self.within)) == len(self.factors):
             raise ValueError(f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}")
+        self._check_comparisons()
         if self.tune is not None and self.tune.seed < self.seeds:
             raise ValueError(f"tune.seed = {self.tune.seed} is one of the {self.seeds} seeds of the final runs")
         return self
+
+    def _check_comparisons(self) -> None:
+        names = list(dict.fromkeys(arm.name_in_group for arm in self.arms))
+        for question, pairs in self.comparisons.items():
+            for pair in pairs:
+                unknown = [name for name in pair if name not in names]
+                if unknown:
+                    raise ValueError(
+                        f"comparisons, {question!r}: there is no arm {unknown[0]!r}, known: {', '.join(names)}"
+                        f"{nearest(unknown[0], names)}"
+                    )
+            if not pairs or len({frozenset(pair) for pair in pairs}) < len(pairs) or any(a == b for a, b in pairs):
+                raise ValueError(f"comparisons, {question!r}: needs pairs of two arms, each pair once, got {pairs}")
 
     @property
     def how(self) -> Any:
@@ -149,6 +170,26 @@ class StudySpec(BaseModel):
             levels: Factor to level label.
         """
         return next(arm for arm in self.arms if arm.levels == levels)
+
+    @property
+    def contrasts(self) -> list[Contrast]:
+        """The pairs that the study compares; none in a mode that compares no arms."""
+        if not self.comparisons:
+            return [
+                Contrast(arm.name, arm.reference, group=arm.group)
+                for arm in self.arms
+                if arm.reference not in (None, arm.name)
+            ]
+        contrasts = []
+        for question, pairs in self.comparisons.items():
+            for label, arms in self.groups().items():
+                names = {arm.name_in_group: arm.name for arm in arms}
+                contrasts += [
+                    Contrast(names[arm], names[reference], question, label)
+                    for arm, reference in pairs
+                    if arm in names and reference in names
+                ]
+        return contrasts
 
     def groups(self) -> dict[str, list[Arm]]:
         """Arms that are compared with one another, by the label of their group; one group is "" where all are."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from nsh_core.measures import RESULT, SELECTION, Place
 from study.analysis.results import Results
 from study.analysis.verdict import Verdict
 from study.reporting.section import Cell, Glance, Section
 
+MARK = (
+    "† not told apart from the best arm that it is compared with: p of .05 or more by the largest |t| of all pairs of "
+    "arms, which pays for the choice of the best."
+)
 _CONTINUOUS = "continuous input, by cosine"
 
 
@@ -21,18 +26,24 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
     """
     shown = results.measured(Place.TABLE)
     summaries = results.summaries_of(shown)
-    rows = []
+    by_query = not results.tables.per_query.empty
+    columns, rows = ["arm", "seeds"], []
+    for one in shown:
+        columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and by_query else [])]
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
         row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
         for one in shown:
-            is_result = one.name == RESULT
-            row.append(results.estimate(arm) if is_result else one.text(summaries[one.name]["mean"][arm]))
+            summary: Any = summaries[one.name].loc[arm]
+            row.append(results.estimate(arm) if one.name == RESULT else one.text(summary["mean"]))
+            if one.name == RESULT and by_query:
+                row.append(f"[{summary.ci_low:.3f}, {summary.ci_high:.3f}]" if summary.n > 1 else "")
         rows.append(row)
     line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}
-    rows.append([_CONTINUOUS, "", *(f"{line[one.name]:.3f}" if one.name in line else "" for one in shown)])
+    by_column = {results.column(one): line[one.name] for one in shown if one.name in line}
+    rows.append([_CONTINUOUS, *(f"{by_column[head]:.3f}" if head in by_column else "" for head in columns[1:])])
     best = [results.arms.index(arm) for arm in verdict.best]
-    return Section("Arms", [], ["arm", "seeds", *map(results.column, shown)], rows, best)
+    return Section("Arms", [], columns, rows, best)
 
 
 def glance(results: Results, verdict: Verdict) -> Glance | None:

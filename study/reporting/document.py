@@ -12,9 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_contex
 from jinja2.nodes import EvalContext
 
 from nsh_core.files import write_atomically
+from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
-from study.reporting.arms_table import arms_table, class_order, glance, tuned_settings
+from study.reporting.arms_table import MARK, arms_table, class_order, glance, tuned_settings
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
 from study.reporting.sections import across_section, sections_of
@@ -53,7 +54,8 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "name": results.facts.key,
         "question": results.spec.question,
         "verdict": verdict,
-        "reference": results.spec.reference_arm.name_in_group,
+        "method": _method(results),
+        "mark": MARK,
         "glance": glance(results, verdict),
         "table": arms_table(results, verdict),
         "map_name": results.map_name,
@@ -69,6 +71,22 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         write_atomically(folder / name, environment.get_template(f"{name}.j2").render(context))
     write_atomically(folder / "table.tex", latex_table(results, verdict))
     return verdict.headline
+
+
+def _method(results: Results) -> str:
+    """What intervals and p values are."""
+    alone = results.tables.per_query.empty
+    over, paired = ("seeds", "seed") if alone else ("seeds and queries, both taken as samples", "seed and query")
+    table = results.tables.comparisons
+    correlations = table[table.metric == RESULT].correlation.dropna()
+    span = f", here {correlations.min():+.2f} to {correlations.max():+.2f}" if len(correlations) else ""
+    return (
+        f"Differences are of test mAP, paired by {paired}. Pairing by seed helps where arms correlate over seeds{span}."
+        f" Brackets are 95% intervals over {over}, by Student's t, which takes seed means as near normal; p is the t "
+        "test of the same standard error, adjusted by Holm over the comparisons of one question. Arms are equivalent "
+        "where two one-sided tests, each at .05 over the number of these comparisons, put the difference within "
+        f"{results.spec.smallest_effect:g}. The training items and the database are taken as they are."
+    )
 
 
 @pass_eval_context

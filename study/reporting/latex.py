@@ -51,6 +51,6 @@ def latex_table(results: Results, verdict: Verdict) -> str:
         "\\bottomrule",
         "\\end{tabular}",
         "% bold: best by validation mAP among arms compared with one another",
-        "% dagger: the 95% interval of its paired test difference from that best holds 0",
+        "% dagger: not told apart from that best by the largest |t| of all pairs of arms",
     ]
     return "\n".join(lines) + "\n"

@@ -47,7 +47,7 @@ def damaged_results() -> None:
 
 CASES = {
     "no study": (["study/run.py"], None, "--study is missing"),
-    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: around_optimum, code_length, label_free"),
+    "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: around_optimum, as_published, code_length"),
     "spec file missing": (["study/run.py", "--study", "nope.yaml"], None, "cannot read nope.yaml: No such file"),
     "spec not yaml": (RUN, lambda: Path("tiny.yaml").write_text("a: [b"), "tiny.yaml is not valid YAML"),
     "spec not a mapping": (RUN, lambda: Path("tiny.yaml").write_text("[1, 2]"), "must hold a mapping"),

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from study.analysis.comparisons import SUMMARY
 from study.storage.opening import open_storage
 from tests.study.commands import Fork, outcome, run
 
@@ -54,7 +55,13 @@ def test_the_tables_have_the_promised_columns(undisturbed):
     assert trials.train_seconds.between(0.01, 100).all()
     assert trials.peak_memory_mb.between(50, 4000).all()
     summary = pd.read_csv(undisturbed / "tiny" / "summary.csv")
-    assert list(summary.columns) == ["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high"]
+    assert list(summary.columns) == SUMMARY
+    per_query = pd.read_parquet(undisturbed / "tiny" / "per_query.parquet")
+    assert list(per_query.arm) == list(trials.arm)
+    for kind in ("val", "test"):
+        assert per_query[kind].map(len).eq(300).all()
+        means = per_query[kind].map(lambda ap: ap.astype(float).mean())
+        assert (means - trials[f"{kind}_map"]).abs().max() < 1e-4
     comparisons = pd.read_csv(undisturbed / "tiny" / "comparisons.csv")
     assert {"arm", "reference", "metric", "difference", "ci_low", "ci_high", "p", "p_holm", "effect_size"} <= set(
         comparisons.columns

@@ -27,8 +27,8 @@ class OneFactor(Mode):
             raise ValueError(f"mode one_factor has one reference, the tuned one: leave out within = {spec.within}")
 
     def adapted(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Without groups."""
-        return {"within": []}
+        """Without groups, and without contrasts of arms that it does not have."""
+        return {"within": [], "comparisons": {}}
 
     def arms(self, spec: StudySpec) -> list[Arm]:
         """The reference arm first; an arm's overrides are those of the factor that it changes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,15 @@ class Pareto(Mode):
     tunes = True
     compares = False
     figures = ("pareto",)
+
+    def check(self, spec: StudySpec) -> None:
+        """There are no contrasts: the arms only divide what is explored."""
+        if spec.comparisons:
+            raise ValueError("mode pareto compares no arms with one another: leave out comparisons")
+
+    def adapted(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Without contrasts."""
+        return {"comparisons": {}}
 
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """All tuning trials: points that are chosen without regard to results need no rounds."""

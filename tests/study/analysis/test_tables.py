@@ -1,10 +1,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as scipy_stats
 
 from nsh_core.measures import MEASURES
+from study.analysis.comparisons import SUMMARY, compare, summarize
+from study.analysis.crossed import crossed
 from study.analysis.statistics import compare_paired
-from study.analysis.tables import compare, summarize
+from study.plan.contrast import Contrast
+
+UNKNOWN = pd.DataFrame(columns=["arm", "seed", "val", "test"])
+
+
+def against(reference: str) -> list[Contrast]:
+    return [Contrast(arm, reference) for arm in "abc" if arm != reference]
 
 
 @pytest.fixture
@@ -17,7 +26,7 @@ def trials() -> pd.DataFrame:
 
 
 def test_the_summary_is_of_each_arm(trials):
-    summary = summarize(trials)
+    summary = summarize(trials, UNKNOWN)
     assert list(summary.arm.unique()) == ["b", "a", "c"]
     row = summary[(summary.arm == "a") & (summary.metric == "test_map")].iloc[0]
     values = trials[trials.arm == "a"].test_map
@@ -26,7 +35,7 @@ def test_the_summary_is_of_each_arm(trials):
 
 
 def test_comparisons_are_paired_by_seed_and_adjusted_per_metric(trials):
-    comparisons = compare(trials.sample(frac=1, random_state=1), dict.fromkeys("abc", "a"))
+    comparisons = compare(trials.sample(frac=1, random_state=1), against("a"), UNKNOWN)
     table = comparisons[comparisons.metric == "test_map"].set_index("arm")
     assert set(table.index) == {"b", "c"}
     assert (table.reference == "a").all()
@@ -34,17 +43,68 @@ def test_comparisons_are_paired_by_seed_and_adjusted_per_metric(trials):
     by_seed = {arm: group.set_index("seed").test_map for arm, group in trials.groupby("arm")}
     expected = compare_paired(by_seed["b"].to_numpy(), by_seed["a"].to_numpy())
     assert table.difference["b"] == pytest.approx(expected.difference)
-    assert table.p["b"] == pytest.approx(expected.p)
+    assert table.p_flips["b"] == pytest.approx(expected.p)
+    own = by_seed["b"] - by_seed["a"]
+    assert table.p["b"] == pytest.approx(scipy_stats.ttest_1samp(own, 0).pvalue)
+    assert (table.both_low["b"], table.both_high["b"]) == pytest.approx((expected.low, expected.high))
     smallest = table.p.idxmin()
     assert table.p_holm[smallest] == pytest.approx(min(1, 2 * table.p[smallest]))
 
 
 def test_no_reference_no_comparison(trials):
-    assert compare(trials, dict.fromkeys("abc", "absent")).empty
-    assert summarize(trials.iloc[:0]).empty
+    assert compare(trials, against("absent"), UNKNOWN).empty
+    assert summarize(trials.iloc[:0], UNKNOWN).empty
 
 
 def test_arms_are_compared_and_adjusted_within_their_groups(trials):
-    comparisons = compare(trials, {"b": "a", "a": "a", "c": "c"})
+    comparisons = compare(trials, [Contrast("b", "a"), Contrast("c", "absent", group="other")], UNKNOWN)
     assert set(comparisons.arm) == {"b"}
     np.testing.assert_array_equal(comparisons.p_holm, comparisons.p)
+
+
+@pytest.fixture
+def per_query(trials) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    rows = [
+        {"arm": arm, "seed": seed, "val": rng.random(7).astype(np.float16), "test": rng.random(9).astype(np.float16)}
+        for arm, seed in zip(trials.arm, trials.seed, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_queries_widen_the_intervals_of_map_alone(trials, per_query):
+    summary = summarize(trials, per_query)
+    assert list(summary.columns) == SUMMARY
+    values = np.stack(per_query[per_query.arm == "a"].test.to_list()).astype(float)
+    row = summary[(summary.arm == "a") & (summary.metric == "test_map")].iloc[0]
+    reach = crossed(values).interval()[1] - values.mean()
+    assert (row.both_low, row.both_high) == pytest.approx((row["mean"] - reach, row["mean"] + reach))
+    other = summary[(summary.arm == "a") & (summary.metric == "test_recall")].iloc[0]
+    assert (other.both_low, other.both_high) == pytest.approx((other.ci_low, other.ci_high))
+    assert np.isnan(other.se_queries)
+
+
+def test_differences_are_paired_by_query_too(trials, per_query):
+    table = compare(trials, against("a"), per_query)
+    row = table[(table.metric == "test_map") & (table.arm == "c")].iloc[0]
+    one, other = (np.stack(per_query[per_query.arm == arm].test.to_list()[:2]).astype(float) for arm in "ca")
+    expected = crossed(one - other)
+    assert (row.se_seeds, row.se_queries, row.se) == pytest.approx(
+        (expected.se_seeds, expected.se_queries, expected.se)
+    )
+    values = trials.pivot(index="seed", columns="arm", values="test_map").dropna()
+    assert row.difference == pytest.approx((values.c - values.a).mean())
+    validation = table[(table.metric == "val_map") & (table.arm == "c")].iloc[0]
+    assert not np.isnan(validation.se_queries)
+
+
+def test_a_family_is_the_contrasts_of_a_question_in_a_group(trials):
+    contrasts = [
+        Contrast("b", "a", "first?"), Contrast("c", "a", "first?"), Contrast("b", "c", "second?"),
+        Contrast("c", "b", "second?", "elsewhere"),
+    ]  # fmt: skip
+    table = compare(trials, contrasts, UNKNOWN, ["test_map"])
+    assert list(table.question) == ["first?", "first?", "second?", "second?"]
+    assert list(table.tests) == [2, 2, 1, 1]
+    np.testing.assert_allclose(table.p_holm[2:], table.p[2:])
+    assert table.difference[2] == pytest.approx(-table.difference[3])

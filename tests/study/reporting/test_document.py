@@ -9,7 +9,7 @@ from nsh_core.measures import MEASURES
 from study.analysis.across import across
 from study.analysis.results import Results, read_results
 from study.analysis.run_facts import Continuous, RunFacts
-from study.analysis.tables import Tables, compare, references_of, summarize, write_tables
+from study.analysis.tables import tables_of, write_tables
 from study.analysis.verdict import decide
 from study.plan.spec import StudySpec
 from study.registry import FIGURES
@@ -54,8 +54,8 @@ def synthetic(
         continuous=Continuous(val_map=0.6, test_map=0.6), train_items=1, database_items=1, validation_queries=1,
         test_queries=1, command="python study/run.py", storage="s", written="now", provenance={"commit": "abc"},
     )  # fmt: skip
-    tables = Tables(trials, pd.DataFrame(points), summarize(trials), compare(trials, references_of(spec)))
-    return Results(tables, facts)
+    per_query = pd.DataFrame(columns=["arm", "seed", "val", "test"])
+    return Results(tables_of(trials, pd.DataFrame(points), per_query, spec), facts)
 
 
 def test_a_clear_difference_is_said_with_its_numbers():
@@ -63,11 +63,12 @@ def test_a_clear_difference_is_said_with_its_numbers():
     assert verdict.best == {"neuralsort"}
     assert verdict.headline.startswith("neuralsort is best on the validation queries: test mAP@1000 0.75")
     assert re.search(
-        r"neuralsort beats softsort by 0\.0[45]\d \[\+0\.0\d+, \+0\.0\d+\], p = 0\.0\d+ \(Holm\)", verdict.headline
+        r"neuralsort beats softsort by 0\.0[45]\d \[\+0\.0\d+, \+0\.0\d+\], p < 0\.001 \(Holm\)", verdict.headline
     )
     assert "Clearly below softsort: argsort." in verdict.headline
     assert verdict.tied == set()
-    assert verdict.cautions == []
+    assert len(verdict.cautions) == 1
+    assert "intervals are over seeds alone" in verdict.cautions[0]
 
 
 def test_no_difference_is_said_too():
@@ -79,7 +80,7 @@ def test_no_difference_is_said_too():
 
 def test_few_seeds_are_called_few():
     verdict = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75}, seeds=3))
-    assert "beats" not in verdict.headline
+    assert "Sign flips over the 3 seeds alone do not show it: p = 0.25, which cannot go below 0.25." in verdict.headline
     assert any("run more seeds" in caution for caution in verdict.cautions)
     single = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75}, seeds=1))
     assert "one seed" in single.headline
@@ -92,10 +93,8 @@ def test_failures_are_said():
         "failed",
         "not_finite: x",
     ]
-    done = results.done
-    tables = Tables(
-        results.tables.trials, results.tables.curves, summarize(done), compare(done, references_of(results.spec))
-    )
+    known = results.tables
+    tables = tables_of(known.trials, known.curves, known.per_query, results.spec)
     verdict = decide(Results(tables, results.facts))
     assert verdict.best == {"softsort"}
     assert verdict.cautions[0] == "neuralsort: 8 of its trials have no result (not_finite: x)."
@@ -160,7 +159,9 @@ def test_results_are_read_back_as_written(tmp_path):
     results.facts.write(tmp_path)
     again = read_results(tmp_path)
     pd.testing.assert_frame_equal(again.tables.summary, results.tables.summary)
-    assert decide(again) == decide(results)
+    pd.testing.assert_frame_equal(again.tables.comparisons, results.tables.comparisons)
+    assert decide(again).headlines == decide(results).headlines
+    assert decide(again).sentences == decide(results).sentences
 
 
 def test_results_of_another_version_are_named(tmp_path):
@@ -205,7 +206,7 @@ def test_the_command_reports_on_a_real_run(undisturbed, reported):
 
 
 def test_an_open_comparison_says_how_many_seeds_would_settle_it():
-    results = synthetic({"softsort": 0.7, "neuralsort": 0.702}, seeds=5)
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.71}, seeds=5, spread=0.08)
     [sentence] = decide(results).sentences
     row = results.tables.comparisons[results.tables.comparisons.metric == "test_map"].iloc[0]
     assert row.seeds_needed > 5

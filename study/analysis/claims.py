@@ -1,0 +1,136 @@
+"""Claims: what a comparison shows, with the test that it rests on, and the sentence that says no more than it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+from scipy import stats
+
+from nsh_core.measures import RESULT
+from study.analysis.power import MOST_SEEDS
+from study.analysis.statistics import ALPHA
+
+Finding = Literal["clear", "equivalent", "small", "likely", "open", "single"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A comparison of two arms in test mAP, by the t test of a difference over seeds and queries.
+
+    It assumes that seed means of the difference are near normal.
+
+    Attributes:
+        arm: Its name among the arms that it is compared with.
+        reference: The other arm's.
+        row: Of the table of comparisons; see study.analysis.comparisons.
+        smallest_effect: Below which a difference is practically nothing.
+    """
+
+    arm: str
+    reference: str
+    row: dict[str, Any]
+    smallest_effect: float
+
+    @property
+    def finding(self) -> Finding:
+        """What the test shows.
+
+        clear: p, adjusted for its family, is below .05. small: so it is, and the two are equivalent. equivalent: two
+        one-sided tests at .05 over the size of the family put the difference within the smallest effect. likely: the
+        interval leaves out 0, the adjusted p is .05 or more. open: none of these. single: one seed.
+        """
+        row = self.row
+        if row["n"] < 2:
+            return "single"
+        reach = float(stats.t.ppf(1 - ALPHA / row["tests"], row["degrees"])) * row["se"] if row["se"] > 0 else 0.0
+        equivalent = abs(row["difference"]) + reach < self.smallest_effect
+        if row["p_holm"] < ALPHA:
+            return "small" if equivalent else "clear"
+        if equivalent:
+            return "equivalent"
+        return "open" if row["both_low"] <= 0 <= row["both_high"] else "likely"
+
+    @property
+    def worse(self) -> bool:
+        """Whether the arm is clearly below the other."""
+        return self.row["difference"] < 0 and self.finding in ("clear", "small")
+
+    @property
+    def sentence(self) -> str:
+        """The claim in words."""
+        row, difference = self.row, self.row["difference"]
+        if self.finding == "single":
+            return f"{self.arm} against {self.reference}: {difference:+.3f}, one seed, no interval."
+        interval = f"[{row['both_low']:+.3f}, {row['both_high']:+.3f}]"
+        holm = f"{p_text(row['p_holm'])} (Holm)"
+        match self.finding:
+            case "clear" | "small":
+                way = "beats" if difference > 0 else "loses to"
+                nothing = f" That is practically nothing: less than {self.smallest_effect:g}."
+                return (
+                    f"{self.arm} {way} {self.reference} by {abs(difference):.3f} {interval}, {holm}."
+                    f"{nothing if self.finding == 'small' else ''}{self._flips()}"
+                )
+            case "equivalent":
+                return (
+                    f"{self.arm} and {self.reference} are equivalent: {difference:+.3f} {interval}, within "
+                    f"{self.smallest_effect:g} of each other by two one-sided tests."
+                )
+            case "likely":
+                return (
+                    f"{self.arm} seems to differ from {self.reference} by {difference:+.3f} {interval}, but not "
+                    f"significantly among the {row['tests']} comparisons of this question, {holm}.{self._advice()}"
+                )
+        return (
+            f"{self.arm} and {self.reference} are not told apart: {difference:+.3f} {interval}, {holm}.{self._advice()}"
+        )
+
+    def _flips(self) -> str:
+        """Whether exact sign flips over seeds agree, which assume less."""
+        if self.row["p_flips"] < ALPHA:
+            return ""
+        least = 2 / 2 ** self.row["n"]
+        why = f", which cannot go below {least:.2g}" if least >= ALPHA else ""
+        return f" Sign flips over the {self.row['n']} seeds alone do not show it: p = {self.row['p_flips']:.2g}{why}."
+
+    def _advice(self) -> str:
+        """How many seeds would settle it, if the difference is what it seems."""
+        row = self.row
+        if row["difference"] == 0:
+            return ""
+        if pd.isna(row["seeds_needed"]):
+            return f" If that is all there is between them, {MOST_SEEDS} seeds would not tell."
+        if row["seeds_needed"] <= row["n"]:
+            return ""
+        least, most = (
+            "more than 1000" if pd.isna(row[name]) else str(row[name]) for name in ("seeds_least", "seeds_most")
+        )
+        return (
+            f" {row['n']} seeds cannot tell these two apart; {row['seeds_needed']} would, if the difference is what it "
+            f"seems ({least} to {most} by its 80% interval)."
+        )
+
+
+def p_text(p: float) -> str:
+    """A p value in words."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def claims_of(comparisons: pd.DataFrame, names: dict[str, str], smallest_effect: float) -> list[Claim]:
+    """The claims on test mAP, largest difference first within each question.
+
+    Args:
+        comparisons: Rows of one group of arms.
+        names: What arms are called in sentences.
+        smallest_effect: See Claim.
+    """
+    rows = comparisons[comparisons.metric == RESULT]
+    questions = list(dict.fromkeys(rows.question))
+    ordered = rows.assign(place=rows.question.map(questions.index)).sort_values(
+        ["place", "difference"], ascending=[True, False], kind="stable"
+    )
+    records: Iterable[dict[str, Any]] = ordered.drop(columns="place").to_dict("records")  # type: ignore[assignment]
+    return [Claim(names[row["arm"]], names[row["reference"]], row, smallest_effect) for row in records]

@@ -1,0 +1,143 @@
+"""Summaries of arms and their contrasts, over seeds and over queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nsh_core.measures import RESULT, SELECTION, Place, measures
+from study.analysis.crossed import Crossed, crossed
+from study.analysis.power import seeds_needed
+from study.analysis.statistics import compare_paired, holm, mean_interval
+from study.plan.contrast import Contrast
+
+# The columns of a per-query table that measures are means of.
+_BY_QUERY = {RESULT: "test", SELECTION: "val"}
+SUMMARY = ["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high", "se_queries", "both_low", "both_high"]
+_SEEDS = ["seeds_least", "seeds_needed", "seeds_most"]
+COMPARISONS = [
+    "question", "group", "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "se_seeds", "se_queries",
+    "se", "degrees", "both_low", "both_high", "p_flips", "p", "tests", "p_holm", "correlation", "effect_size",
+    *_SEEDS,
+]  # fmt: skip
+
+
+class ByQuery:
+    """Values of a measure by arm, seed and query.
+
+    Args:
+        per_query: As in Tables.
+        metric: Name of the measure.
+    """
+
+    def __init__(self, per_query: pd.DataFrame, metric: str) -> None:
+        self._values: dict[tuple[str, int], npt.NDArray[np.float16]] = {}
+        if metric in _BY_QUERY:
+            keys = zip(per_query.arm, per_query.seed, strict=True)
+            self._values = dict(zip(keys, per_query[_BY_QUERY[metric]], strict=True))
+
+    def of(self, arm: str, seeds: Iterable[int]) -> npt.NDArray[np.float64] | None:
+        """The values [S, Q] of an arm on seeds; none where they are not known."""
+        rows = [self._values.get((arm, seed)) for seed in seeds]
+        known = [row for row in rows if row is not None]
+        return np.stack(known).astype(float) if known and len(known) == len(rows) else None
+
+
+def summarize(trials: pd.DataFrame, per_query: pd.DataFrame) -> pd.DataFrame:
+    """Each arm's mean of each measure.
+
+    Args:
+        trials: Complete final trials.
+        per_query: As in Tables.
+
+    Returns:
+        arm, metric, n, mean, sd; ci_low and ci_high, the 95% interval over seeds; se_queries, both_low and both_high,
+        the interval over seeds and queries, that over seeds alone where queries are not known one by one. Arms and
+        measures in their order.
+    """
+    rows = []
+    by_query = {name: ByQuery(per_query, name) for name in _BY_QUERY}
+    for arm, group in trials.groupby("arm", sort=False):
+        for metric in [one.name for one in measures() if one.name in group]:
+            known = group.set_index("seed")[metric].dropna()
+            values = known.to_numpy(float)
+            if len(values):
+                deviation = values.std(ddof=1) if len(values) > 1 else np.nan
+                queries = by_query[metric].of(str(arm), known.index) if metric in by_query else None
+                # AP of single queries is kept in half precision, its mean is not.
+                both = replace(crossed(values if queries is None else queries), mean=values.mean())
+                ends = *mean_interval(values), both.se_queries, *both.interval()
+                rows.append((arm, metric, len(values), values.mean(), deviation, *ends))
+    return pd.DataFrame(rows, columns=SUMMARY)
+
+
+def compare(
+    trials: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    per_query: pd.DataFrame,
+    metrics: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Pairs of arms on the seeds, and the queries, that they share.
+
+    A family of tests, over which Holm's adjustment runs, is the contrasts of a question within a group, for each
+    measure alone.
+
+    Args:
+        trials: Complete final trials.
+        contrasts: The pairs.
+        per_query: As in Tables.
+        metrics: Names of measures; none: those that the catalogue compares.
+
+    Returns:
+        question, group, arm, reference, metric, n; difference; ci_low and ci_high, its 95% interval over seeds;
+        se_seeds, se_queries, se and degrees, as in Crossed; both_low and both_high, the interval over seeds and
+        queries; p_flips, of exact sign flips over seeds; p, of the t test of `se`; tests, the size of the family;
+        p_holm, p adjusted for it; correlation of the two over seeds; effect_size, d_z over seeds; seeds_least,
+        seeds_needed and seeds_most, see study.analysis.power.
+    """
+    if metrics is None:
+        metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
+    rows = []
+    for metric in metrics:
+        table = trials.pivot(index="seed", columns="arm", values=metric)
+        by_query = ByQuery(per_query, metric)
+        for _, family in groupby(contrasts, lambda one: (one.question, one.group)):
+            known = [one for one in (_compared(one, metric, table, by_query) for one in family) if one is not None]
+            adjusted = holm(np.array([estimate.p for _, estimate in known]))
+            for (row, estimate), p in zip(known, adjusted, strict=True):
+                count = int(row["n"])
+                needed = seeds_needed(estimate, count, len(known)) if count > 1 else (None, None, None)
+                rows.append(row | {"tests": len(known), "p_holm": p} | dict(zip(_SEEDS, needed, strict=True)))
+    return pd.DataFrame(rows, columns=COMPARISONS).astype(dict.fromkeys(_SEEDS, "Int64"))
+
+
+def _compared(
+    contrast: Contrast, metric: str, table: pd.DataFrame, by_query: ByQuery
+) -> tuple[dict[str, Any], Crossed] | None:
+    """The row of a contrast, but for its family, and its difference; none where the two share no seed."""
+    if contrast.arm not in table or contrast.reference not in table:
+        return None
+    both = table[[contrast.arm, contrast.reference]].dropna()
+    if both.empty:
+        return None
+    values, reference = (both[name].to_numpy(float) for name in (contrast.arm, contrast.reference))
+    one, other = (by_query.of(name, both.index) for name in (contrast.arm, contrast.reference))
+    estimate = crossed(values - reference if one is None or other is None else one - other)
+    paired = compare_paired(values, reference)
+    estimate = replace(estimate, mean=paired.difference)
+    low, high = estimate.interval()
+    varies = len(both) > 2 and values.std() > 0 and reference.std() > 0
+    row = {
+        "question": contrast.question, "group": contrast.group, "arm": contrast.arm, "reference": contrast.reference,
+        "metric": metric, "n": len(both), "difference": paired.difference, "ci_low": paired.low, "ci_high": paired.high,
+        "se_seeds": estimate.se_seeds, "se_queries": estimate.se_queries, "se": estimate.se,
+        "degrees": estimate.degrees, "both_low": low, "both_high": high, "p_flips": paired.p, "p": estimate.p,
+        "correlation": np.corrcoef(values, reference)[0, 1] if varies else np.nan, "effect_size": paired.effect_size,
+    }  # fmt: skip
+    return row, estimate

@@ -1,0 +1,147 @@
+"""Means over seeds and queries, both of them a sample: two-way crossed variance components.
+
+A value of seed s and query q is taken as mu + a_s + b_q + e_sq, all three of mean 0. With v_S and v_Q the variances of
+the mean that seed means and query means show by themselves, which both hold that of e once, the variance of the mean is
+v_S + v_Q - v_E (Searle, Casella & McCulloch, Variance Components, 1992, ch. 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from study.analysis.statistics import ALPHA
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """A mean over S seeds and Q queries.
+
+    Attributes:
+        mean: Over both.
+        se_seeds: Standard error over seeds, of these queries; NaN for a single seed.
+        se_queries: Standard error over queries, of these seeds; NaN where queries are not known one by one.
+        se: Standard error over seeds and queries; over seeds alone where queries are not known.
+        degrees: Of Student's t for `se` (Satterthwaite).
+    """
+
+    mean: float
+    se_seeds: float
+    se_queries: float
+    se: float
+    degrees: float
+
+    def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
+        """Interval of the mean over seeds and queries by Student's t; NaN for a single seed.
+
+        Args:
+            alpha: 1 minus its confidence.
+        """
+        reach = float(stats.t.ppf(1 - alpha / 2, self.degrees)) * self.se if self.se > 0 else self.se
+        return self.mean - reach, self.mean + reach
+
+    @property
+    def p(self) -> float:
+        """Of a two-sided t test of a mean of 0."""
+        if self.se == 0:
+            return 1.0 if self.mean == 0 else 0.0
+        return float(2 * stats.t.sf(abs(self.mean) / self.se, self.degrees))
+
+
+def crossed(values: npt.ArrayLike) -> Crossed:
+    """The mean of values over seeds and queries with its uncertainty.
+
+    Args:
+        values: [S, Q], or [S] where queries are not known one by one.
+    """
+    table = np.asarray(values, dtype=float)
+    by_seed = table if table.ndim == 1 else table.mean(axis=1)
+    seeds = len(by_seed)
+    mean = float(by_seed.mean())
+    v_seeds = float(by_seed.var(ddof=1)) / seeds if seeds > 1 else float("nan")
+    if table.ndim == 1 or table.shape[1] < 2:
+        return Crossed(mean, v_seeds**0.5, float("nan"), v_seeds**0.5, seeds - 1)
+    by_query = table.mean(axis=0)
+    queries = len(by_query)
+    v_queries = float(by_query.var(ddof=1)) / queries
+    if seeds < 2:
+        return Crossed(mean, float("nan"), v_queries**0.5, float("nan"), 0)
+    rest = table - by_seed[:, None] - by_query + mean
+    v_rest = float((rest**2).sum()) / ((seeds - 1) * (queries - 1)) / (seeds * queries)
+    # Less than what one of the two alone shows is a matter of chance.
+    variance = max(v_seeds + v_queries - v_rest, v_seeds, v_queries)
+    parts = v_seeds**2 / (seeds - 1) + v_queries**2 / (queries - 1)
+    degrees = variance**2 / parts if parts > 0 else seeds - 1
+    return Crossed(mean, v_seeds**0.5, v_queries**0.5, variance**0.5, max(degrees, seeds - 1))
+
+
+def chosen_p(values: Values, chosen: int, draws: int = 4000) -> Values:
+    """How far each arm is from one that was chosen for being the best, adjusted for the choice.
+
+    The largest |t| of all pairs of arms, seeds and queries both samples, is drawn under equal means by a parametric
+    bootstrap; an arm's p is the share of draws above its own |t| against the chosen one. The chosen arm may be any: the
+    family holds every pair. Seeds are drawn from a normal distribution of each arm's own spread around the seed's
+    common level, queries from their covariance; the variances of pairs are estimated anew in each draw, as in the data.
+
+    Args:
+        values: [A, S, Q] of A arms on the same S seeds and Q queries, or [A, S].
+        chosen: Place of the chosen arm.
+        draws: Of the bootstrap.
+
+    Returns:
+        p values [A], 1 for the chosen one; NaN for a single seed.
+    """
+    by_seed = values if values.ndim == 2 else values.mean(axis=2)
+    arms, seeds = by_seed.shape
+    if seeds < 2:
+        return np.full(arms, np.nan)
+    means = by_seed.mean(axis=1)
+    by_query, noise, count = _query_covariances(values)
+    rest = by_seed - by_seed.mean(axis=0) - means[:, None] + means.mean()
+    # What is left of A arms around a common level has (A - 1) / A of its variance.
+    spread = np.sqrt((rest**2).sum(axis=1) / (seeds - 1) * arms / (arms - 1))
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(size=(draws, arms, seeds)) * spread[:, None]
+    levels = drawn.mean(axis=2) + rng.normal(size=(draws, arms)) @ _root(by_query - noise).T
+    largest = np.zeros(draws)
+    observed = np.zeros(arms)
+    for a, b in zip(*np.triu_indices(arms, 1), strict=True):
+        v_queries, v_rest = (one[a, a] + one[b, b] - 2 * one[a, b] for one in (by_query, noise))
+        estimated = v_queries * rng.chisquare(count - 1, draws) / (count - 1)
+        variance = (drawn[:, a] - drawn[:, b]).var(axis=1, ddof=1) / seeds + np.maximum(estimated - v_rest, 0)
+        np.maximum(largest, _ratio(levels[:, a] - levels[:, b], variance), out=largest)
+        if chosen in (a, b):
+            own = (by_seed[a] - by_seed[b]).var(ddof=1) / seeds + max(v_queries - v_rest, 0)
+            observed[b if a == chosen else a] = _ratio(means[a] - means[b], own)
+    return (1 + (largest[:, None] >= observed).sum(axis=0)) / (1 + draws)
+
+
+def _ratio(difference: npt.ArrayLike, variance: npt.ArrayLike) -> Values:
+    """|t|; 0 of equal means, infinite of others without any variance."""
+    size = np.abs(np.asarray(difference, dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(size / np.sqrt(variance), nan=0.0, posinf=np.inf)
+
+
+def _query_covariances(values: Values) -> tuple[Values, Values, int]:
+    """Covariance [A, A] of arm means that query means show, the part of it that is e_sq's, and how many queries."""
+    if values.ndim == 2:
+        nothing = np.zeros((len(values), len(values)))
+        return nothing, nothing, 2
+    _, seeds, queries = values.shape
+    by_query = values.mean(axis=1)
+    rest = values - values.mean(axis=2, keepdims=True) - by_query[:, None] + values.mean(axis=(1, 2), keepdims=True)
+    flat = rest.reshape(len(rest), -1)
+    noise = flat @ flat.T / ((seeds - 1) * (queries - 1)) / seeds
+    return np.cov(by_query) / queries, noise / queries, queries
+
+
+def _root(covariance: Values) -> Values:
+    """A matrix whose product with its transpose is a covariance, negative eigenvalues cut off."""
+    sizes, directions = np.linalg.eigh(covariance)
+    return directions * np.sqrt(np.maximum(sizes, 0.0))
