@@ -21,14 +21,30 @@ def expected_by_budget(results: Results) -> pd.DataFrame:
         results: Of a tuned study.
 
     Returns:
-        Rows b = 1, 2, ..., a column an arm.
+        Rows b = 1, 2, ... up to the trials of one tuning, a column an arm.
     """
     trials = results.tables.trials
     over = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned", "failed"])]
     columns = {arm: expected_best(group[SELECTION].fillna(0.0))[0] for arm, group in over.groupby("arm", sort=False)}
     table = pd.DataFrame({arm: pd.Series(values) for arm, values in columns.items()})
     table.index = pd.RangeIndex(1, len(table) + 1, name="trials")
-    return table
+    return table.iloc[: results.spec.tune.trials] if results.spec.tune else table
+
+
+def found_by_budget(results: Results, arm: str) -> pd.Series:
+    """Best validation mAP that the search of an arm had found after b trials, mean over its tunings.
+
+    Args:
+        results: Of a tuned study.
+        arm: With tuning trials.
+
+    Returns:
+        Values by b = 1, 2, ...
+    """
+    trials = results.tables.trials
+    own = trials[(trials.phase == "tuning") & (trials.arm == arm)]
+    best = own[SELECTION].fillna(0.0).groupby(own.seed).cummax()
+    return best.groupby(own.groupby("seed").cumcount() + 1).mean()
 
 
 def leaders(results: Results, table: pd.DataFrame) -> list[str]:

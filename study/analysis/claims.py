@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,6 +54,13 @@ class Claim:
         return "open" if row["both_low"] <= 0 <= row["both_high"] else "likely"
 
     @property
+    def size(self) -> str:
+        """The difference with its interval."""
+        row = self.row
+        interval = f" [{row['both_low']:+.3f}, {row['both_high']:+.3f}]" if row["n"] > 1 else ", one seed"
+        return f"{row['difference']:+.3f}{interval}"
+
+    @property
     def worse(self) -> bool:
         """Whether the arm is clearly below the other."""
         return self.row["difference"] < 0 and self.finding in ("clear", "small")
@@ -64,7 +71,7 @@ class Claim:
         row, difference = self.row, self.row["difference"]
         if self.finding == "single":
             return f"{self.arm} against {self.reference}: {difference:+.3f}, one seed, no interval."
-        interval = f"[{row['both_low']:+.3f}, {row['both_high']:+.3f}]"
+        interval = self.size.partition(" ")[2]
         holm = f"{p_text(row['p_holm'])} (Holm)"
         match self.finding:
             case "clear" | "small":
@@ -112,6 +119,26 @@ class Claim:
             f" {row['n']} seeds cannot tell these two apart; {row['seeds_needed']} would, if the difference is what it "
             f"seems ({least} to {most} by its 80% interval)."
         )
+
+
+def answer(claims: Sequence[Claim]) -> str:
+    """What the claims of a family come to, in a sentence: who beats whom, what is level, what is open.
+
+    Args:
+        claims: Of one family.
+    """
+    beaten: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim.finding in ("clear", "small"):
+            winner, loser = (claim.reference, claim.arm) if claim.worse else (claim.arm, claim.reference)
+            beaten.setdefault(winner, []).append(f"{loser} by {abs(claim.row['difference']):.3f}")
+    parts = [f"{winner} beats {', '.join(losers)}" for winner, losers in beaten.items()]
+    for word, findings in (("equivalent", ("equivalent",)), ("not told apart", ("open", "likely", "single"))):
+        pairs = [f"{one.arm} and {one.reference} ({one.size})" for one in claims if one.finding in findings]
+        if pairs:
+            parts.append(f"{word}: {', '.join(pairs)}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if not beaten else f"{text}."
 
 
 def p_text(p: float) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from nsh_core.measures import RESULT, SELECTION
-from study.analysis.claims import Claim, claims_of
+from study.analysis.claims import Claim, answer, claims_of
 from study.analysis.comparisons import ByQuery
 from study.analysis.crossed import chosen_p
+from study.analysis.effects import in_words, main_effects
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA
 from study.analysis.tables import OVER
 
 _MOST_NAMED = 6
-_MOST_SENTENCES = 3
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def decide(results: Results) -> Verdict:
             verdict.families.extend(group.families)
             verdict.best.add(group.best)
             verdict.tied.update(group.tied)
-    return verdict
+    effects = main_effects(results) if results.spec.asks == "factors" else None
+    return verdict if effects is None else replace(verdict, headlines=[in_words(effects)])
 
 
 def _front_headlines(results: Results) -> list[str]:
@@ -126,7 +127,8 @@ class _Group:
     def headline(self) -> str:
         """The answer to each question that the study names, and the best arm."""
         best = self.names[self.best]
-        parts = self._answers() if self.results.spec.comparisons else []
+        named = self.families if self.results.spec.comparisons else []
+        parts = [f"{family.title.removeprefix(self.start)} {answer(family.claims)}" for family in named]
         parts.append(
             f"{best} is best on the validation queries: test {self.results.map_name} "
             f"{_estimate(self.results, self.best)}."
@@ -134,19 +136,10 @@ class _Group:
         if not self.results.spec.comparisons:
             parts += self._against_reference()
         if self.tied:
-            named = [name for arm, name in self.names.items() if arm in self.tied]
-            more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-            parts.append(f"Not told apart from {best}: {', '.join(named[:_MOST_NAMED])}{more}.")
+            tied = [name for arm, name in self.names.items() if arm in self.tied]
+            more = f" and {len(tied) - _MOST_NAMED} more" if len(tied) > _MOST_NAMED else ""
+            parts.append(f"Not told apart from {best}: {', '.join(tied[:_MOST_NAMED])}{more}.")
         return self.start + " ".join(parts)
-
-    def _answers(self) -> list[str]:
-        answers = []
-        for family in self.families:
-            sentences = [claim.sentence for claim in family.claims[:_MOST_SENTENCES]]
-            more = len(family.claims) - len(sentences)
-            sentences += [f"So many more comparisons answer this: {more}."] if more else []
-            answers.append(f"{family.title.removeprefix(self.start)} {' '.join(sentences)}")
-        return answers
 
     def _against_reference(self) -> list[str]:
         reference = self.names[self.reference]
@@ -198,6 +191,10 @@ def _cautions(results: Results) -> list[str]:
         notes.append(
             f"With {seeds} seeds exact sign flips cannot go below p = {2 / 2**seeds:.3g}: what is called clear rests "
             "on seed means being near normal; run more seeds."
+        )
+    if results.mode.tunes and not (results.spec.tune and results.spec.tune.each_seed):
+        notes.append(
+            "Each arm was tuned once: intervals leave out what another tuning, with another seed, would have chosen."
         )
     if results.tables.per_query.empty:
         notes.append("AP of single queries was not kept: intervals are over seeds alone, of these very queries.")

@@ -88,13 +88,14 @@ class Mode(ABC):
             UserError: The settings of the arm do not fit.
         """
 
-    def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial]) -> list[PlannedTrial]:
+    def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial], repeat: int = 0) -> list[PlannedTrial]:
         """The next tuning trials of an arm whose tuning trials so far are all over.
 
         Args:
             plan: So far.
             arm: Of its spec.
             trials: Its tuning trials.
+            repeat: Which of the arm's tunings they are of.
 
         Returns:
             A round of them; none in a mode that knows no rounds.

@@ -54,15 +54,23 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
     more: list[PlannedTrial] = []
     tuned: dict[str, list[PlannedTrial]] = {}
     for arm in spec.arms:
-        trials = [trial for trial in plan.trials if trial.tuning and trial.arm == arm]
-        if not trials or any(trial.config.digest() not in finished for trial in trials):
-            continue
-        if len(trials) < spec.tune.trials:
-            more += spec.how.next_trials(plan, arm, [finished[trial.config.digest()] for trial in trials])
-        else:
-            tuned[arm.name] = trials
+        tunings: dict[int, list[PlannedTrial]] = {}
+        for trial in plan.trials:
+            if trial.tuning and trial.arm == arm:
+                tunings.setdefault(trial.seed - spec.tune.seed, []).append(trial)
+        complete = []
+        for repeat, trials in tunings.items():
+            over = [finished[digest] for trial in trials if (digest := trial.config.digest()) in finished]
+            if len(over) == len(trials) < spec.tune.trials:
+                more += spec.how.next_trials(plan, arm, over, repeat)
+            elif len(over) == len(trials):
+                complete += trials
+        if tunings and len(complete) == sum(map(len, tunings.values())):
+            tuned[arm.name] = complete
     more += spec.how.final_trials(plan, tuned, finished)
     places = [arm.levels for arm in spec.arms]
-    trials = [*plan.trials, *(trial for trial in more if trial not in plan.trials)]
+    known = {(trial.arm.name, trial.tuning, trial.config.digest()) for trial in plan.trials}
+    new = [trial for trial in more if (trial.arm.name, trial.tuning, trial.config.digest()) not in known]
+    trials = [*plan.trials, *new]
     trials.sort(key=lambda trial: (not trial.tuning, places.index(trial.arm.levels)))
     return replace(plan, trials=tuple(trials))

@@ -42,6 +42,11 @@ class Tuning(BaseModel):
     sampler: Literal["tpe", "gp", "halton"] = Field(
         "tpe", description="tpe and gp learn from earlier rounds; halton is quasi-random"
     )
+    each_seed: bool = Field(
+        False,
+        description="mode tuned: tune anew for each seed of the final runs, so that intervals hold what tuning leaves "
+        "to chance",
+    )
     prune: bool = Field(
         True, description="tpe and gp: stop a trial that is below the median of earlier rounds at the same epoch"
     )
@@ -72,6 +77,9 @@ class StudySpec(BaseModel):
         default_factory=dict,
         description="question to pairs [arm, arm that it is compared with], by their names within groups: the "
         "contrasts that the study is about; without any, each arm against its reference",
+    )
+    asks: Literal["arms", "factors"] = Field(
+        "arms", description="what the headline answers: which arm is best, or what each factor is worth"
     )
     smallest_effect: float = Field(0.005, gt=0, lt=1, description="mAP below which a difference is practically nothing")
     mode: Annotated[str, _known_in(MODES)] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -93,19 +93,25 @@ class Plan:
             raise UserError(f"study {self.spec.name}, arm {arm.name!r}: {error}") from None
 
     def finals(
-        self, arm: Arm, layers: Sequence[Mapping[str, Any]], tuned: dict[str, Any] | None = None
+        self,
+        arm: Arm,
+        layers: Sequence[Mapping[str, Any]],
+        tuned: dict[str, Any] | None = None,
+        seeds: Iterable[int] | None = None,
     ) -> list[PlannedTrial]:
-        """An arm with every seed.
+        """An arm with its seeds.
 
         Args:
             arm: Of the study.
             layers: As for config.
             tuned: What tuning chose among these settings.
+            seeds: Instead of all of the plan's.
 
         Raises:
             UserError: The settings do not fit.
         """
-        return [PlannedTrial(arm, self.config(arm, *layers, {"seed": seed}), tuned or {}) for seed in range(self.seeds)]
+        seeds = range(self.seeds) if seeds is None else seeds
+        return [PlannedTrial(arm, self.config(arm, *layers, {"seed": seed}), tuned or {}) for seed in seeds]
 
 
 def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:

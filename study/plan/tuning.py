@@ -11,6 +11,7 @@ from nsh_core.methods import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm
 from study.plan.sampling import STARTUP, FinishedTrial, halton_points, prune_below, suggest
+from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
 Layers = Sequence[Mapping[str, Any]]
@@ -28,8 +29,21 @@ def search_space(default: Config, fixed: Collection[str], more: Mapping[str, Ran
     return {name: span for name, span in space.items() if name not in fixed}
 
 
+def check_tuned_once(spec: StudySpec) -> None:
+    """Looks whether a spec tunes each arm once.
+
+    Args:
+        spec: In a mode that knows no repeats.
+
+    Raises:
+        ValueError: It tunes anew for each seed.
+    """
+    if spec.tune is not None and spec.tune.each_seed:
+        raise ValueError(f"mode {spec.mode} tunes once: leave out tune.each_seed, or take mode tuned")
+
+
 def first_round(
-    plan: Plan, arm: Arm, space: Mapping[str, Range], layers: Layers, at_once: bool = False
+    plan: Plan, arm: Arm, space: Mapping[str, Range], layers: Layers, at_once: bool = False, repeat: int = 0
 ) -> list[PlannedTrial]:
     """The defaults and points of a Halton sequence: all trials, or the first round of a sampler that learns.
 
@@ -39,6 +53,7 @@ def first_round(
         space: What tuning may change; nothing is tuned where it is empty.
         layers: Settings that the trial's own replace.
         at_once: Whether all trials come at once with any sampler.
+        repeat: Which of the arm's tunings this is.
 
     Raises:
         UserError: The settings do not fit.
@@ -48,11 +63,17 @@ def first_round(
         return []
     at_once = at_once or tune.sampler == "halton"
     count = tune.trials if at_once else min(tune.trials, STARTUP)
-    return _trials(plan, arm, layers, [{}, *halton_points(space, count - 1, _stream(plan, arm))], {})
+    samples = [{}, *halton_points(space, count - 1, _stream(plan, arm, repeat))]
+    return _trials(plan, arm, layers, samples, {}, repeat)
 
 
 def next_round(
-    plan: Plan, arm: Arm, space: Mapping[str, Range], layers: Layers, trials: Sequence[FinishedTrial]
+    plan: Plan,
+    arm: Arm,
+    space: Mapping[str, Range],
+    layers: Layers,
+    trials: Sequence[FinishedTrial],
+    repeat: int = 0,
 ) -> list[PlannedTrial]:
     """What the sampler suggests after all rounds before.
 
@@ -62,23 +83,26 @@ def next_round(
         space: As for first_round.
         layers: As for first_round.
         trials: All rounds before.
+        repeat: As for first_round.
     """
     tune = plan.spec.tune
     assert tune is not None
     default = plan.config(arm, *layers)
     defaults = {name: default.value_of(name) for name in space}
-    suggested = suggest(tune.sampler, space, defaults, trials, tune.trials - len(trials), _stream(plan, arm))
-    return _trials(plan, arm, layers, suggested, prune_below(trials) if tune.prune else {})
+    stream = _stream(plan, arm, repeat)
+    suggested = suggest(tune.sampler, space, defaults, trials, tune.trials - len(trials), stream)
+    return _trials(plan, arm, layers, suggested, prune_below(trials) if tune.prune else {}, repeat)
 
 
 def _trials(
-    plan: Plan, arm: Arm, layers: Layers, samples: Sequence[dict[str, Any]], below: dict[int, float]
+    plan: Plan, arm: Arm, layers: Layers, samples: Sequence[dict[str, Any]], below: dict[int, float], repeat: int
 ) -> list[PlannedTrial]:
     assert plan.spec.tune is not None
-    seed = {"seed": plan.spec.tune.seed}
+    seed = {"seed": plan.spec.tune.seed + repeat}
     return [PlannedTrial(arm, plan.config(arm, *layers, sample | seed), sample, True, below) for sample in samples]
 
 
-def _stream(plan: Plan, arm: Arm) -> int:
+def _stream(plan: Plan, arm: Arm, repeat: int) -> int:
     """The random stream of an arm's tuning."""
-    return int.from_bytes(hashlib.sha256(f"{plan.spec.name} {arm.name}".encode()).digest()[:8])
+    name = f"{plan.spec.name} {arm.name}" + (f" {repeat}" if repeat else "")
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])

@@ -96,8 +96,18 @@ def tuned_settings(results: Results) -> list[tuple[str, str]]:
     trials = results.tables.trials
     tuned = set(trials[trials.phase == "tuning"].arm) if results.mode.compares else set(results.arms)
     lines = []
-    for arm, text in results.done.groupby("arm", sort=False).tuned.first().items():
+    for arm, texts in results.done.groupby("arm", sort=False).tuned:
         if arm in tuned:
-            settings = ", ".join(f"{name} = {value}" for name, value in json.loads(text).items())
-            lines.append((str(arm), settings or "the defaults"))
+            chosen = [json.loads(text) for text in (texts if results.spec.tune.each_seed else texts.iloc[:1])]
+            names = dict.fromkeys(name for settings in chosen for name in settings)
+            parts = [f"{name} = {_span([one[name] for one in chosen if name in one])}" for name in names]
+            untouched = sum(not settings for settings in chosen)
+            if untouched:
+                parts.append("the defaults" + (f" in {untouched} of {len(chosen)} tunings" if len(chosen) > 1 else ""))
+            lines.append((str(arm), ", ".join(parts)))
     return lines
+
+
+def _span(values: list[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"

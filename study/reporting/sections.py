@@ -10,6 +10,8 @@ from nsh_core.files import write_atomically
 from nsh_core.measures import MEASURES
 from study.analysis.across import across, blocks
 from study.analysis.budget import expected_by_budget, leaders, shown_budgets
+from study.analysis.claims import p_text
+from study.analysis.effects import main_effects
 from study.analysis.label_free import called, rank_correlations
 from study.analysis.results import Results
 from study.reporting.figures.critical_difference import ACROSS, diagram
@@ -23,7 +25,29 @@ def sections_of(results: Results) -> list[Section]:
     Args:
         results: Of the study.
     """
-    return [section for section in (_front(results), _budget(results), _label_free(results)) if section is not None]
+    sections = _effects(results), _front(results), _budget(results), _label_free(results)
+    return [section for section in sections if section is not None]
+
+
+def _effects(results: Results) -> Section | None:
+    """What each factor is worth, where a study has several."""
+    found = main_effects(results)
+    if found is None:
+        return None
+    rows = []
+    for effect in found.effects:
+        low, high = effect.difference.interval()
+        size = f"{effect.difference.mean:+.3f}" + ("" if isnan(low) else f" [{low:+.3f}, {high:+.3f}]")
+        p = "" if isnan(effect.p_holm) else p_text(effect.p_holm)
+        share = f"{100 * found.shares[effect.factor]:.0f}%"
+        rows.append([effect.factor, f"{effect.level} against {effect.reference}", size, p, share])
+    rest = 100 * (1 - sum(found.shares.values()))
+    note = (
+        f"Differences in test {results.map_name}, mean over all levels of the other factors, with 95% intervals over "
+        "seeds and queries; p adjusted by Holm over the levels of a factor. The last column is the factor's share of "
+        f"the variance of the arms' means; {rest:.0f}% are interactions: there an effect depends on the other factors."
+    )
+    return Section("What each factor is worth", [note], ["factor", "level", "difference", "p (Holm)", "share"], rows)
 
 
 def _front(results: Results) -> Section | None:
@@ -53,7 +77,7 @@ def _budget(results: Results) -> Section | None:
     ]
     columns = ["arm", *(f"{b} {'trial' if b == 1 else 'trials'}" for b in budgets)]
     note = (
-        f"Best validation {results.map_name} expected after so many tuning trials, had they come in any order (Dodge "
+        f"Best validation {results.map_name} expected of so many tuning trials, drawn at random from all (Dodge "
         "et al. 2019); pruned ones count with the value at which they were stopped."
     )
     return Section("With a smaller tuning budget", [*leaders(results, table), note], columns, rows)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from typing_extensions import override
+
 from study.plan.arm import Arm, short
 from study.plan.mode import Finished, Mode
 from study.plan.sampling import FinishedTrial, best_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
-from study.plan.tuning import first_round, next_round, search_space
+from study.plan.tuning import check_tuned_once, first_round, next_round, search_space
 
 
 class OneFactor(Mode):
@@ -22,7 +24,8 @@ class OneFactor(Mode):
     figures = ("one_factor", "budget", "importance")
 
     def check(self, spec: StudySpec) -> None:
-        """There is one reference, so nothing can be compared within levels."""
+        """There is one reference, tuned once, so nothing can be compared within levels."""
+        check_tuned_once(spec)
         if spec.within:
             raise ValueError(f"mode one_factor has one reference, the tuned one: leave out within = {spec.within}")
 
@@ -51,7 +54,8 @@ class OneFactor(Mode):
             return []
         return first_round(plan, arm, self._space(plan), [_reference(plan.spec)]) or self._finals(plan, {})
 
-    def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial]) -> list[PlannedTrial]:
+    @override
+    def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial], repeat: int = 0) -> list[PlannedTrial]:
         """What the sampler suggests after all rounds before."""
         return next_round(plan, arm, self._space(plan), [_reference(plan.spec)], trials)
 

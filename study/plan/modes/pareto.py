@@ -14,7 +14,7 @@ from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
-from study.plan.tuning import first_round, search_space
+from study.plan.tuning import check_tuned_once, first_round, search_space
 
 FRONT_MOST = 12
 
@@ -31,7 +31,8 @@ class Pareto(Mode):
     figures = ("pareto",)
 
     def check(self, spec: StudySpec) -> None:
-        """There are no contrasts: the arms only divide what is explored."""
+        """There are no contrasts: the arms only divide what is explored, once."""
+        check_tuned_once(spec)
         if spec.comparisons:
             raise ValueError("mode pareto compares no arms with one another: leave out comparisons")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from typing_extensions import override
+
 from nsh_core.methods import Range
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
@@ -21,22 +23,32 @@ class Tuned(Mode):
 
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """The first round of tuning, or the final trials of an arm that has nothing to tune."""
-        return first_round(plan, arm, _space(plan, arm), [arm.overrides]) or plan.finals(arm, [arm.overrides])
+        space, layers = _space(plan, arm), [arm.overrides]
+        repeats = range(plan.seeds if plan.spec.tune and plan.spec.tune.each_seed else 1)
+        rounds = [first_round(plan, arm, space, layers, repeat=repeat) for repeat in repeats]
+        return [trial for one in rounds for trial in one] or plan.finals(arm, layers)
 
-    def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial]) -> list[PlannedTrial]:
+    @override
+    def next_trials(self, plan: Plan, arm: Arm, trials: Sequence[FinishedTrial], repeat: int = 0) -> list[PlannedTrial]:
         """What the sampler suggests after all rounds before."""
-        return next_round(plan, arm, _space(plan, arm), [arm.overrides], trials)
+        return next_round(plan, arm, _space(plan, arm), [arm.overrides], trials, repeat)
 
     def final_trials(
         self, plan: Plan, tuned: Mapping[str, Sequence[PlannedTrial]], finished: Finished
     ) -> list[PlannedTrial]:
-        """The best configuration of each arm whose tuning is over."""
+        """The best configuration of each arm whose tuning is over, of each of its tunings with its own seed."""
+        assert plan.spec.tune is not None
         finals = []
         for trials in tuned.values():
-            best = best_of([finished[trial.config.digest()] for trial in trials])
-            if best is not None:
-                arm = trials[0].arm
-                finals += plan.finals(arm, [arm.overrides, best], best)
+            arm = trials[0].arm
+            by_tuning: dict[int, list[PlannedTrial]] = {}
+            for trial in trials:
+                by_tuning.setdefault(trial.seed - plan.spec.tune.seed, []).append(trial)
+            for repeat, own in by_tuning.items():
+                best = best_of([finished[trial.config.digest()] for trial in own])
+                if best is not None:
+                    seeds = [repeat] if plan.spec.tune.each_seed else None
+                    finals += plan.finals(arm, [arm.overrides, best], best, seeds)
         return finals
 
 

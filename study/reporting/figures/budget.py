@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from study.analysis.budget import expected_by_budget
+from study.analysis.budget import expected_by_budget, found_by_budget
 from study.analysis.results import Results
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import legend_below
@@ -17,8 +17,8 @@ _NEAR = 0.75
 
 
 @study_figure(
-    "Best validation mAP by tuning budget: expected if the trials had come in any order (Dodge et al. 2019); "
-    "dotted: what the search had found by then."
+    "Best validation mAP by tuning budget: expected of so many of the trials, drawn at random (Dodge et al. 2019); "
+    "dotted: what the search had found by then, mean over its repeats."
 )
 def budget(results: Results) -> Figure | None:
     """Best validation mAP expected of so many tuning trials, an arm a line; dotted: what the search had found.
@@ -33,14 +33,13 @@ def budget(results: Results) -> Figure | None:
     if len(table) < 2:
         return None
     arms = table.max().sort_values(ascending=False).index[:_MOST]
-    trials = results.tables.trials
     palette = dict(zip(arms, sns.color_palette("husl" if len(arms) > 10 else "colorblind", len(arms)), strict=True))
     figure, axis = plt.subplots(figsize=(5.5, 4.0), layout="constrained")
     shown = [arm for arm in arms if table[arm].max() >= _NEAR * table.max().max()]
     for arm in arms:
-        found = trials[(trials.phase == "tuning") & (trials.arm == arm)].val_map.fillna(0.0).cummax()
+        found = found_by_budget(results, arm)
         axis.plot(table.index, table[arm], color=palette[arm], label=arm if arm in shown else f"{arm} (below)")
-        axis.plot(range(1, len(found) + 1), found, color=palette[arm], ls=":", lw=1, drawstyle="steps-post")
+        axis.plot(found.index, found, color=palette[arm], ls=":", lw=1, drawstyle="steps-post")
     axis.set(xlabel="tuning trials", ylabel=f"best validation {results.map_name}")
     # An arm far below would leave the others no room.
     low, high = table[shown].min().min(), table[shown].max().max()

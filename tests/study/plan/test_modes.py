@@ -101,6 +101,50 @@ def test_final_trials_carry_the_best_settings_and_fresh_seeds(spec):
     assert "method=nsh, code_length=12" in arms
 
 
+def test_each_seed_can_have_a_tuning_of_its_own(tmp_path):
+    (tmp_path / "tuned.yaml").write_text(SPEC.replace("sampler: halton", "sampler: halton, each_seed: true"))
+    spec = load_spec(str(tmp_path / "tuned.yaml"))
+    plan = make_plan(spec)
+    arm = "method=nsh, code_length=8"
+    tries = [trial for trial in plan.trials if trial.arm.name == arm]
+    assert [trial.seed for trial in tries] == [77, 77, 77, 78, 78, 78]
+    assert tries[0].tuned == tries[3].tuned == {}
+    assert len({json.dumps(trial.tuned) for trial in tries}) == 5
+    # The first tuning is that of a study that tunes once.
+    once = make_plan(spec.model_copy(update={"tune": spec.tune.model_copy(update={"each_seed": False})}))
+    assert tries[:3] == [trial for trial in once.trials if trial.arm.name == arm]
+    best = {tries[1].config.digest(), tries[5].config.digest()}
+    tried = over(plan, lambda trial: 0.6 if trial.config.digest() in best else 0.5)
+    finals = [trial for trial in extended(plan, tried).trials if trial.arm.name == arm and not trial.tuning]
+    assert [(trial.seed, trial.tuned) for trial in finals] == [(0, tries[1].tuned), (1, tries[5].tuned)]
+    # The arm waits for all of its tunings.
+    del tried[tries[5].config.digest()]
+    assert arm not in {trial.arm.name for trial in extended(plan, tried).trials if not trial.tuning}
+    # Arms without a search have one final run a seed, and no tuning.
+    shallow = [trial for trial in plan.trials if trial.config.method.name == "lsh"]
+    assert [(trial.seed, trial.tuning) for trial in shallow] == [(0, False), (1, False)] * 2
+
+
+def test_other_modes_tune_once(tmp_path):
+    text = SPEC.replace("within: [code_length]\n", "mode: pareto\n").replace("seed: 77", "seed: 77, each_seed: true")
+    (tmp_path / "tuned.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"mode pareto tunes once: leave out tune.each_seed, or take mode tuned"):
+        load_spec(str(tmp_path / "tuned.yaml"))
+
+
+def test_rounds_of_several_tunings_go_on_by_themselves(tmp_path):
+    text = SPEC.replace("{trials: 3, seed: 77, sampler: halton}", "{trials: 10, seed: 77, each_seed: true}")
+    (tmp_path / "tuned.yaml").write_text(text)
+    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")))
+    arm = "method=nsh, code_length=8"
+    first = [trial for trial in plan.trials if trial.arm.name == arm]
+    assert [trial.seed for trial in first] == [77] * 8 + [78] * 8
+    tried = over(plan)
+    del tried[first[8].config.digest()]
+    later = [trial for trial in extended(plan, tried).trials if trial.arm.name == arm]
+    assert [trial.seed for trial in later if trial not in first] == [77, 77]
+
+
 def test_an_arm_of_which_all_tries_failed_has_no_final_trials(spec):
     plan = make_plan(spec)
     finals = [trial for trial in extended(plan, over(plan, state="failed")).trials if not trial.tuning]

@@ -1,0 +1,130 @@
+"""Main effects: what a level of a factor is worth, over all levels of the other factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nsh_core.measures import RESULT
+from study.analysis.comparisons import ByQuery
+from study.analysis.crossed import Crossed, crossed
+from study.analysis.results import Results
+from study.analysis.statistics import ALPHA, holm
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A level of a factor against the reference's level, mean over all levels of the other factors.
+
+    Attributes:
+        factor: Dotted name of a setting, or the spec's own name.
+        level: Label.
+        reference: Label of the level that it is compared with.
+        difference: In test mAP, over seeds and queries.
+        p_holm: Adjusted over the levels of the factor.
+    """
+
+    factor: str
+    level: str
+    reference: str
+    difference: Crossed
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The main effects of a study.
+
+    Attributes:
+        effects: Factor by factor, levels in their order.
+        shares: Of each factor in the variance of the arms' means; what is missing to 1 is interaction.
+    """
+
+    effects: list[Effect]
+    shares: dict[str, float]
+
+
+def in_words(found: Effects) -> str:
+    """What each factor is worth, in a sentence a factor.
+
+    Args:
+        found: Of a study.
+    """
+    sentences = []
+    for factor, share in found.shares.items():
+        own = [effect for effect in found.effects if effect.factor == factor]
+        shown = [one for one in own if one.p_holm < ALPHA]
+        hidden = [one.level for one in own if one not in shown]
+        parts = [f"{one.level} {one.difference.mean:+.3f} [{_ends(one)}]" for one in shown]
+        if hidden:
+            parts.append(f"not told apart: {', '.join(hidden)}")
+        sentences.append(
+            f"{factor} ({100 * share:.0f}% of the variance), against {own[0].reference}: {'; '.join(parts)}."
+        )
+    return " ".join(sentences)
+
+
+def _ends(effect: Effect) -> str:
+    low, high = effect.difference.interval()
+    return f"{low:+.3f}, {high:+.3f}"
+
+
+def main_effects(results: Results) -> Effects | None:
+    """The main effects of a study whose arms are all combinations of the levels of its factors.
+
+    Args:
+        results: Of the study.
+
+    Returns:
+        The effects; none for fewer than two factors of several levels, or where an arm has no result.
+    """
+    spec, arms = results.spec, results.spec.arms
+    factors = [factor for factor in spec.factors if len(spec.factors[factor]) > 1]
+    shape = [len(spec.factors[factor]) for factor in factors]
+    if len(factors) < 2 or len(arms) != np.prod(shape) or not results.mode.compares:
+        return None
+    table = results.done.pivot(index="seed", columns="arm", values=RESULT)
+    if not {arm.name for arm in arms} <= set(table):
+        return None
+    table = table[[arm.name for arm in arms]].dropna()
+    if table.empty:
+        return None
+    by_query = ByQuery(results.tables.per_query, RESULT)
+    known = [by_query.of(arm.name, table.index) for arm in arms]
+    complete = [own for own in known if own is not None]
+    values = np.stack(complete) if len(complete) == len(arms) else table.to_numpy(float).T
+    grid = _on_grid(values, [tuple(arm.levels[factor] for factor in factors) for arm in arms], results, factors)
+    effects = []
+    for axis, factor in enumerate(factors):
+        by_level = grid.mean(axis=tuple(other for other in range(len(factors)) if other != axis))
+        labels, reference = spec.labels(factor), spec.reference_levels[factor]
+        others = [label for label in labels if label != reference]
+        found = [crossed(by_level[labels.index(label)] - by_level[labels.index(reference)]) for label in others]
+        adjusted = holm(np.array([one.p for one in found]))
+        effects += [
+            Effect(factor, *one) for one in zip(others, [reference] * len(others), found, adjusted, strict=True)
+        ]
+    return Effects(effects, _shares(grid, factors))
+
+
+def _on_grid(
+    values: npt.NDArray[np.float64], levels: list[tuple[str, ...]], results: Results, factors: list[str]
+) -> npt.NDArray[np.float64]:
+    """Values [A, ...] as [levels of each factor, ...]."""
+    labels = [results.spec.labels(factor) for factor in factors]
+    grid = np.empty((*map(len, labels), *values.shape[1:]))
+    for own, value in zip(levels, values, strict=True):
+        grid[tuple(known.index(label) for known, label in zip(labels, own, strict=True))] = value
+    return grid
+
+
+def _shares(grid: npt.NDArray[np.float64], factors: list[str]) -> dict[str, float]:
+    means = grid.mean(axis=tuple(range(len(factors), grid.ndim)))
+    total = means.var()
+    shares = {}
+    for axis, factor in enumerate(factors):
+        by_level = means.mean(axis=tuple(other for other in range(len(factors)) if other != axis))
+        shares[factor] = float(by_level.var() / total) if total > 0 else float("nan")
+    return shares
