@@ -82,6 +82,9 @@ def study(
         int | None,
         typer.Option(parser=cli.at_least_one, help="tuning trials of each arm; in mode grid the same as --limit"),
     ] = None,
+    tune_each_seed: Annotated[
+        bool, typer.Option("--tune-each-seed", help="tune anew for each seed of the final runs")
+    ] = False,
     limit: Annotated[int | None, typer.Option(parser=cli.at_least_one, help="run at most so many trials now")] = None,
     batch_trials: Annotated[
         int, typer.Option(parser=_stack, help="runs trained as one stack: auto (what is fastest) or a number")
@@ -120,7 +123,7 @@ def study(
     chosen = mode or spec.mode
     if chosen in MODES and not MODES[chosen].tunes:
         limit, trials = limit or trials, None
-    plan = make_plan(with_mode(spec, mode, trials), dataset, tuple(assignments), seeds)
+    plan = make_plan(with_mode(spec, mode, trials, tune_each_seed), dataset, tuple(assignments), seeds)
     if dry_run:
         table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
         for number, trial in enumerate(plan.trials):

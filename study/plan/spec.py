@@ -267,13 +267,14 @@ def load_spec(name: str) -> StudySpec:
         raise UserError(f"{path}: {validation_line(error)}") from None
 
 
-def with_mode(spec: StudySpec, mode: str | None, trials: int | None) -> StudySpec:
+def with_mode(spec: StudySpec, mode: str | None, trials: int | None, each_seed: bool = False) -> StudySpec:
     """The spec in another mode, under a name of its own, or with another tuning budget.
 
     Args:
         spec: As loaded.
         mode: Another mode, none for the spec's.
         trials: Tuning trials of each arm, none for the spec's.
+        each_seed: Whether each seed gets a tuning of its own, where the spec does not say so itself.
 
     Raises:
         UserError: There is no such mode, or it does not fit the spec.
@@ -286,8 +287,9 @@ def with_mode(spec: StudySpec, mode: str | None, trials: int | None) -> StudySpe
         settings |= {"mode": mode, "name": f"{spec.name}-{mode}"}
         settings |= MODES[mode].adapted(settings)
         settings["figures"] = [*(name for name in MODES[mode].figures if name not in spec.figures), *spec.figures]
-    if trials is not None:
-        settings["tune"] = (settings["tune"] or {}) | {"trials": trials}
+    tune = ({} if trials is None else {"trials": trials}) | ({"each_seed": True} if each_seed else {})
+    if tune:
+        settings["tune"] = (settings["tune"] or {}) | tune
     try:
         return StudySpec.model_validate(settings)
     except ValidationError as error:
