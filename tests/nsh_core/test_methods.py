@@ -1,7 +1,7 @@
 """Each baseline against an independent computation."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -272,6 +272,29 @@ def test_every_method_hashes_digits_repeats_and_says_where_it_is_from(digits, na
     assert hasher.metrics["test_map"] > chance + 0.15
     assert hasher.metrics == again.metrics
     assert ("sorter_fidelity" in hasher.metrics) == (name == "nsh")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *([f"method.name={name}"] for name in methods.names()),
+        ["loss.surrogate=listwise", "train.neighbors=3"],
+        ["loss.surrogate=pairwise", "loss.code_anchor_weight=0.5"],
+        ["sorter.hard_forward=true", "loss.softmaxes=2", "loss.stop_gradient=false"],
+    ],
+    ids=lambda settings: settings[0],
+)
+def test_no_method_sees_a_label(digits, settings):
+    """The training items are the database here; labels are the evaluation's alone."""
+    scrambled = load_dataset("digits")
+    for part in ("database", "validation", "test"):
+        split = getattr(scrambled, part)
+        shuffled = np.random.default_rng(0).permutation(split.labels)
+        setattr(scrambled, part, replace(split, labels=shuffled))
+    config = make_config({"train": {"epochs": 2, "evaluate_every": 1}}, settings)
+    first, second = (fit(config, dataset) for dataset in (digits, scrambled))
+    assert first.codes_sha256 == second.codes_sha256
+    assert first.metrics["test_map"] > second.metrics["test_map"]
 
 
 @pytest.mark.parametrize("name", [name for name in DEEP if name != "nsh"])
