@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-from scipy import stats
+from bisect import bisect_left
+from math import isnan
+
+from scipy import special, stats
 
 from study.analysis.crossed import Crossed
 from study.analysis.statistics import ALPHA
@@ -13,20 +14,21 @@ POWER = 0.8
 MOST_SEEDS = 1000
 # Of the interval of a difference that the range of seeds comes from.
 _CONFIDENCE = 0.8
+_MANY = 1e6
 
 
-def power_of(shift: npt.ArrayLike, degrees: npt.ArrayLike, level: float) -> npt.NDArray[np.float64]:
+def power_of(shift: float, degrees: float, level: float) -> float:
     """Chance that a two-sided t test finds a difference.
 
     Args:
-        shift: The true difference in standard errors.
+        shift: The true difference in standard errors, not negative.
         degrees: Of freedom.
         level: Of the test.
     """
-    beyond = stats.t.ppf(1 - level / 2, degrees)
-    shift = np.abs(shift)
+    beyond = float(special.stdtrit(degrees, 1 - level / 2))
     # The far tail of a large shift is NaN where it is 0.
-    return stats.nct.sf(beyond, degrees, shift) + np.nan_to_num(stats.nct.cdf(-beyond, degrees, shift))
+    far = float(special.nctdtr(degrees, shift, -beyond))
+    return 1 - float(special.nctdtr(degrees, shift, beyond)) + (0.0 if isnan(far) else far)
 
 
 def seeds_needed(difference: Crossed, seeds: int, tests: int) -> tuple[int | None, int | None, int | None]:
@@ -45,19 +47,18 @@ def seeds_needed(difference: Crossed, seeds: int, tests: int) -> tuple[int | Non
     """
     by_seed = difference.se_seeds**2 * seeds
     by_query = max(difference.se**2 - difference.se_seeds**2, 0.0)
-    counts = np.arange(2, MOST_SEEDS + 1)
-    variances = by_seed / counts + by_query
-    # Queries are many, so that what is open is the variance over seeds.
-    degrees = (counts - 1) * (variances / np.maximum(by_seed / counts, 1e-300)) ** 2
+
+    def found(count: int, mean: float) -> bool:
+        variance = by_seed / count + by_query
+        if variance == 0:
+            return mean != 0
+        # Queries are many, so that what is open is the variance over seeds.
+        degrees = (count - 1) * max(1.0, variance * count / by_seed) ** 2 if by_seed > 0 else _MANY
+        return power_of(abs(mean) / variance**0.5, min(degrees, _MANY), ALPHA / tests) >= POWER
 
     def needed(mean: float) -> int | None:
-        if mean == 0:
-            return None
-        if not variances.any():
-            return int(counts[0])
-        shifts = abs(mean) / np.sqrt(variances)
-        enough = power_of(shifts, np.clip(degrees, counts - 1, 1e6), ALPHA / tests) >= POWER
-        return int(counts[enough.argmax()]) if enough.any() else None
+        place = bisect_left(range(2, MOST_SEEDS + 1), True, key=lambda count: found(count, mean))
+        return place + 2 if place + 2 <= MOST_SEEDS else None
 
     if difference.se == 0:
         return (needed(difference.mean),) * 3

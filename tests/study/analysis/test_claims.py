@@ -73,7 +73,9 @@ def test_no_sentence_of_a_committed_study_contradicts_its_numbers(folder):
     for claim in claims:
         known = table.loc[(claim.row["question"], claim.row["arm"], claim.row["reference"])]
         assert known.difference == pytest.approx(means[claim.row["arm"]] - means[claim.row["reference"]], abs=0.02)
-        said = [float(number) for number in re.findall(r"[+-]?\d\.\d{3}(?=[\],: ])", claim.sentence)[:3]]
+        # Names of arms hold numbers too.
+        bare = claim.sentence.replace(claim.arm, "").replace(claim.reference, "")
+        said = [float(number) for number in re.findall(r"[+-]?\d\.\d{3}(?=[\],: ])", bare)[:3]]
         if "beats" in claim.sentence or "loses to" in claim.sentence:
             assert known.p_holm < 0.05
             assert ("beats" in claim.sentence) == (known.difference > 0)
