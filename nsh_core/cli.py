@@ -23,7 +23,7 @@ def run(app: typer.Typer) -> NoReturn:
     except UserError as error:
         status = _complain(str(error))
     except TyperException as error:
-        status = _complain(getattr(error, "format_message", error.__str__)())
+        status = _complain(getattr(error, "format_message", error.__str__)().replace("Value error, ", ""))
     except TrainingFailure as error:
         _complain(f"{error.name}: {error}")
         status = 1

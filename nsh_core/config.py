@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from nsh_core import sorters
 from nsh_core.errors import UserError
-from nsh_core.registry import BACKBONES, METHODS, SORTERS
+from nsh_core.registry import BACKBONES, METHODS, SORTERS, Registry, nearest
 from nsh_core.settings import parse_assignment, validation_line, with_overrides
 
 # Settings that came when trials were stored already, and the value that means what was before them: there they are no
@@ -25,6 +25,15 @@ _LATER: dict[str, dict[str, Any]] = {
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _entry_of(registry: Registry[Any], name: str) -> str:
+    """The name, where the registry knows it."""
+    try:
+        registry[name]
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return name
 
 
 class ModelConfig(_Frozen):
@@ -52,18 +61,26 @@ class MethodConfig(_Frozen):
         default_factory=dict, validate_default=True, description="options of the method, e.g. temperature: 0.3"
     )
 
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _entry_of(METHODS, name)
+
     @field_validator("options")
     @classmethod
     def _of_the_method(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        try:
-            kind = METHODS[info.data["name"]].Options
-        except UserError as error:
-            raise ValueError(str(error)) from None
+        if "name" not in info.data:
+            return options
+        kind = METHODS[info.data["name"]].Options
         try:
             return kind(**options).model_dump()
         except ValidationError as error:
-            known = ", ".join(kind.model_fields) or "none"
-            raise ValueError(f"{validation_line(error)}; options of {info.data['name']}: {known}") from None
+            known = list(kind.model_fields)
+            unknown = [name for name in options if name not in known]
+            raise ValueError(
+                f"{validation_line(error)}; options of {info.data['name']}: {', '.join(known) or 'none'}"
+                f"{nearest(unknown[0], known) if unknown else ''}"
+            ) from None
 
     @property
     def settings(self) -> Any:
@@ -154,11 +171,7 @@ class ImageConfig(_Frozen):
     @field_validator("backbone")
     @classmethod
     def _known(cls, name: str) -> str:
-        try:
-            BACKBONES[name]
-        except UserError as error:
-            raise ValueError(str(error)) from None
-        return name
+        return _entry_of(BACKBONES, name)
 
     @property
     def from_scratch(self) -> bool:
@@ -277,4 +290,4 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
     try:
         return Config.model_validate(nested)
     except ValidationError as error:
-        raise UserError(validation_line(error)) from None
+        raise UserError(validation_line(error, Config)) from None

@@ -1,5 +1,10 @@
 """What can go wrong by name: user errors end a command with exit code 2, failures end one run."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(Exception):
     """Bad input. The message is one line: what is wrong, what was got, what is allowed."""
@@ -25,3 +30,39 @@ class CodeCollapse(TrainingFailure):
     """Every item of the database got the same hash code."""
 
     name = "code_collapse"
+
+
+def in_a_line(error: BaseException) -> str:
+    """The type of an error and what it says, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the CPU or on a GPU: torch has a type of its own for the latter alone."""
+    text = str(error)
+    told = "can't allocate memory" in text or "out of memory" in text
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Says whose code failed, where that may be a plug-in's.
+
+    Args:
+        what: It, in words: "measure 'x'".
+
+    Yields:
+        Nothing; the block runs that code.
+
+    Raises:
+        UserError: The code raised, or ended the process. User errors, failures of a run and a lack of memory stay as
+            they are.
+    """
+    try:
+        yield
+    except (UserError, TrainingFailure):
+        raise
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise
+        raise UserError(f"{what} failed: {in_a_line(error)}") from error

@@ -156,7 +156,7 @@ class Hasher:
             hasher = cls(config, model, facts["encoder"])
             hasher.take(facts)
         except ValidationError as error:
-            raise UserError(f"{folder} holds a config that does not fit: {validation_line(error)}") from None
+            raise UserError(f"{folder} holds a config that does not fit: {validation_line(error, Config)}") from None
         except (KeyError, RuntimeError, TypeError) as error:
             message = " ".join(str(error).split())
             raise UserError(f"{folder} does not hold a hasher of this version: {message}") from None

@@ -6,12 +6,15 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.util
+import os
 import sys
+import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsh_core.errors import UserError
+from nsh_core.errors import UserError, in_a_line
+from nsh_core.registry import registering
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,12 @@ def load(names: Iterable[str]) -> None:
         names: Paths of .py files, or names of modules.
 
     Raises:
-        UserError: One cannot be read, fails as it is imported, or registers what lacks something or has a name that
-            is taken.
+        UserError: One is neither a .py file nor a module, cannot be read, fails as it is imported, or registers what
+            lacks something or has a name that is taken.
     """
-    for name in map(resolved, names):
+    for given in names:
+        _check_name(given)
+        name = resolved(given)
         if name in _loaded:
             continue
         if name.endswith(".py"):
@@ -120,28 +125,46 @@ def receive(plugins: Iterable[Plugin]) -> None:
         _loaded[plugin.name] = plugin
 
 
+def _check_name(name: str) -> None:
+    if name.endswith(".py"):
+        return
+    if not all(part.isidentifier() for part in name.split(".")) or os.path.isfile(name):
+        raise UserError(f"the plug-in {name!r} is neither a file that ends in .py nor a module{_file_beside(name)}")
+
+
+def _file_beside(name: str) -> str:
+    """'; did you mean ...?' with the .py file of the same stem, or nothing where there is none."""
+    path = Path(name)
+    file = path.with_suffix(".py") if path.name else path
+    return f"; did you mean '{file}'?" if os.path.isfile(file) else ""
+
+
 class _Source(importlib.abc.InspectLoader):
     """Imports a module from its text."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
 
     def get_source(self, fullname: str) -> str:
-        return self._source
+        return self._plugin.source
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        return self.source_to_code(self._plugin.source, self._plugin.name)
 
 
 def _execute(plugin: Plugin) -> None:
     stem = Path(plugin.name).stem
     name = stem if stem not in sys.modules else f"{stem}_{plugin.digest}"
-    spec = importlib.util.spec_from_loader(name, _Source(plugin.source), origin=plugin.name)
+    spec = importlib.util.spec_from_loader(name, _Source(plugin), origin=plugin.name)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     module.__file__ = plugin.name
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with registering(plugin.name):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _unusable(plugin.name, error) from None
 
@@ -154,13 +177,16 @@ def _is_from(module: object, path: str) -> bool:
 
 def _import(name: str) -> None:
     try:
-        module = importlib.import_module(name)
-    except Exception as error:
+        with registering(name):
+            module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:
         raise _unusable(name, error) from None
     origin = getattr(module, "__file__", None)
-    _loaded[name] = Plugin(name, Path(origin).read_text(encoding="utf-8") if origin else "")
+    if origin is None or not origin.endswith(".py"):
+        raise UserError(f"the plug-in {name} has no Python source: give a .py file, or a package with an __init__.py")
+    _loaded[name] = Plugin(name, Path(origin).read_text(encoding="utf-8"))
 
 
-def _unusable(name: str, error: Exception) -> UserError:
-    line = " ".join(f"{type(error).__name__}: {error}".split())
-    return UserError(f"the plug-in {name} cannot be used: {line}")
+def _unusable(name: str, error: BaseException) -> UserError:
+    absent = isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]
+    return UserError(f"the plug-in {name} cannot be used: {in_a_line(error)}{_file_beside(name) if absent else ''}")

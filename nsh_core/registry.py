@@ -5,14 +5,35 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, overload
 
-from nsh_core.errors import UserError
+from nsh_core.errors import UserError, in_a_line
 
 T = TypeVar("T")
+
+_registrant: ContextVar[str] = ContextVar("registrant", default="")
+
+
+@contextmanager
+def registering(plugin: str) -> Iterator[None]:
+    """Says who registers what is registered meanwhile.
+
+    Args:
+        plugin: Its file or module.
+
+    Yields:
+        Nothing; the block imports the plug-in.
+    """
+    token = _registrant.set(plugin)
+    try:
+        yield
+    finally:
+        _registrant.reset(token)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -39,6 +60,8 @@ class Registry(Generic[T]):
         self._entries: dict[str, T | str] = {}
         self._imported: dict[str, T] = {}
         self._usages: dict[str, str] = {}
+        self._plugins: dict[str, str] = {}
+        self._demands: list[Callable[[str, Any], None]] = []
 
     @overload
     def register(self, name: str, entry: T | str, usage: str | None = None) -> None: ...
@@ -68,14 +91,16 @@ class Registry(Generic[T]):
             return decorate
         known = self._entries.setdefault(name, entry)
         if known is not entry:
-            raise ValueError(f"{self.kind} {name!r} is already {_called(known)}")
+            by = f", by {self._plugins[name]}" if self._plugins.get(name) else ""
+            raise ValueError(f"{self.kind} {name!r} is already {getattr(known, '__name__', 'registered')}{by}")
+        self._plugins.setdefault(name, _registrant.get())
         if usage is not None:
             self._usages[name] = usage
         if not isinstance(entry, str):
             try:
                 self._check(name, entry)
             except ValueError:
-                del self._entries[name]
+                self.unregister(name)
                 raise
         return None
 
@@ -85,7 +110,25 @@ class Registry(Generic[T]):
         Args:
             name: A registered name.
         """
-        del self._entries[name]
+        del self._entries[name], self._plugins[name]
+
+    def demand(self, check: Callable[[str, Any], None]) -> None:
+        """Adds a check that every entry must pass, those that are registered already too.
+
+        Args:
+            check: Gets a name and its entry; raises ValueError in one line for what cannot be used.
+
+        Raises:
+            ValueError: An entry does not pass.
+        """
+        self._demands.append(check)
+        for name, entry in self._entries.items():
+            if not isinstance(entry, str):
+                check(name, entry)
+
+    def plugin_of(self, name: str) -> str:
+        """File or module of the plug-in that registered an entry; empty for one of the project's or of a package's."""
+        return self._plugins.get(name, "")
 
     def names(self) -> list[str]:
         """All names: registered ones in their order, then those of installed packages."""
@@ -131,15 +174,16 @@ class Registry(Generic[T]):
         points = self._installed[name]
         rivals = [point.value for point in points[1:]]
         if name in self._entries:
-            rivals.append(_called(self._entries[name]))
+            rivals.append(called(self._entries[name]))
         if rivals:
             raise UserError(f"{self.kind} {name!r} is both {points[0].value} and {', '.join(rivals)}: uninstall one")
         try:
             entry = points[0].load()
             self._check(name, entry)
-        except Exception as error:
-            line = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"{self.kind} {name!r}, entry point {points[0].value}, cannot be used: {line}") from None
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"{self.kind} {name!r}, entry point {points[0].value}, cannot be used: {in_a_line(error)}"
+            ) from None
         return self._imported.setdefault(name, entry)
 
     def _check(self, name: str, entry: Any) -> None:
@@ -148,19 +192,22 @@ class Registry(Generic[T]):
             missing = sorted({*missing, *getattr(entry, "__abstractmethods__", ())})
         if missing:
             raise ValueError(
-                f"{self.kind} {name!r} ({_called(entry)}) lacks {', '.join(missing)}; "
+                f"{self.kind} {name!r} ({called(entry)}) lacks {', '.join(missing)}; "
                 f"a {self.kind} has {', '.join(self._needs)}"
             )
         if not self._needs and not callable(entry):
-            raise ValueError(f"{self.kind} {name!r} must be callable, got {entry!r}")
+            raise ValueError(f"{self.kind} {name!r} must be callable, got {called(entry)}")
+        for check in self._demands:
+            check(name, entry)
 
 
-def _called(entry: Any) -> str:
-    return getattr(entry, "__name__", None) or str(entry)
+def called(entry: Any) -> str:
+    """An entry by its own name, or by that of its type."""
+    return entry if isinstance(entry, str) else getattr(entry, "__name__", type(entry).__name__)
 
 
 SORTERS: Registry[Any] = Registry(
-    "sorter", ("default_temperature", "search_range", "permutation", "sort_payload", "sort_levels")
+    "sorter", ("default_temperature", "search_range", "permutation", "sort_payload", "sort_levels", "level_form")
 )
 METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"))
 DATASETS: Registry[Callable[[str], Any]] = Registry("dataset")

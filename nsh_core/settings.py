@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from nsh_core.errors import UserError
+from nsh_core.registry import nearest
 
 
-def validation_line(error: ValidationError) -> str:
-    """A pydantic error in one line that names each setting, what was got and what is allowed."""
+def validation_line(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """A pydantic error in one line that names each setting, what was got and what is allowed.
+
+    Args:
+        error: As pydantic raised it.
+        model: That refused the settings; where it is given, what it knows is listed beside an unknown one.
+    """
     parts = []
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "config"
-        got = "" if isinstance(item["input"], (dict, BaseModel)) else f", got {item['input']!r}"
-        message = "unknown setting" if item["type"] == "extra_forbidden" else item["msg"]
-        parts.append(f"{where}: {message.removeprefix('Value error, ')}{got}")
+        loc, value = [str(part) for part in item["loc"]], item["input"]
+        where = f"{'.'.join(loc)}: " if loc else ""
+        message = item["msg"].removeprefix("Value error, ")
+        named = isinstance(value, str) and repr(value) in message
+        got = "" if named or isinstance(value, (dict, BaseModel)) else f", got {value!r}"
+        if item["type"] == "extra_forbidden":
+            message = "unknown setting"
+            known = [] if model is None else _settings_of(model, loc[:-1])
+            got += f", known: {', '.join(known)}{nearest(loc[-1], known)}" if known else ""
+        parts.append(f"{where}{message}{got}")
     return "; ".join(parts)
+
+
+def _settings_of(model: type[BaseModel], sections: Sequence[str]) -> list[str]:
+    """The names of the settings of a section; none where that is no section of its own."""
+    for section in sections:
+        kind = model.model_fields[section].annotation if section in model.model_fields else None
+        inner = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:

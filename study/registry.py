@@ -1,9 +1,10 @@
-"""What a study chooses by name: its mode and its figures, imported when they are first asked for."""
+"""What a study chooses by name: its mode and its figures, imported when they are first asked for; and its own names."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from nsh_core.measures import MEASURES
 from nsh_core.registry import Registry
 
 MODES: Registry[Any] = Registry(
@@ -33,3 +34,19 @@ for _name in (
     "gallery",
 ):
     FIGURES.register(_name, f"study.reporting.figures.{_name}:{_name}")
+
+# Columns of trials.csv and attributes of trials in storage, beside measures.
+_TAKEN = {
+    "study", "arm", "seed", "phase", "state", "failure", "dataset", "bits", "stacked", "sorter_form", "nearest",
+    "trial", "tuned", "config_hash", "codes_sha256", "commit", "config", "key", "after", "fingerprint", "prune_below",
+    "history", "curves", "ap", "provenance", "facts", "owner", "lead", "beat",
+}  # fmt: skip
+
+
+def _check_measure(name: str, _: object) -> None:
+    """Raises ValueError for a measure that would overwrite what a study knows of its trials."""
+    if name in _TAKEN or name.startswith("factor_"):
+        raise ValueError(f"measure {name!r}: the tables of a study have a column of that name, choose another")
+
+
+MEASURES.demand(_check_measure)

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 try:
     import typer
 
-    from nsh_core import cli, plugins
+    from nsh_core import UserError, cli, plugins
     from study.analysis.results import read_results
     from study.plan.spec import load_spec, with_mode
     from study.plan.trials import study_key
@@ -44,12 +44,14 @@ def report(
     key = study
     if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
         spec = with_mode(load_spec(study), mode, None)
-        key = study_key(spec, dataset or spec.dataset, tuple(assignments))
-    headline = write_report(
+        key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
+    written = write_report(
         read_results(results / key), reports / key, [read_results(results / other) for other in across]
     )
-    print(headline)
+    print(written.headline)
     print(f"report: {reports / key / 'report.html'}")
+    if written.failures:
+        raise UserError("; ".join(written.failures))
 
 
 def main() -> None:

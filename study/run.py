@@ -118,6 +118,8 @@ def study(
         return 0
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
+    if export is not None and export.is_dir():
+        raise UserError(f"--export must name a file to write, as study.zip, got the folder {str(export)!r}")
     plugins.load(plugin)
     spec = load_spec(study)
     chosen = mode or spec.mode
@@ -133,8 +135,10 @@ def study(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     session = open_session(plan, results, storage)
     if export is not None:
-        write_archive(session.queue, session.url, session.write_results(), session.folder, export)
+        failures = write_archive(session.queue, session.url, session.write_results(), session.folder, export)
         console.print(f"archive: {export}", markup=False)
+        if failures:
+            raise UserError("; ".join(failures))
         return 0
     if verify is not None:
         verification = train_again(session.queue, session.dataset, session.url, verify, cores)

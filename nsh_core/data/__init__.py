@@ -8,7 +8,7 @@ from nsh_core.data.digits import Digits
 from nsh_core.data.features import Features, read_features
 from nsh_core.data.images import Images
 from nsh_core.data.places import locate
-from nsh_core.errors import UserError
+from nsh_core.errors import UserError, naming
 from nsh_core.registry import DATASETS
 
 __all__ = ["Dataset", "Features", "Images", "Split", "load_dataset", "register", "usage"]
@@ -23,10 +23,12 @@ def load_dataset(name: str) -> Dataset:
         name: "kind", or "kind:ARGUMENT" for a kind that takes one.
 
     Raises:
-        UserError: It is unknown, or its files do not fit.
+        UserError: It is unknown, its files do not fit, or what loads it fails.
     """
     kind, _, argument = name.partition(":")
-    return DATASETS[kind](argument)
+    load = DATASETS[kind]
+    with naming(f"dataset {kind!r}"):
+        return load(argument)
 
 
 def usage() -> str:

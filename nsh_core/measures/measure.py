@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isnan
-from typing import Any, Literal
+from math import isfinite, isnan
+from typing import Any, Literal, SupportsFloat, get_args
 
+from nsh_core.errors import UserError, naming
 from nsh_core.measures.evidence import Evidence
-from nsh_core.registry import Registry
+from nsh_core.registry import Registry, called, nearest
+
+Better = Literal["higher", "lower"]
 
 SELECTION = "val_map"
 RESULT = "test_map"
@@ -52,14 +55,15 @@ class Measure:
         needs_labels: Whether it looks at labels; such a measure is taken of final runs alone.
         shown: Where it is shown.
         series: Its name in the history of a run, where it has one.
-        compute: Gives its value, or none where it does not apply; none for what whoever runs the trial records.
+        compute: Gives its value, or none where it does not apply; NaN and infinity count as none. No function for what
+            whoever runs the trial records.
     """
 
     name: str
     label: str
     column: str = ""
     unit: str = ""
-    better: Literal["higher", "lower"] | None = None
+    better: Better | None = None
     ideal: str = ""
     digits: int = 3
     needs_labels: bool = False
@@ -94,6 +98,42 @@ class Measure:
 MEASURES: Registry[Measure] = Registry("measure", ("label", "better", "digits", "needs_labels", "shown", "compute"))
 
 
+def _check(name: str, entry: Any) -> None:
+    """Raises ValueError for a measure that tables and figures could not show."""
+    if not isinstance(entry, Measure) or entry.name != name:
+        raise ValueError(f"measure {name!r} must be a Measure of that name, got {called(entry)}")
+    for text in (entry.label, entry.column):
+        try:
+            text.format(map="", cut="")
+        except (AttributeError, IndexError, KeyError, ValueError):
+            raise ValueError(
+                f"measure {name!r}: {text!r} must be text with no braces but {{map}} and {{cut}}"
+            ) from None
+    if entry.better is not None and entry.better not in get_args(Better):
+        known = get_args(Better)
+        raise ValueError(
+            f"measure {name!r}: better must be None or one of {', '.join(known)}, got {entry.better!r}"
+            f"{nearest(str(entry.better), known)}"
+        )
+    places = [place.value for place in Place]
+    if isinstance(entry.shown, str) or not isinstance(entry.shown, Collection):
+        raise ValueError(
+            f"measure {name!r}: shown must be a tuple of some of {', '.join(places)}, got {entry.shown!r}"
+            f"{nearest(str(entry.shown), places)}"
+        )
+    for place in entry.shown:
+        if place not in places:
+            raise ValueError(
+                f"measure {name!r}: shown must name some of {', '.join(places)}, got {place!r}"
+                f"{nearest(str(place), places)}"
+            )
+    if not isinstance(entry.digits, int) or entry.digits < 0:
+        raise ValueError(f"measure {name!r}: digits must be a whole number of at least 0, got {entry.digits!r}")
+
+
+MEASURES.demand(_check)
+
+
 def measures(shown: str | None = None) -> list[Measure]:
     """All measures, or those that are shown in a place, in the catalogue's order."""
     found = [MEASURES[name] for name in MEASURES.names()]
@@ -105,13 +145,16 @@ def measure(
 ) -> Callable[[Callable[[Evidence], float | None]], Callable[[Evidence], float | None]]:
     """A decorator: the function computes the measure of that name.
 
+    It gives a number, or none where the measure does not apply; NaN and infinity are recorded as missing, like none. A
+    run whose measure raises, or gives anything else, fails with that reason.
+
     Args:
         name: As in Measure.
         label: As in Measure.
         facts: The other attributes of Measure.
 
     Returns:
-        The decorator, which raises ValueError where the name is another measure's.
+        The decorator, which raises ValueError where the name is taken, or nothing could show the measure.
     """
 
     def decorate(compute: Callable[[Evidence], float | None]) -> Callable[[Evidence], float | None]:
@@ -129,11 +172,22 @@ def taken(evidence: Evidence, labels: bool = True) -> dict[str, float]:
         labels: Whether those that need labels are among them.
 
     Returns:
-        Values by name.
+        Values by name, finite ones.
+
+    Raises:
+        UserError: One fails, or gives no number; the message names it.
     """
-    values = {
-        one.name: one.compute(evidence)
-        for one in measures()
-        if one.compute is not None and (labels or not one.needs_labels)
-    }
-    return {name: float(value) for name, value in values.items() if value is not None}
+    values = {}
+    for one in measures():
+        if one.compute is None or (one.needs_labels and not labels):
+            continue
+        with naming(f"measure {one.name!r}"):
+            try:
+                value = one.compute(evidence)
+            except UserError as error:
+                raise UserError(f"measure {one.name!r}: {error}") from None
+            if value is not None and not isinstance(value, SupportsFloat):
+                raise UserError(f"measure {one.name!r} must give a number or None, got {value!r}")
+            if value is not None and isfinite(value):
+                values[one.name] = float(value)
+    return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nsh_core.methods.base import DeepMethod, Method, MethodOptions, Range, ShallowMethod
 from nsh_core.methods.bihalf import BiHalf
 from nsh_core.methods.cibhash import CIBHash
@@ -13,13 +15,23 @@ from nsh_core.methods.pca_sign import PCASign
 from nsh_core.methods.sdc import SDC
 from nsh_core.methods.simclr import SimCLR
 from nsh_core.methods.spectral import SpectralHashing
-from nsh_core.registry import METHODS
+from nsh_core.registry import METHODS, called
 
 __all__ = ["DeepMethod", "Method", "MethodOptions", "Range", "ShallowMethod", "method", "names", "register"]
 
 register = METHODS.register
 names = METHODS.names
 
+
+def _check(name: str, entry: Any) -> None:
+    """Raises ValueError for what cannot be trained."""
+    if not (isinstance(entry, type) and issubclass(entry, (DeepMethod, ShallowMethod))):
+        raise ValueError(f"method {name!r} must be a subclass of DeepMethod or of ShallowMethod, got {called(entry)}")
+    if not issubclass(entry.Options, MethodOptions):
+        raise ValueError(f"method {name!r}: Options must be a subclass of MethodOptions, got {called(entry.Options)}")
+
+
+METHODS.demand(_check)
 register("nsh", NSH)
 register("cibhash", CIBHash)
 register("bihalf", BiHalf)

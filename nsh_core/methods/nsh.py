@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from typing_extensions import override
 
 from nsh_core.config import Config
+from nsh_core.errors import naming
 from nsh_core.losses import agreeing_bits, bit_balance, listwise, nt_xent, pairwise, products, quantization
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
@@ -45,8 +46,9 @@ class NSH(DeepMethod):
             selection = config.loss.model_dump(include={"num_positives", "gap", "negatives", "softmaxes"})
             alike[f"{config.sorter.model_dump_json()}{selection}"].append(run)
         self._alike = [
-            (runs, build(configs[runs[0]].sorter.name, **configs[runs[0]].sorter.build_options()))
+            (runs, sorter.name, build(sorter.name, **sorter.build_options()))
             for runs in alike.values()
+            for sorter in [configs[runs[0]].sorter]
         ]
 
     @classmethod
@@ -115,13 +117,14 @@ class NSH(DeepMethod):
                 pair = cosines / self.setting("nce_temperature", keys), similarity
         from_codes, from_latents = (torch.cat([matrix, matrix.mT], dim=1) for matrix in pair)
         losses: list[Tensor] = [keys] * len(self._losses)
-        for runs, sorter in self._alike:
+        for runs, name, sorter in self._alike:
             rows = slice(None) if len(runs) == len(losses) else runs
             by_codes, by_latents = from_codes[rows].flatten(0, 1), from_latents[rows].flatten(0, 1)
             loss = self._losses[runs[0]]
             selection = loss.num_positives, loss.gap, loss.negatives, [generators[run] for run in runs]
             if surrogate == "sorted_nce":
-                ranked = sorter.sort_levels(by_codes, by_latents, bits + 1)
+                with naming(f"sorter {name!r}"):
+                    ranked = sorter.sort_levels(by_codes, by_latents, bits + 1)
                 by_anchor = sorted_nce_by_anchor(ranked, *selection, by_codes.shape[1], loss.softmaxes)
             else:
                 by_anchor = _WITHOUT_SORTING[surrogate](by_latents, by_codes, *selection)

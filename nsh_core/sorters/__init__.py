@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from nsh_core.errors import UserError
+from nsh_core.errors import UserError, naming
 from nsh_core.registry import SORTERS
 from nsh_core.sorters.argsort import ArgSort
 from nsh_core.sorters.base import Sorter
@@ -73,5 +73,6 @@ def build(name: str, hard_forward: bool = False, **options: Any) -> Sorter:
         UserError: An unknown name or option, a bad value, or a missing package.
     """
     check(name, hard_forward, **options)
-    sorter = backend(name)(**options)
+    with naming(f"sorter {name!r}"):
+        sorter = backend(name)(**options)
     return HardForward(sorter) if hard_forward else sorter

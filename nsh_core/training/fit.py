@@ -13,6 +13,7 @@ import torch
 
 from nsh_core.config import Config
 from nsh_core.data import Dataset
+from nsh_core.errors import naming
 from nsh_core.extraction import prepared
 from nsh_core.hasher import Hasher
 from nsh_core.methods import DeepMethod
@@ -104,7 +105,8 @@ def stack_key(config: Config) -> str:
     """What runs must share to train as one stack: method, shapes, loss terms, device and threads."""
     train = config.train.model_dump(include={"batch_size", "device", "bf16", "threads"})
     kind = METHODS[config.method.name]
-    own = kind.shape(config) if issubclass(kind, DeepMethod) else ()
+    with naming(f"method {config.method.name!r}"):
+        own = kind.shape(config) if issubclass(kind, DeepMethod) else ()
     shape = (config.method.name, config.code_length, config.image.model_dump(), config.model.model_dump(), train, own)
     return json.dumps(shape)
 

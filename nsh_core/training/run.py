@@ -19,7 +19,7 @@ from nsh_core.codes import PackedCodes
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images
 from nsh_core.distributed import from_first, rank, share_statistics, size
-from nsh_core.errors import CodeCollapse, NotFinite, UserError
+from nsh_core.errors import CodeCollapse, NotFinite, UserError, naming
 from nsh_core.evaluation import evaluate, validation_map
 from nsh_core.hasher import Hasher
 from nsh_core.measures import SELECTION, Evidence, taken
@@ -114,7 +114,8 @@ class Run:
         if issubclass(self.method, ShallowMethod):
             start = time.perf_counter()
             try:
-                self.method.fit(self.model, self.dataset, self.config.seed)
+                with naming(f"method {self.config.method.name!r}"):
+                    self.method.fit(self.model, self.dataset, self.config.seed)
             except Exception as error:
                 self.error = error
             self.progress.seconds = time.perf_counter() - start
@@ -234,7 +235,8 @@ class Run:
 
     def _database_codes(self) -> PackedCodes:
         if issubclass(self.method, DeepMethod):
-            self.method.calibrate(self.model, self.dataset)
+            with naming(f"method {self.config.method.name!r}"):
+                self.method.calibrate(self.model, self.dataset)
         codes = self.hasher.encode(self.dataset.database)
         if len(codes) > 1 and not (codes != codes[0]).any():
             raise CodeCollapse(f"all {len(codes)} database items have one code after epoch {self.progress.epoch}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.distributed import gathered, own_part, sum_gradients
+from nsh_core.errors import naming
 from nsh_core.methods import DeepMethod
 from nsh_core.model import forward_together
 from nsh_core.training.run import Run
@@ -31,10 +32,15 @@ class Stack:
             name: torch.stack([memory[name] for memory in memories]).to(self.runs[0].device) for name in memories[0]
         }
 
+    @property
+    def _what(self) -> str:
+        return f"method {self.runs[0].config.method.name!r}"
+
     def _objective(self) -> DeepMethod:
         kind = self.runs[0].method
         assert issubclass(kind, DeepMethod)
-        return kind([run.config for run in self.runs])
+        with naming(self._what):
+            return kind([run.config for run in self.runs])
 
     def keep_active(self) -> bool:
         """Goes on with the runs that have epochs left; whether there are any."""
@@ -94,13 +100,15 @@ class Stack:
         with torch.autocast(items[0].device.type, torch.bfloat16, enabled=runs[0].bf16):
             outputs = forward_together([run.model for run in runs], items)
             first, second = (gathered(half) for half in outputs.halves())
-        terms = self.objective(first, second, [run.generator for run in runs])
-        for run in runs:
-            run.optimizer.zero_grad(set_to_none=True)
-        # A run's loss does not depend on another's parameters, so the sum gives each its own gradient.
-        terms["loss"].sum().backward()
+        with naming(self._what):
+            terms = self.objective(first, second, [run.generator for run in runs])
+            for run in runs:
+                run.optimizer.zero_grad(set_to_none=True)
+            # A run's loss does not depend on another's parameters, so the sum gives each its own gradient.
+            terms["loss"].sum().backward()
+            values = {name: value.detach() for name, value in terms.items()}
         for run in runs:
             sum_gradients(run.model.parameters())
             run.optimizer.step()
             run.schedule.step()
-        return {name: value.detach() for name, value in terms.items()}
+        return values

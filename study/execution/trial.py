@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import optuna
-import torch
 from optuna.trial import TrialState
 
 import nsh_core
 from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
+from nsh_core.errors import is_out_of_memory
 from nsh_core.measures import SELECTION
 from study.execution.memory import peak_mb, reset_peak
 from study.execution.provenance import provenance
@@ -212,7 +212,7 @@ def _reason(error: Exception) -> str:
         return f"{error.name}: {error}"
     if isinstance(error, UserError):
         return f"unusable: {error}"
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in line:
+    if is_out_of_memory(error):
         return f"out_of_memory: {line}"
     if isinstance(error, RuntimeError):
         return f"error: {line}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from nsh_core.config import make_config
 from nsh_core.errors import UserError
 from study.plan.sampling import FinishedTrial
 from study.plan.spec import StudySpec
@@ -32,8 +34,24 @@ def make_plan(
         raise UserError(
             f"study {spec.name}: tune.seed = {spec.tune.seed} is one of the {count} seeds of the final runs"
         )
-    plan = Plan(spec, dataset or spec.dataset, assignments, count)
-    return replace(plan, trials=tuple(trial for arm in spec.arms for trial in spec.how.first_trials(plan, arm)))
+    plan = Plan(spec, spec.dataset if dataset is None else dataset, assignments, count)
+    trials = tuple(trial for arm in spec.arms for trial in spec.how.first_trials(plan, arm))
+    for origin, settings in (("base", spec.base), ("--set", plan.assigned)):
+        for name, value in settings.items():
+            _check_alone(plan, f"{origin} {name}", {name: value})
+    return replace(plan, trials=trials)
+
+
+def _check_alone(plan: Plan, origin: str, setting: Mapping[str, Any]) -> None:
+    """Raises UserError for a setting that no arm could have: where all replace it, no trial has told."""
+    told = []
+    for overrides in (*(arm.overrides for arm in plan.spec.arms), {}):
+        try:
+            make_config(plan.settings(overrides, setting))
+            return
+        except UserError as error:
+            told.append(str(error))
+    raise UserError(f"study {plan.spec.name}, {origin}: {told[0]}")
 
 
 def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:

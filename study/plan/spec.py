@@ -254,7 +254,7 @@ def load_spec(name: str) -> StudySpec:
     if path.parent == SPECS and not path.exists():
         known = [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
         raise UserError(
-            f"unknown study {name!r}, known: {', '.join(known)}{nearest(name, known)}; or give the path of a .yaml file"
+            f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{nearest(name, known)}"
         )
     settings = {"name": path.stem} | read_mapping(path)
     names = settings.get("plugins")
@@ -264,7 +264,7 @@ def load_spec(name: str) -> StudySpec:
     try:
         return StudySpec.model_validate(settings)
     except ValidationError as error:
-        raise UserError(f"{path}: {validation_line(error)}") from None
+        raise UserError(f"{path}: {validation_line(error, StudySpec)}") from None
 
 
 def with_mode(spec: StudySpec, mode: str | None, trials: int | None, each_seed: bool = False) -> StudySpec:

@@ -74,21 +74,32 @@ class Plan:
         """The overrides of every arm, by dotted name."""
         return dict(parse_assignment(text) for text in self.assignments)
 
+    def settings(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
+        """The base, what the command assigns, then the layers, later ones winning.
+
+        Args:
+            layers: Settings by dotted name.
+
+        Raises:
+            UserError: One is in no section.
+        """
+        settings: dict[str, Any] = {}
+        for layer in (self.spec.base, self.assigned, *layers):
+            settings = with_overrides(settings, layer)
+        return settings
+
     def config(self, arm: Arm, *layers: Mapping[str, Any]) -> Config:
-        """The configuration of an arm: the base, what the command assigns, then the layers, later ones winning.
+        """The configuration of an arm.
 
         Args:
             arm: For the message.
-            layers: Settings by dotted name.
+            layers: As for settings.
 
         Raises:
             UserError: The settings do not fit; the message names study and arm.
         """
-        settings = with_overrides(with_overrides({}, self.spec.base), self.assigned)
-        for layer in layers:
-            settings = with_overrides(settings, layer)
         try:
-            return make_config(settings)
+            return make_config(self.settings(*layers))
         except UserError as error:
             raise UserError(f"study {self.spec.name}, arm {arm.name!r}: {error}") from None
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from nsh_core.config import Config
+from nsh_core.errors import naming
 from nsh_core.methods import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm
@@ -25,7 +26,8 @@ def search_space(default: Config, fixed: Collection[str], more: Mapping[str, Ran
         fixed: Dotted names of settings that the arm or the user sets.
         more: What is searched beside it.
     """
-    space = dict(METHODS[default.method.name].search_space(default)) | dict(more or {})
+    with naming(f"method {default.method.name!r}"):
+        space = dict(METHODS[default.method.name].search_space(default)) | dict(more or {})
     return {name: span for name, span in space.items() if name not in fixed}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,21 @@ from study.reporting.latex import latex_table
 from study.reporting.sections import across_section, sections_of
 
 
-def write_report(results: Results, folder: Path, others: Sequence[Results] = ()) -> str:
-    """Writes the report into a folder.
+@dataclass(frozen=True)
+class Report:
+    """What came of writing a report.
+
+    Attributes:
+        headline: The answer in a line.
+        failures: A line for each figure that failed, and is not in it.
+    """
+
+    headline: str
+    failures: list[str]
+
+
+def write_report(results: Results, folder: Path, others: Sequence[Results] = ()) -> Report:
+    """Writes the report into a folder; a figure that fails keeps nothing else from being written.
 
     Args:
         results: Of the study.
@@ -30,7 +44,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         others: The same study on other data sets.
 
     Returns:
-        The headline.
+        The headline, and which figures failed.
 
     Raises:
         UserError: The folder cannot be written into, or the studies share too few arms.
@@ -41,6 +55,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
     if others:
         together, more = across_section([results, *others], folder)
         sections, drawn = [together, *sections], [*drawn, *more]
+    failures = [one.failure for one in drawn if one.failure]
     environment = Environment(
         loader=PackageLoader("study.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
@@ -63,14 +78,16 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "tuned": tuned_settings(results),
         "sections": sections,
         "figures": [
-            {"name": one.name, "caption": one.caption, "base64": base64.b64encode(one.png).decode()} for one in drawn
+            {"name": one.name, "caption": one.caption, "base64": base64.b64encode(one.png).decode()}
+            for one in drawn
+            if not one.failure
         ],
-        "facts": _facts(results),
+        "facts": _facts(results) | ({"left out": "; ".join(failures)} if failures else {}),
     }
     for name in ("report.md", "report.html"):
         write_atomically(folder / name, environment.get_template(f"{name}.j2").render(context))
     write_atomically(folder / "table.tex", latex_table(results, verdict))
-    return verdict.headline
+    return Report(verdict.headline, failures)
 
 
 def _method(results: Results) -> str:

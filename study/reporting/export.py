@@ -34,7 +34,7 @@ In a checkout of the project, with this archive unpacked in DIR:
 """
 
 
-def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Path) -> None:
+def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Path) -> list[str]:
     """Writes spec, plug-ins, tables, storage and report of a study as a zip archive.
 
     Args:
@@ -44,13 +44,16 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
         tables: Folder of its results.
         path: Of the archive.
 
+    Returns:
+        A line for each figure that failed, and is not in it.
+
     Raises:
         UserError: It cannot be written.
     """
     plan = queue.plan
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        write_report(results, root / "reports" / plan.key)
+        report = write_report(results, root / "reports" / plan.key)
         with storage_errors(url):
             optuna.copy_study(
                 from_study_name=plan.key,
@@ -71,6 +74,7 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
             for file, name in sorted(files, key=lambda pair: pair[1]):
                 archive.write(file, name)
     write_atomically(path, buffer.getvalue())
+    return report.failures
 
 
 def _place(plugin: plugins.Plugin) -> str:

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from nsh_core.errors import in_a_line
 from nsh_core.files import write_atomically
 from study.analysis.results import Results
 from study.registry import FIGURES
@@ -19,25 +20,30 @@ from study.registry import FIGURES
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure that was written.
+    """A figure that was written, or failed.
 
     Attributes:
         name: Of its files.
         caption: What stands below it.
-        png: The picture.
+        png: The picture; empty if it failed.
+        failure: Why it failed, in one line; empty if it did not.
     """
 
     name: str
     caption: str
-    png: bytes
+    png: bytes = b""
+    failure: str = ""
 
 
 def draw(results: Results, folder: Path) -> list[Drawn]:
-    """Writes the figures that the spec asks for, where they have something to show.
+    """Writes the figures that the spec asks for, where they have something to show; one that fails stops no other.
 
     Args:
         results: Of the study.
         folder: Of the report.
+
+    Returns:
+        Those that were written, and those that failed.
 
     Raises:
         UserError: The folder cannot be written into.
@@ -45,9 +51,19 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     drawn = []
     with styled():
         for name in results.spec.figures:
-            figure = FIGURES[name].draw(results)
-            if figure is not None:
-                drawn.append(Drawn(name, FIGURES[name].caption, save(figure, folder, name)))
+            try:
+                figure = FIGURES[name].draw(results)
+                if not isinstance(figure, Figure | None):
+                    raise TypeError(f"it must give a matplotlib Figure or None, got {type(figure).__name__}")
+                pictures = {} if figure is None else _rendered(figure)
+            except (Exception, SystemExit) as error:
+                by = FIGURES.plugin_of(name)
+                failure = f"figure {name!r}{by and f' of {by}'} failed: {in_a_line(error)}"
+                drawn.append(Drawn(name, FIGURES[name].caption, failure=failure))
+                continue
+            if pictures:
+                _write(pictures, folder, name)
+                drawn.append(Drawn(name, FIGURES[name].caption, pictures["png"]))
     return drawn
 
 
@@ -76,13 +92,23 @@ def save(figure: Figure, folder: Path, name: str) -> bytes:
     Raises:
         UserError: The folder cannot be written into.
     """
-    written: dict[str, bytes] = {}
+    pictures = _rendered(figure)
+    _write(pictures, folder, name)
+    return pictures["png"]
+
+
+def _rendered(figure: Figure) -> dict[str, bytes]:
+    pictures = {}
     for kind in ("png", "pdf"):
         buffer = io.BytesIO()
         # Without a date the same results give the same bytes.
         metadata = {"CreationDate": None} if kind == "pdf" else {}
         figure.savefig(buffer, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
-        written[kind] = buffer.getvalue()
-        write_atomically(folder / f"{name}.{kind}", written[kind])
+        pictures[kind] = buffer.getvalue()
     plt.close(figure)
-    return written["png"]
+    return pictures
+
+
+def _write(pictures: dict[str, bytes], folder: Path, name: str) -> None:
+    for kind, picture in pictures.items():
+        write_atomically(folder / f"{name}.{kind}", picture)
