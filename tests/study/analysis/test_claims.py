@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nsh_core.measures import RESULT, SELECTION
+from nsh_core.measures import MEASURES, RESULT, SELECTION
 from study.analysis.claims import Claim, answer
 from study.analysis.results import Results, read_results
 from study.analysis.tables import tables_of
@@ -96,7 +96,8 @@ def test_no_sentence_of_a_committed_study_contradicts_its_numbers(folder):
 
 def exchanged(results: Results, arms: list[str], rng: np.random.Generator) -> Results:
     """The study with the trials of each seed handed out anew among its arms: no arm is better than another."""
-    trials = results.tables.trials[results.tables.trials.arm.isin(arms)].copy()
+    others = [name for name in MEASURES.names() if name not in (RESULT, SELECTION)]
+    trials = results.tables.trials[results.tables.trials.arm.isin(arms)].drop(columns=others)
     per_query = results.tables.per_query[results.tables.per_query.arm.isin(arms)].copy()
     names = {seed: dict(zip(arms, rng.permutation(arms), strict=True)) for seed in trials.seed.unique()}
     for frame in (trials, per_query):

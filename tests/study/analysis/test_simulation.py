@@ -94,7 +94,7 @@ def test_an_equal_arm_is_seldom_called_worse_than_the_chosen_best(arms, n):
         test = rng.normal(0, 1, (arms, n)) + rng.normal(0, 1, n)
         validation = 0.92 * test + (1 - 0.92**2) ** 0.5 * rng.normal(0, 2**0.5, (arms, n))
         best = int(validation.mean(axis=1).argmax())
-        wrong += (chosen_p(test, best, draws=1000) < ALPHA).any()
+        wrong += (chosen_p(test, best, draws=500) < ALPHA).any()
         by_pairs += any(mean_interval(test[best] - other)[0] > 0 for other in test)
     assert wrong / columns <= 0.055
     # What an interval of each pair by itself would mark.
@@ -110,7 +110,7 @@ def test_queries_do_not_make_an_equal_arm_worse(arms, n):
         table = rng.normal(0, 0.01, (arms, n, 1)) + rng.normal(0, 0.05, (arms, 1, 100)) + rng.normal(0, 0.25, 100)
         table = table + rng.normal(0, 0.15, (arms, n, 100))
         best = int(table.mean(axis=(1, 2)).argmax())
-        wrong += (chosen_p(table, best, draws=1000) < ALPHA).any()
+        wrong += (chosen_p(table, best, draws=500) < ALPHA).any()
     assert wrong / columns <= 0.055
 
 
