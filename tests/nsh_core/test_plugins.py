@@ -1,4 +1,5 @@
 import hashlib
+import re
 
 import pytest
 
@@ -13,6 +14,20 @@ from nsh_core.registry import DATASETS
 def made_up(argument):
     raise AssertionError(argument)
 """
+
+
+METHOD_THAT_IS_NONE = """
+from nsh_core.methods import MethodOptions
+from nsh_core.registry import METHODS
+
+@METHODS.register("mine")
+class Mine:
+    paper, Options, search_space = "none", MethodOptions, None
+"""
+
+
+def measure_with(arguments: str) -> str:
+    return f"from nsh_core.measures import measure\n@measure({arguments})\ndef mine(evidence):\n    return 1.0\n"
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +77,13 @@ def test_a_module_is_a_plugin_too(tmp_path, monkeypatch):
             "from nsh_core.registry import METHODS\n@METHODS.register('mine')\nclass Mine:\n    paper = 'none'\n",
             r"cannot be used: ValueError: method 'mine' \(Mine\) lacks Options, search_space; a method has paper",
         ),
+        (METHOD_THAT_IS_NONE, "method 'mine' must be a subclass of DeepMethod or of ShallowMethod, got Mine"),
+        ("import sys\nsys.exit(0)", "bad.py cannot be used: SystemExit: 0"),
+        (measure_with("'test_map', 'x'"), "measure 'test_map' is already"),
+        (measure_with("'mine', 'gap {foo} }'"), "'gap {foo} }' must be text with no braces but {map} and {cut}"),
+        (measure_with("'mine', 'x', better='hihger'"), "one of higher, lower, got 'hihger'; did you mean 'higher'?"),
+        (measure_with("'mine', 'x', shown=('tabel',)"), "got 'tabel'; did you mean 'table'?"),
+        (measure_with("'mine', 'x', shown='table'"), "shown must be a tuple of some of .*, got 'table'"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path, source, message):
@@ -85,6 +107,45 @@ def test_every_command_line_says_so_with_exit_code_2(tmp_path, command):
     assert result.stderr.startswith("error: the plug-in ")
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "the plug-in '' is neither a file that ends in .py nor a module"),
+        (".", "the plug-in '.' is neither"),
+        ("mine.txt", "the plug-in 'mine.txt' is neither a file that ends in .py nor a module; did you mean 'mine.py'?"),
+        ("folder", "the plug-in folder has no Python source"),
+    ],
+)
+def test_what_is_no_plugin_is_told_by_its_name(tmp_path, monkeypatch, name, message):
+    (tmp_path / "mine.py").write_text(GOOD)
+    (tmp_path / "mine.txt").write_text(GOOD)
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=re.escape(message)):
+        plugins.load([name])
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("{}['hey']", "measure 'mine' failed: KeyError: 'hey'"), ("'abc'", "measure 'mine' must give a number or None")],
+)
+def test_a_measure_that_fails_is_named(tmp_path, value, reason):
+    (tmp_path / "own.py").write_text(measure_with("'mine', 'x'").replace("return 1.0", f"return {value}"))
+    result = in_a_fork("nsh_core", ["train", "--plugin", tmp_path / "own.py", "--set", "train.epochs=1"])
+    assert result.returncode == 2
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_value_that_is_not_finite_is_missing(tmp_path):
+    (tmp_path / "own.py").write_text(measure_with("'mine', 'x'").replace("return 1.0", "return float('inf')"))
+    result = in_a_fork("nsh_core", ["train", "--plugin", tmp_path / "own.py", "--set", "train.epochs=1"])
+    assert result.returncode == 0, result.stderr
+    assert "test_map: " in result.stdout
+    assert "mine: " not in result.stdout
 
 
 def test_a_sorter_of_ones_own_trains_by_the_command(tmp_path):

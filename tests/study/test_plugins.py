@@ -124,3 +124,66 @@ def test_results_without_a_measure_are_read_with_missing_values(undisturbed_copy
     page = (undisturbed_copy / "p" / "tiny" / "report.md").read_text()
     assert "P, radius 2" in page
     assert "P@100" not in page
+
+
+BAD_SPEC = """
+question: Does one bad plug-in spoil the rest?
+base: {code_length: 8, train.epochs: 1}
+plugins: [bad.py]
+factors: {sorter.name: [softsort, SORTER]}
+reference: {sorter.name: softsort}
+seeds: 1
+figures: [FIGURE, arms]
+"""
+
+
+def bad_study(
+    folder: Path, plugin: str, sorter: str = "neuralsort", figure: str = "cost"
+) -> subprocess.CompletedProcess:
+    (folder / "bad.py").write_text(plugin)
+    (folder / "bad.yaml").write_text(BAD_SPEC.replace("SORTER", sorter).replace("FIGURE", figure))
+    return run("--study", folder / "bad.yaml", "--results", folder / "results")
+
+
+@pytest.mark.parametrize("name", ["state", "seed", "factor_x"])
+def test_a_measure_named_like_a_column_is_refused_before_anything_runs(tmp_path, name):
+    plugin = f"from nsh_core.measures import measure\n@measure({name!r}, 'x')\ndef own(evidence):\n    return 1.0\n"
+    result = bad_study(tmp_path, plugin)
+    assert result.returncode == 2
+    assert f"measure {name!r}: the tables of a study have a column of that name" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_sorter_that_fails_fails_its_trials_alone(tmp_path):
+    plugin = (
+        "from nsh_core.registry import SORTERS\nfrom nsh_core.sorters.softsort import SoftSort\n\n"
+        "@SORTERS.register('broken')\nclass Broken(SoftSort):\n"
+        "    def sort_levels(self, keys, payload, levels):\n        return {}['hey']\n"
+    )
+    result = bad_study(tmp_path, plugin, sorter="broken")
+    assert result.returncode == 1, result.stderr
+    trials = pd.read_parquet(tmp_path / "results" / "bad" / "trials.parquet").set_index("arm")
+    assert trials.state.to_dict() == {"softsort": "complete", "broken": "failed"}
+    assert "sorter 'broken' failed: KeyError: 'hey'" in trials.failure["broken"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [("raise ValueError('fig boom')", "ValueError: fig boom"), ("return 3", "must give a matplotlib Figure or None")],
+)
+def test_a_figure_that_fails_is_left_out_alone(tmp_path, body, reason):
+    plugin = (
+        "from study.registry import FIGURES\nfrom study.reporting.figures.figure import study_figure\n\n"
+        f"@FIGURES.register('crash')\n@study_figure('A caption.')\ndef crash(results):\n    {body}\n"
+    )
+    result = bad_study(tmp_path, plugin, figure="crash")
+    assert result.returncode == 0, result.stderr
+    written = report("--study", "bad", "--results", tmp_path / "results", "--reports", tmp_path / "reports")
+    assert written.returncode == 2
+    [line] = written.stderr.strip().splitlines()
+    assert "figure 'crash' of" in line
+    assert reason in line
+    assert {"report.html", "report.md", "arms.png", "table.tex"} <= {
+        path.name for path in (tmp_path / "reports" / "bad").iterdir()
+    }
