@@ -23,6 +23,8 @@ RUN="--seeds 2" study temperature
 study label_free
 study around_optimum
 study pareto
+study transfer
+study as_published
 echo "digits: $((SECONDS - start)) s"
 
 if [ ! -f "$NSH_DATA/$features" ]; then
@@ -31,7 +33,7 @@ if [ ! -f "$NSH_DATA/$features" ]; then
 fi
 start=$SECONDS
 on_features paper_table --set train.epochs=15 --set train.batch_size=128
-RUN="--seeds 5" on_features sorter_ablation
+on_features sorter_ablation
 RUN="--trials 20" on_features sorter_ablation --mode tuned
 on_features loss_terms --set train.epochs=5
 RUN="--seeds 3" on_features code_length --set train.epochs=5
