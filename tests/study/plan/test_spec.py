@@ -1,8 +1,9 @@
 import pytest
+from pydantic import ValidationError
 
 from nsh_core import UserError, methods
 from study.plan.planning import make_plan
-from study.plan.spec import available, load_spec
+from study.plan.spec import StudySpec, available, load_spec, with_mode
 from tests.study.commands import SPEC
 
 
@@ -79,3 +80,47 @@ def test_an_arm_that_does_not_fit_is_named(spec_file):
     spec_file.write_text(SPEC.replace("[softsort, argsort]", "[softsort, quicksort]"))
     with pytest.raises(UserError, match="study tiny, arm 'quicksort': sorter: unknown sorter"):
         make_plan(load_spec(str(spec_file)))
+
+
+def spec_of(**changes: object) -> StudySpec:
+    settings = {
+        "name": "n", "question": "q", "factors": {"s": {"x": {}, "y": {}, "z": {}}, "code_length": [8, 16]},
+        "reference": {"s": "x", "code_length": 8}, "within": ["code_length"],
+    }  # fmt: skip
+    return StudySpec.model_validate(settings | changes)
+
+
+def test_contrasts_are_those_that_a_study_names_in_each_group():
+    default = spec_of().contrasts
+    assert [(one.arm, one.reference, one.group) for one in default[:2]] == [
+        ("s=y, code_length=8", "s=x, code_length=8", "code_length=8"),
+        ("s=y, code_length=16", "s=x, code_length=16", "code_length=16"),
+    ]
+    assert len(default) == 4
+    named = spec_of(comparisons={"first?": [["y", "z"]], "second?": [["x", "z"], ["y", "x"]]}).contrasts
+    assert [one.question for one in named] == ["first?"] * 2 + ["second?"] * 4
+    assert {(one.arm, one.reference) for one in named if one.question == "first?"} == {
+        ("s=y, code_length=8", "s=z, code_length=8"), ("s=y, code_length=16", "s=z, code_length=16"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([["y", "v"]], r"there is no arm 'v', known: x, y, z"),
+        ([["y", "z"], ["z", "y"]], "needs pairs of two arms, each pair once"),
+        ([["y", "y"]], "needs pairs of two arms"),
+        ([], "needs pairs of two arms"),
+    ],
+)
+def test_contrasts_that_do_not_fit_are_named(pairs, message):
+    with pytest.raises(ValidationError, match=message):
+        spec_of(comparisons={"first?": pairs})
+
+
+def test_a_mode_that_compares_no_arms_takes_no_contrasts():
+    spec = spec_of(comparisons={"first?": [["y", "z"]]})
+    for mode in ("pareto", "one_factor"):
+        assert with_mode(spec, mode, None).comparisons == {}
+    with pytest.raises(ValidationError, match="mode pareto compares no arms with one another"):
+        spec_of(comparisons={"first?": [["y", "z"]]}, mode="pareto")

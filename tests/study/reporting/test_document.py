@@ -193,6 +193,40 @@ def test_arms_are_compared_within_their_groups_and_named_so(tmp_path):
     assert "At a glance" in (tmp_path / "report.md").read_text()
 
 
+def test_the_headline_answers_the_questions_that_a_study_names(tmp_path):
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75, "argsort": 0.4})
+    named = {"First?": [("neuralsort", "softsort")], "Second?": [("argsort", "softsort"), ("neuralsort", "argsort")]}
+    spec = results.spec.model_copy(update={"comparisons": named})
+    known = results.tables
+    tables = tables_of(known.trials, known.curves, known.per_query, spec)
+    again = Results(tables, results.facts.model_copy(update={"spec": spec}))
+    verdict = decide(again)
+    assert re.match(
+        r"First\? neuralsort beats softsort by 0\.0[45]\d\. Second\? neuralsort beats argsort by 0\.3\d\d; "
+        r"softsort beats argsort by 0\.[23]\d\d\. neuralsort is best on the validation queries",
+        verdict.headline,
+    )
+    assert [family.title for family in verdict.families] == ["First?", "Second?"]
+    write_report(again, tmp_path)
+    for page in ("report.md", "report.html"):
+        assert "Second?" in (tmp_path / page).read_text()
+
+
+def test_the_headline_says_what_factors_are_worth_where_a_study_asks_that(tmp_path):
+    factors = {"s": {"x": {}, "y": {}}, "m": [1, 2]}
+    means = {"s=x, m=1": 0.5, "s=x, m=2": 0.5, "s=y, m=1": 0.6, "s=y, m=2": 0.6}
+    results = synthetic(means, factors=factors)
+    spec = results.spec.model_copy(update={"asks": "factors"})
+    asked = Results(results.tables, results.facts.model_copy(update={"spec": spec}))
+    assert re.fullmatch(
+        r"s \((\d+)% of the variance\), against x: y \+0\.\d{3} \[\+0\.\d{3}, \+0\.\d{3}\]\. "
+        r"m \(\d+% of the variance\), against 1: (not told apart: 2|2 [+-]0\.00\d \[.*\])\.",
+        decide(asked).headline,
+    )
+    write_report(asked, tmp_path)
+    assert "What each factor is worth" in (tmp_path / "report.md").read_text()
+
+
 def test_the_command_reports_on_a_real_run(undisturbed, reported):
     assert "is best on the validation queries" in (reported / "stdout").read_text()
     made = {path.name for path in (reported / "tiny").iterdir()}
