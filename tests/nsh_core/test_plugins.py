@@ -62,6 +62,22 @@ def test_a_module_is_a_plugin_too(tmp_path, monkeypatch):
             "from nsh_core.registry import METHODS\n@METHODS.register('mine')\nclass Mine:\n    paper = 'none'\n",
             r"cannot be used: ValueError: method 'mine' \(Mine\) lacks Options, search_space; a method has paper",
         ),
+        ("def (", r"SyntaxError: invalid syntax \(bad.py, line 1\)"),
+        ("import sys\nsys.exit()", r"bad.py cannot be used: SystemExit$"),
+        (
+            "from nsh_core.registry import METHODS\n@METHODS.register('made_up')\nclass Mine:\n"
+            "    paper, Options, search_space = '', object, None\n",
+            "method 'made_up' must be a subclass of DeepMethod or of ShallowMethod, got Mine",
+        ),
+        (
+            "from nsh_core.registry import METHODS\nfrom nsh_core.methods import NSH\n@METHODS.register('made_up')\n"
+            "class Mine(NSH):\n    class Options:\n        pass\n",
+            "method 'made_up': Options must be a subclass of MethodOptions, got Options",
+        ),
+        (
+            "from nsh_core.measures import measure\n@measure('test_map', 'x')\ndef mine(evidence): return 1\n",
+            r"measure 'test_map' is already registered$",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path, source, message):
@@ -71,6 +87,38 @@ def test_what_cannot_be_used_is_one_line(tmp_path, source, message):
     with pytest.raises(UserError, match=message) as caught:
         plugins.load([str(file)])
     assert "\n" not in str(caught.value)
+    assert plugins.loaded() == []
+
+
+def test_a_name_that_is_taken_is_told_with_who_took_it(tmp_path):
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text(GOOD)
+    second.write_text(GOOD.replace("return", "yield"))
+    plugins.load([str(first)])
+    with pytest.raises(UserError, match=rf"b.py cannot .*: dataset 'made_up' is already made_up, by {first}$"):
+        plugins.load([str(second)])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "the plug-in '' is neither a file that ends in .py nor a module"),
+        (".", "the plug-in '.' is neither a file that ends in .py nor a module"),
+        ("my_sorter.txt", "'my_sorter.txt' is neither .*; did you mean 'my_sorter.py'?"),
+        ("./my_sorter", "'./my_sorter' is neither .*; did you mean 'my_sorter.py'?"),
+        ("my_sorter", "No module named 'my_sorter'; did you mean 'my_sorter.py'?"),
+        ("plain_folder", "the plug-in plain_folder has no Python source: give a .py file, or a package"),
+        ("sys", "the plug-in sys has no Python source"),
+    ],
+)
+def test_names_that_are_no_plugin(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "path" / "plain_folder").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    for file in ("my_sorter.py", "my_sorter.txt"):
+        (tmp_path / file).write_text("")
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        plugins.load([name])
     assert plugins.loaded() == []
 
 
