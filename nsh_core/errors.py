@@ -34,7 +34,7 @@ class CodeCollapse(TrainingFailure):
 
 def in_a_line(error: BaseException) -> str:
     """The type of an error and what it says, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

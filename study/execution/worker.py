@@ -15,6 +15,7 @@ import optuna
 
 from nsh_core import UserError, load_dataset, plugins
 from nsh_core.cli import BAD_INPUT
+from nsh_core.errors import in_a_line
 from study.execution.queue import claim
 from study.execution.stack_size import StackSize
 from study.execution.trial import run_trials
@@ -88,7 +89,7 @@ def work(orders: Orders, channel: Connection) -> None:
         channel.send(str(error))
         sys.exit(BAD_INPUT)
     except Exception as error:
-        channel.send(" ".join(f"{type(error).__name__}: {error}".split()))
+        channel.send(in_a_line(error))
         sys.exit(CRASHED)
 
 

@@ -43,11 +43,11 @@ def make_plan(
 
 
 def _check_alone(plan: Plan, origin: str, setting: Mapping[str, Any]) -> None:
-    """Raises UserError for a setting that no arm could have: where all replace it, no trial has told."""
+    """Raises UserError for a setting that no arm could have: where all trials replace it, none has told."""
     told = []
     for overrides in (*(arm.overrides for arm in plan.spec.arms), {}):
         try:
-            make_config(plan.settings(overrides, setting))
+            make_config(plan.settings(overrides, {"seed": 0}, setting))
             return
         except UserError as error:
             told.append(str(error))

@@ -56,6 +56,10 @@ def test_configs_are_frozen():
     [
         ("code_length=0", "code_length: Input should be greater than or equal to 1, got 0"),
         ("loss.colour=red", "loss.colour: unknown setting, got 'red'"),
+        ("loss.gapp=1", "loss.gapp: unknown setting, got 1, known: surrogate, .*; did you mean 'gap'"),
+        ("lossy=1", "lossy: unknown setting, got 1, known: code_length, .*; did you mean 'loss'"),
+        ("method.name=nhs", "^method.name: unknown method 'nhs', known: nsh, .*; did you mean 'nsh'.$"),
+        ("image.backbone=vgg", "^image.backbone: unknown backbone 'vgg', known: [^']*; did you mean 'vgg16'.$"),
         ("loss.negatives=nearest-3", "loss.negatives: String should match pattern .*got 'nearest-3'"),
         ("loss.nce_temperature=.nan", "loss.nce_temperature: .*finite"),
         ("train.epochs=many", "train.epochs: .*valid integer.*got 'many'"),

@@ -355,6 +355,8 @@ def test_options_are_checked_and_filled_in():
         make_config({"method": {"name": "dpsh"}})
     with pytest.raises(UserError, match="gamma: unknown setting, got 3; options of cibhash: temperature, kl_weight"):
         make_config({"method": {"name": "cibhash", "options": {"gamma": 3}}})
+    with pytest.raises(UserError, match=r"temprature: .*; options of cibhash: .*; did you mean 'temperature'"):
+        make_config({"method": {"name": "cibhash", "options": {"temprature": 3}}})
     with pytest.raises(UserError, match=r"temperature: Input should be greater than or equal to 0\.001, got 0"):
         make_config({"method": {"name": "cibhash", "options": {"temperature": 0}}})
 

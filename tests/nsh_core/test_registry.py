@@ -63,6 +63,28 @@ def test_what_lacks_something_is_refused_and_forgotten(animals):
     assert "snake" not in animals
 
 
+def test_an_object_is_called_by_its_type(animals):
+    with pytest.raises(ValueError, match=r"animal 'thing' \(object\) lacks legs"):
+        animals.register("thing", object())
+
+
+def test_a_demand_holds_for_what_is_registered_and_for_what_comes(animals):
+    def even(name, entry):
+        if entry.legs % 4:
+            raise ValueError(f"{name} limps")
+
+    animals.demand(even)
+    with pytest.raises(ValueError, match="bee limps"):
+        animals.register("bee", type("Bee", (), {"legs": 6}))
+    assert "bee" not in animals
+    Cat.legs = 3
+    try:
+        with pytest.raises(ValueError, match="cat limps"):
+            animals.demand(even)
+    finally:
+        Cat.legs = 4
+
+
 def test_an_abstract_class_lacks_its_methods():
     class Half(Sorter):
         default_temperature = 1.0

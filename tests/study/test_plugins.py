@@ -1,5 +1,6 @@
 """The README's plug-ins as they stand there: a sorter, a method with state, data, a figure and a measure."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -14,8 +15,9 @@ import pytest
 from optuna.trial import TrialState
 
 from nsh_core import plugins
+from nsh_core.measures import MEASURES, Measure
 from study.analysis.results import read_results
-from study.execution.records import TrialFacts
+from study.execution.records import Task, TrialFacts
 from tests.study.commands import ROOT, arguments, outcome, report, run
 from tests.study.test_run import stored
 
@@ -101,6 +103,76 @@ def test_they_work_in_every_process_killed_and_resumed_and_from_python(scratch, 
     assert "give --plugin" in told.stderr
 
 
+MEASURE = """
+from nsh_core.measures import measure
+
+@measure("NAME", "mine")
+def mine(evidence):
+    raise KeyError("hey")
+"""
+
+
+@pytest.mark.parametrize("name", ["seed", "config", "factor_sorter.name", "history"])
+def test_a_measure_called_like_a_column_is_refused_before_anything_runs(spec_file, name):
+    (spec_file.parent / "mine.py").write_text(MEASURE.replace("NAME", name))
+    named = spec_file.with_name("named.yaml")
+    named.write_text(spec_file.read_text() + "plugins: [mine.py]\n")
+    for options in (("--study", spec_file, "--plugin", spec_file.parent / "mine.py"), ("--study", named)):
+        result = run(*options, "--results", spec_file.parent / "r")
+        assert result.returncode == 2
+        assert f"measure {name!r}: the tables of a study have a column of that name" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    assert not (spec_file.parent / "r").exists()
+
+
+def test_every_name_that_a_study_uses_itself_is_taken(undisturbed):
+    columns = pd.read_parquet(undisturbed / "tiny" / "trials.parquet").columns
+    attributes = {name for trial in stored(undisturbed) for name in trial.user_attrs if "-" not in name}
+    fields = {field.name for kind in (Task, TrialFacts) for field in dataclasses.fields(kind)} - {"measures", "config"}
+    for name in {*columns, *attributes, *fields} - set(MEASURES.names()):
+        with pytest.raises(ValueError, match="the tables of a study have a column of that name"):
+            MEASURES.register(name, Measure(name, "x"))
+
+
+FAILING = """
+from nsh_core.measures import measure
+from nsh_core.methods import NSH
+from nsh_core.registry import METHODS
+
+
+@measure("mine", "mine")
+def mine(evidence):
+    if evidence.hasher.config.code_length == 16:
+        raise KeyError("hey")
+
+
+@METHODS.register("broken")
+class Broken(NSH):
+    def __call__(self, *arguments):
+        raise TypeError("two\\nlines")
+"""
+
+
+@pytest.mark.slow(5)
+def test_a_measure_or_method_that_fails_fails_its_trials_alone(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    (tmp_path / "tiny.yaml").write_text(
+        "question: What if a plug-in fails?\nbase: {code_length: 8, train.epochs: 1}\nplugins: [failing.py]\n"
+        "factors: {arm: {good: {}, measured: {code_length: 16}, trained: {method.name: broken}}}\n"
+        "reference: {arm: good}\nseeds: 2\n"
+    )
+    result = run("--study", tmp_path / "tiny.yaml", "--results", tmp_path / "r", "--batch-trials", 2)
+    assert result.returncode == 1, result.stderr
+    assert result.stderr == ""
+    trials = pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet")
+    assert trials.groupby("arm").failure.unique().explode().to_dict() == {
+        "good": "",
+        "measured": "unusable: measure 'mine' failed: KeyError: 'hey'",
+        "trained": "unusable: method 'broken' failed: TypeError: two lines",
+    }
+    assert list(trials.state) == ["complete"] * 2 + ["failed"] * 4
+
+
 def test_a_plugin_that_a_spec_names_and_is_not_there_is_told(scratch):
     (scratch / "my_method.py").unlink()
     result = run("--study", scratch / "own.yaml", "--results", scratch / "r")
@@ -124,66 +196,3 @@ def test_results_without_a_measure_are_read_with_missing_values(undisturbed_copy
     page = (undisturbed_copy / "p" / "tiny" / "report.md").read_text()
     assert "P, radius 2" in page
     assert "P@100" not in page
-
-
-BAD_SPEC = """
-question: Does one bad plug-in spoil the rest?
-base: {code_length: 8, train.epochs: 1}
-plugins: [bad.py]
-factors: {sorter.name: [softsort, SORTER]}
-reference: {sorter.name: softsort}
-seeds: 1
-figures: [FIGURE, arms]
-"""
-
-
-def bad_study(
-    folder: Path, plugin: str, sorter: str = "neuralsort", figure: str = "cost"
-) -> subprocess.CompletedProcess:
-    (folder / "bad.py").write_text(plugin)
-    (folder / "bad.yaml").write_text(BAD_SPEC.replace("SORTER", sorter).replace("FIGURE", figure))
-    return run("--study", folder / "bad.yaml", "--results", folder / "results")
-
-
-@pytest.mark.parametrize("name", ["state", "seed", "factor_x"])
-def test_a_measure_named_like_a_column_is_refused_before_anything_runs(tmp_path, name):
-    plugin = f"from nsh_core.measures import measure\n@measure({name!r}, 'x')\ndef own(evidence):\n    return 1.0\n"
-    result = bad_study(tmp_path, plugin)
-    assert result.returncode == 2
-    assert f"measure {name!r}: the tables of a study have a column of that name" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "results").exists()
-
-
-def test_a_sorter_that_fails_fails_its_trials_alone(tmp_path):
-    plugin = (
-        "from nsh_core.registry import SORTERS\nfrom nsh_core.sorters.softsort import SoftSort\n\n"
-        "@SORTERS.register('broken')\nclass Broken(SoftSort):\n"
-        "    def sort_levels(self, keys, payload, levels):\n        return {}['hey']\n"
-    )
-    result = bad_study(tmp_path, plugin, sorter="broken")
-    assert result.returncode == 1, result.stderr
-    trials = pd.read_parquet(tmp_path / "results" / "bad" / "trials.parquet").set_index("arm")
-    assert trials.state.to_dict() == {"softsort": "complete", "broken": "failed"}
-    assert "sorter 'broken' failed: KeyError: 'hey'" in trials.failure["broken"]
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [("raise ValueError('fig boom')", "ValueError: fig boom"), ("return 3", "must give a matplotlib Figure or None")],
-)
-def test_a_figure_that_fails_is_left_out_alone(tmp_path, body, reason):
-    plugin = (
-        "from study.registry import FIGURES\nfrom study.reporting.figures.figure import study_figure\n\n"
-        f"@FIGURES.register('crash')\n@study_figure('A caption.')\ndef crash(results):\n    {body}\n"
-    )
-    result = bad_study(tmp_path, plugin, figure="crash")
-    assert result.returncode == 0, result.stderr
-    written = report("--study", "bad", "--results", tmp_path / "results", "--reports", tmp_path / "reports")
-    assert written.returncode == 2
-    [line] = written.stderr.strip().splitlines()
-    assert "figure 'crash' of" in line
-    assert reason in line
-    assert {"report.html", "report.md", "arms.png", "table.tex"} <= {
-        path.name for path in (tmp_path / "reports" / "bad").iterdir()
-    }

@@ -11,7 +11,10 @@ import torch
 
 from nsh_core import CodeCollapse, Config, Hasher, NotFinite, UserError, fit, load_dataset, make_config, sorters
 from nsh_core.evaluation import continuous_map
+from nsh_core.methods import NSH
 from nsh_core.metrics import mean_average_precision
+from nsh_core.registry import METHODS, SORTERS
+from nsh_core.sorters.softsort import SoftSort
 from nsh_core.training.schedule import learning_rates
 from tests.study.commands import Fork, in_a_fork
 
@@ -86,6 +89,33 @@ def test_test_queries_do_not_reach_selection(digits):
 def test_patience_stops_early(digits):
     config = fast("train.epochs=50", "train.evaluate_every=1", "train.patience=2", "train.learning_rate=1e-9")
     assert len(fit(config, digits).history) < 50
+
+
+class BrokenMethod(NSH):
+    def __call__(self, *arguments):
+        raise KeyError("hey")
+
+
+class BrokenSorter(SoftSort):
+    def sort_levels(self, *arguments):
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize(
+    ("registry", "entry", "setting", "line"),
+    [
+        (METHODS, BrokenMethod, "method.name", "method 'broken' failed: KeyError: 'hey'"),
+        (SORTERS, BrokenSorter, "sorter.name", "sorter 'broken' failed: SystemExit: 0"),
+    ],
+)
+def test_a_plugin_that_fails_in_training_is_named(digits, registry, entry, setting, line):
+    registry.register("broken", entry)
+    try:
+        with pytest.raises(UserError) as caught:
+            fit(fast(f"{setting}=broken"), digits)
+    finally:
+        registry.unregister("broken")
+    assert str(caught.value) == line
 
 
 class Stop(Exception):

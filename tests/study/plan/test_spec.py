@@ -41,6 +41,37 @@ def test_arms_win_over_assignments_and_those_over_the_base(spec_file):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("sorter.name=softsrt", "--set sorter.name: sorter: unknown sorter 'softsrt', .*; did you mean 'softsort'"),
+        ("seed=first", "--set seed: seed: Input should be a valid integer"),
+    ],
+)
+def test_an_assignment_that_every_trial_replaces_must_be_allowed_all_the_same(spec_file, assignment, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(load_spec(str(spec_file)), assignments=(assignment,))
+
+
+def test_a_base_that_every_arm_replaces_must_be_allowed_all_the_same(spec_file):
+    spec_file.write_text(SPEC.replace("base: {", "base: {sorter.name: softsrt, "))
+    with pytest.raises(UserError, match=r"study tiny, base sorter\.name: sorter: unknown sorter 'softsrt'"):
+        make_plan(load_spec(str(spec_file)))
+
+
+def test_what_is_allowed_beside_the_settings_of_arms_alone_is_no_mistake(spec_file):
+    spec_file.write_text(SPEC.replace("[softsort, argsort]", "[diffsort_bitonic, diffsort_odd_even]").replace(
+        "{sorter.name: softsort}", "{sorter.name: diffsort_bitonic}"
+    ))  # fmt: skip
+    plan = make_plan(load_spec(str(spec_file)), assignments=("sorter.options.distribution=cauchy",))
+    assert {trial.config.sorter.options["distribution"] for trial in plan.trials} == {"cauchy"}
+
+
+def test_no_data_set_is_not_the_default(spec_file):
+    assert make_plan(load_spec(str(spec_file))).dataset == "digits"
+    assert make_plan(load_spec(str(spec_file)), "").dataset == ""
+
+
 def test_keys_tell_data_and_overrides_apart(spec_file):
     spec = load_spec(str(spec_file))
     keys = [
@@ -62,6 +93,9 @@ def test_keys_tell_data_and_overrides_apart(spec_file):
         ("question: Does the tiny study run?", "", "question: Field required"),
         ("seeds: 2", "seeds: 0", "seeds: .*greater than or equal to 1, got 0"),
         ("seeds: 2", "sedes: 2", "sedes: unknown setting, got 2"),
+        ("seeds: 2", "sedes: 2", "known: name, question, .*, figures; did you mean 'seeds'"),
+        ("seeds: 2", "tune: {trails: 2}", "tune.trails: unknown setting, got 2, known: trials, .*mean 'trials'"),
+        ("seeds: 2", "within: [foo]", r"tiny.yaml: within must name some of the factors \(sorter.name\)"),
         ("[softsort, argsort]", "[softsort, softsort]", "needs levels, each once"),
         ("{sorter.name: softsort}\nseeds", "{sorter.name: sinkhorn}\nseeds", "'sinkhorn' of 'sorter.name' is none of"),
         ("reference: {sorter.name: softsort}", "reference: {}", "reference must name a level of each factor"),

@@ -1,4 +1,6 @@
 import re
+import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,9 @@ from study.plan.spec import StudySpec
 from study.registry import FIGURES
 from study.reporting.document import write_report
 from study.reporting.figures.drawing import draw
+from study.reporting.figures.figure import study_figure
 from study.reporting.latex import escape, latex_table
+from tests.study.commands import SPEC, report, run
 
 
 def synthetic(
@@ -140,6 +144,59 @@ def test_the_page_stands_alone_and_names_are_escaped(tmp_path):
     assert r"50\%\_of\_\$" in latex
     for rule in ("toprule", "midrule", "bottomrule"):
         assert latex.count(f"\\{rule}") == 1
+
+
+@pytest.mark.parametrize(
+    ("draw_it", "line"),
+    [
+        (lambda results: {}["hey"], "figure 'mine' failed: KeyError: 'hey'"),
+        (lambda results: 5, "figure 'mine' failed: TypeError: it must give a matplotlib Figure or None, got int"),
+        (lambda results: sys.exit(), "figure 'mine' failed: SystemExit"),
+    ],
+)
+def test_a_figure_that_fails_is_named_and_everything_else_is_written(tmp_path, draw_it, line):
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75}, 3)
+    results.spec.figures[:] = ["mine", "arms"]
+    FIGURES.register("mine", study_figure("Mine.")(draw_it))
+    try:
+        written = write_report(results, tmp_path)
+    finally:
+        FIGURES.unregister("mine")
+    assert written.failures == [line]
+    assert written.headline == decide(results).headline
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "arms.png", "arms.pdf", "report.md", "report.html", "table.tex",
+    }  # fmt: skip
+    page = (tmp_path / "report.md").read_text()
+    assert f"- left out: {line}" in page
+    assert "![arms](arms.png)" in page
+    assert "![mine]" not in page
+
+
+@pytest.mark.slow(5)
+def test_the_commands_end_with_2_where_a_figure_fails(undisturbed_copy, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from study.registry import FIGURES\nfrom study.reporting.figures.figure import study_figure\n\n"
+        "@FIGURES.register('arms_of_mine')\n@study_figure('Mine.')\ndef mine(results):\n    return 1 / 0\n"
+    )
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(SPEC.replace("[arms,", "[arms_of_mine, arms,"))
+    exported = run(
+        "--study", spec, "--plugin", plugin, "--results", undisturbed_copy, "--export", tmp_path / "all.zip"
+    )  # fmt: skip
+    reported = report(
+        "--study", "tiny", "--plugin", plugin, "--results", undisturbed_copy, "--reports", tmp_path / "reports"
+    )  # fmt: skip
+    for result in (exported, reported):
+        assert result.returncode == 2
+        assert result.stderr == (
+            f"error: figure 'arms_of_mine' of {plugin} failed: ZeroDivisionError: division by zero\n"
+        )
+    assert "is best on the validation queries" in reported.stdout
+    assert (tmp_path / "reports" / "tiny" / "report.html").exists()
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert "reports/tiny/report.md" in archive.namelist()
 
 
 def test_latex_marks_the_best_and_its_ties():
