@@ -115,8 +115,9 @@ class Hasher:
         Raises:
             KeyError: Something is missing.
         """
+        measured = {"ap": {}} | measured
         for name in _MEASURED:
-            setattr(self, name, ({"ap": {}} | measured)[name])
+            setattr(self, name, measured[name])
 
     def save(self, folder: str | Path) -> None:
         """Writes hasher.json and its safetensors file.

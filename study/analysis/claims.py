@@ -113,7 +113,8 @@ class Claim:
         if row["seeds_needed"] <= row["n"]:
             return ""
         least, most = (
-            "more than 1000" if pd.isna(row[name]) else str(row[name]) for name in ("seeds_least", "seeds_most")
+            f"more than {MOST_SEEDS}" if pd.isna(row[name]) else str(row[name])
+            for name in ("seeds_least", "seeds_most")
         )
         return (
             f" {row['n']} seeds cannot tell these two apart; {row['seeds_needed']} would, if the difference is what it "

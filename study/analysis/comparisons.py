@@ -49,6 +49,23 @@ class ByQuery:
         return np.stack(known).astype(float) if known and len(known) == len(rows) else None
 
 
+def values_of(trials: pd.DataFrame, per_query: pd.DataFrame, arms: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Test mAP of arms on the seeds that all of them have: by query where AP of all is known.
+
+    Args:
+        trials: Complete final trials, some of each arm.
+        per_query: As in Tables.
+        arms: Their names.
+
+    Returns:
+        [A, S, Q], or [A, S]; S may be 0.
+    """
+    table = trials.pivot(index="seed", columns="arm", values=RESULT)[list(arms)].dropna()
+    by_query = ByQuery(per_query, RESULT)
+    known = [values for arm in arms if (values := by_query.of(arm, table.index)) is not None]
+    return np.stack(known) if len(known) == len(arms) else table.to_numpy(float).T
+
+
 def summarize(trials: pd.DataFrame, per_query: pd.DataFrame) -> pd.DataFrame:
     """Each arm's mean of each measure.
 

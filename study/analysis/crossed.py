@@ -36,13 +36,9 @@ class Crossed:
     se: float
     degrees: float
 
-    def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
-        """Interval of the mean over seeds and queries by Student's t; NaN for a single seed.
-
-        Args:
-            alpha: 1 minus its confidence.
-        """
-        reach = float(stats.t.ppf(1 - alpha / 2, self.degrees)) * self.se if self.se > 0 else self.se
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the mean over seeds and queries by Student's t; NaN for a single seed."""
+        reach = float(stats.t.ppf(1 - ALPHA / 2, self.degrees)) * self.se if self.se > 0 else self.se
         return self.mean - reach, self.mean + reach
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 import numpy.typing as npt
 
-from nsh_core.measures import RESULT
-from study.analysis.comparisons import ByQuery
+from study.analysis.comparisons import values_of
 from study.analysis.crossed import Crossed, crossed
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, holm
@@ -31,6 +31,12 @@ class Effect:
     reference: str
     difference: Crossed
     p_holm: float
+
+    @property
+    def size(self) -> str:
+        """The difference with its interval; of one seed the difference alone."""
+        low, high = self.difference.interval()
+        return f"{self.difference.mean:+.3f}" + ("" if isnan(low) else f" [{low:+.3f}, {high:+.3f}]")
 
 
 @dataclass(frozen=True)
@@ -57,18 +63,13 @@ def in_words(found: Effects) -> str:
         own = [effect for effect in found.effects if effect.factor == factor]
         shown = [one for one in own if one.p_holm < ALPHA]
         hidden = [one.level for one in own if one not in shown]
-        parts = [f"{one.level} {one.difference.mean:+.3f} [{_ends(one)}]" for one in shown]
+        parts = [f"{one.level} {one.size}" for one in shown]
         if hidden:
             parts.append(f"not told apart: {', '.join(hidden)}")
         sentences.append(
             f"{factor} ({100 * share:.0f}% of the variance), against {own[0].reference}: {'; '.join(parts)}."
         )
     return " ".join(sentences)
-
-
-def _ends(effect: Effect) -> str:
-    low, high = effect.difference.interval()
-    return f"{low:+.3f}, {high:+.3f}"
 
 
 def main_effects(results: Results) -> Effects | None:
@@ -85,16 +86,12 @@ def main_effects(results: Results) -> Effects | None:
     shape = [len(spec.factors[factor]) for factor in factors]
     if len(factors) < 2 or len(arms) != np.prod(shape) or not results.mode.compares:
         return None
-    table = results.done.pivot(index="seed", columns="arm", values=RESULT)
-    if not {arm.name for arm in arms} <= set(table):
+    names = [arm.name for arm in arms]
+    if not set(names) <= set(results.done.arm):
         return None
-    table = table[[arm.name for arm in arms]].dropna()
-    if table.empty:
+    values = values_of(results.done, results.tables.per_query, names)
+    if values.shape[1] == 0:
         return None
-    by_query = ByQuery(results.tables.per_query, RESULT)
-    known = [by_query.of(arm.name, table.index) for arm in arms]
-    complete = [own for own in known if own is not None]
-    values = np.stack(complete) if len(complete) == len(arms) else table.to_numpy(float).T
     grid = _on_grid(values, [tuple(arm.levels[factor] for factor in factors) for arm in arms], results, factors)
     effects = []
     for axis, factor in enumerate(factors):

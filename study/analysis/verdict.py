@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from nsh_core.measures import RESULT, SELECTION
 from study.analysis.claims import Claim, answer, claims_of
-from study.analysis.comparisons import ByQuery
+from study.analysis.comparisons import values_of
 from study.analysis.crossed import chosen_p
 from study.analysis.effects import in_words, main_effects
 from study.analysis.results import Results
@@ -157,13 +155,9 @@ class _Group:
 
 def _not_told_apart(results: Results, arms: Sequence[str], best: str) -> set[str]:
     """The arms that are not shown to be below the best of them, which was chosen for being so."""
-    table = results.done.pivot(index="seed", columns="arm", values=RESULT)[list(arms)].dropna()
-    if len(arms) < 2 or len(table) < 2:
+    values = values_of(results.done, results.tables.per_query, arms)
+    if len(arms) < 2 or values.shape[1] < 2:
         return set(arms) - {best}
-    by_query = ByQuery(results.tables.per_query, RESULT)
-    known = [by_query.of(arm, table.index) for arm in arms]
-    complete = [values for values in known if values is not None]
-    values = np.stack(complete) if len(complete) == len(arms) else table.to_numpy(float).T
     p = chosen_p(values, list(arms).index(best))
     return {arm for arm, chance in zip(arms, p, strict=True) if chance >= ALPHA and arm != best}
 

@@ -10,7 +10,7 @@ from nsh_core.config import make_config
 from nsh_core.errors import UserError
 from study.plan.sampling import FinishedTrial
 from study.plan.spec import StudySpec
-from study.plan.trials import Plan, PlannedTrial
+from study.plan.trials import Plan, PlannedTrial, by_tuning
 
 
 def make_plan(
@@ -72,10 +72,7 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
     more: list[PlannedTrial] = []
     tuned: dict[str, list[PlannedTrial]] = {}
     for arm in spec.arms:
-        tunings: dict[int, list[PlannedTrial]] = {}
-        for trial in plan.trials:
-            if trial.tuning and trial.arm == arm:
-                tunings.setdefault(trial.seed - spec.tune.seed, []).append(trial)
+        tunings = by_tuning(spec.tune, [trial for trial in plan.trials if trial.tuning and trial.arm == arm])
         complete = []
         for repeat, trials in tunings.items():
             over = [finished[digest] for trial in trials if (digest := trial.config.digest()) in finished]

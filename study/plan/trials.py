@@ -14,7 +14,7 @@ from nsh_core.config import Config, make_config
 from nsh_core.errors import UserError
 from nsh_core.settings import parse_assignment, with_overrides
 from study.plan.arm import Arm
-from study.plan.spec import StudySpec
+from study.plan.spec import StudySpec, Tuning
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,19 @@ class Plan:
         """
         seeds = range(self.seeds) if seeds is None else seeds
         return [PlannedTrial(arm, self.config(arm, *layers, {"seed": seed}), tuned or {}) for seed in seeds]
+
+
+def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[PlannedTrial]]:
+    """The tuning trials of an arm by which of its tunings they are of: each has a seed of its own.
+
+    Args:
+        tune: The budget.
+        trials: Tuning trials.
+    """
+    tunings: dict[int, list[PlannedTrial]] = {}
+    for trial in trials:
+        tunings.setdefault(trial.seed - tune.seed, []).append(trial)
+    return tunings
 
 
 def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:

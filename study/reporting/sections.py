@@ -36,11 +36,9 @@ def _effects(results: Results) -> Section | None:
         return None
     rows = []
     for effect in found.effects:
-        low, high = effect.difference.interval()
-        size = f"{effect.difference.mean:+.3f}" + ("" if isnan(low) else f" [{low:+.3f}, {high:+.3f}]")
         p = "" if isnan(effect.p_holm) else p_text(effect.p_holm)
         share = f"{100 * found.shares[effect.factor]:.0f}%"
-        rows.append([effect.factor, f"{effect.level} against {effect.reference}", size, p, share])
+        rows.append([effect.factor, f"{effect.level} against {effect.reference}", effect.size, p, share])
     rest = 100 * (1 - sum(found.shares.values()))
     note = (
         f"Differences in test {results.map_name}, mean over all levels of the other factors, with 95% intervals over "

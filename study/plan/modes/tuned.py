@@ -10,7 +10,7 @@ from nsh_core.methods import Range
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
 from study.plan.sampling import FinishedTrial, best_of
-from study.plan.trials import Plan, PlannedTrial
+from study.plan.trials import Plan, PlannedTrial, by_tuning
 from study.plan.tuning import first_round, next_round, search_space
 
 
@@ -41,10 +41,7 @@ class Tuned(Mode):
         finals = []
         for trials in tuned.values():
             arm = trials[0].arm
-            by_tuning: dict[int, list[PlannedTrial]] = {}
-            for trial in trials:
-                by_tuning.setdefault(trial.seed - plan.spec.tune.seed, []).append(trial)
-            for repeat, own in by_tuning.items():
+            for repeat, own in by_tuning(plan.spec.tune, trials).items():
                 best = best_of([finished[trial.config.digest()] for trial in own])
                 if best is not None:
                     seeds = [repeat] if plan.spec.tune.each_seed else None
