@@ -57,6 +57,11 @@ class Results:
         return list(self.summary_of(SELECTION)["mean"].sort_values(ascending=False).index)
 
     @property
+    def by_query(self) -> bool:
+        """Whether AP of single queries is known, so that intervals are over seeds and queries, not over seeds alone."""
+        return not self.tables.per_query.empty
+
+    @property
     def map_name(self) -> str:
         """mAP@k as it is written in figures."""
         return self.facts.map_name

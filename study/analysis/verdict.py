@@ -190,6 +190,6 @@ def _cautions(results: Results) -> list[str]:
         notes.append(
             "Each arm was tuned once: intervals leave out what another tuning, with another seed, would have chosen."
         )
-    if results.tables.per_query.empty:
+    if not results.by_query:
         notes.append("AP of single queries was not kept: intervals are over seeds alone, of these very queries.")
     return notes

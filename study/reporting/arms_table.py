@@ -26,17 +26,16 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
     """
     shown = results.measured(Place.TABLE)
     summaries = results.summaries_of(shown)
-    by_query = not results.tables.per_query.empty
     columns, rows = ["arm", "seeds"], []
     for one in shown:
-        columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and by_query else [])]
+        columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and results.by_query else [])]
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
         row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
         for one in shown:
             summary: Any = summaries[one.name].loc[arm]
             row.append(results.estimate(arm) if one.name == RESULT else one.text(summary["mean"]))
-            if one.name == RESULT and by_query:
+            if one.name == RESULT and results.by_query:
                 row.append(f"[{summary.ci_low:.3f}, {summary.ci_high:.3f}]" if summary.n > 1 else "")
         rows.append(row)
     line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}

@@ -92,8 +92,8 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
 
 def _method(results: Results) -> str:
     """What intervals and p values are."""
-    alone = results.tables.per_query.empty
-    over, paired = ("seeds", "seed") if alone else ("seeds and queries, both taken as samples", "seed and query")
+    both = "seeds and queries, both taken as samples", "seed and query"
+    over, paired = both if results.by_query else ("seeds", "seed")
     table = results.tables.comparisons
     correlations = table[table.metric == RESULT].correlation.dropna()
     span = f", here {correlations.min():+.2f} to {correlations.max():+.2f}" if len(correlations) else ""
