@@ -43,8 +43,8 @@ def _effects(results: Results) -> Section | None:
     over = "seeds and queries" if results.by_query else "seeds"
     note = (
         f"Differences in test {results.map_name}, mean over all levels of the other factors, with 95% intervals over "
-        f"{over}; p adjusted by Holm over the levels of a factor. The last column is the factor's share of the variance "
-        f"of the arms' means; {rest:.0f}% are interactions: there an effect depends on the other factors."
+        f"{over}; p adjusted by Holm over the levels of a factor. The last column is the factor's share of the "
+        f"variance of the arms' means; {rest:.0f}% are interactions: there an effect depends on the other factors."
     )
     return Section("What each factor is worth", [note], ["factor", "level", "difference", "p (Holm)", "share"], rows)
 
