@@ -50,7 +50,7 @@ class Range:
         return min(max(float(f"{value:.4g}"), self.low), self.high)
 
 
-LEARNING_RATE = Range(3e-4, 1e-2)
+LEARNING_RATE = Range(3e-4, 3e-2)
 
 
 class Method(ABC):
