@@ -18,7 +18,9 @@ from nsh_core.settings import parse_assignment, validation_line, with_overrides
 # Settings that came when trials were stored already, and the value that means what was before them: there they are no
 # part of a digest.
 _LATER: dict[str, dict[str, Any]] = {
+    "model": {"hash_head": "linear", "hash_width": 1024, "hash_norm": "none"},
     "sorter": {"hard_forward": False},
+    "train": {"views": "augmented"},
     "loss": {"surrogate": "sorted_nce", "teacher_temperature": 0.1, "student_temperature": 0.2, "softmaxes": 1},
 }
 
@@ -44,6 +46,11 @@ class ModelConfig(_Frozen):
     )
     width: int = Field(256, ge=1, le=65536, description="hidden units of each encoder layer")
     depth: int = Field(2, ge=1, le=16, description="encoder layers")
+    hash_head: Literal["linear", "mlp"] = Field(
+        "linear", description="mlp: a hidden layer with ReLU before the bits; shallow methods are linear"
+    )
+    hash_width: int = Field(1024, ge=1, le=65536, description="hidden units of an mlp hash head")
+    hash_norm: Literal["none", "batch"] = Field("none", description="batch normalisation of those hidden units")
     latent_dim: int = Field(128, ge=1, le=65536, description="d, dimension of the latent vectors Z")
     latent: Literal["head", "features"] = Field(
         "head", description="Z from a linear head, or the standardised input itself (frozen latents)"
@@ -192,10 +199,17 @@ class TrainConfig(_Frozen):
     neighbors: int = Field(
         0, ge=0, le=1000, description="draw every second partner view from so many nearest items by their features"
     )
-    optimizer: Literal["adam", "adamw"] = Field("adam", description="adamw decouples the weight decay")
+    views: Literal["augmented", "plain"] = Field(
+        "augmented", description="plain: training items as they are in the place of both views"
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="adamw decouples the weight decay; sgd has a momentum of .9"
+    )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="highest rate of the schedule")
     weight_decay: float = Field(0.0, ge=0, le=10, description="L2 pull of all weights towards 0")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, after warm-up")
+    schedule: Literal["cosine", "constant", "step"] = Field(
+        "cosine", description="of the learning rate, after warm-up; step: a tenth after 40% and again after 80%"
+    )
     warmup_epochs: float = Field(1.0, ge=0, le=1e4, description="linear warm-up of the learning rate")
     evaluate_every: int = Field(10, ge=1, le=100_000, description="epochs between validation evaluations")
     patience: int | None = Field(
@@ -248,6 +262,21 @@ class Config(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _head_of_the_method(self) -> Config:
+        model, heads = self.model, METHODS[self.method.name].hash_heads
+        if model.hash_head not in heads:
+            raise ValueError(
+                f"model.hash_head = {model.hash_head} is none of method {self.method.name}, allowed: {', '.join(heads)}"
+            )
+        for name, allowed in (("hash_width", 1024), ("hash_norm", "none")):
+            if model.hash_head == "linear" and getattr(model, name) != allowed:
+                raise ValueError(
+                    f"model.{name} = {getattr(model, name)} says nothing about model.hash_head = linear: leave it at "
+                    f"{allowed}, or take hash_head = mlp"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _settings_of_the_surrogate(self) -> Config:
         surrogate = self.loss.surrogate
         if surrogate != "sorted_nce":
@@ -283,11 +312,45 @@ class Config(_Frozen):
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:
     """A validated Config from nested settings and 'a.b=c' assignments.
 
+    Args:
+        settings: Of any sections; `recipe: published` among them stands for what recipe gives, other settings winning.
+        assignments: That replace them.
+
     Raises:
         UserError: Settings that are unknown or not allowed, each by name.
     """
     nested = with_overrides(settings or {}, dict(parse_assignment(text) for text in assignments))
+    followed = nested.pop("recipe", None)
+    if followed is not None:
+        nested = _merged(with_overrides({}, recipe(followed, nested)), nested)
     try:
         return Config.model_validate(nested)
     except ValidationError as error:
         raise UserError(validation_line(error, Config)) from None
+
+
+def recipe(name: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name of a method as it was published, all that could be tuned among them.
+
+    Args:
+        name: Of the recipe: "published".
+        settings: Nested, of a run; its method and code length are looked at.
+
+    Raises:
+        UserError: There is no such recipe.
+    """
+    if name != "published":
+        raise UserError(f"recipe must be published, or be left out, got {name!r}")
+    config = make_config({part: settings[part] for part in ("method", "code_length") if part in settings})
+    method = METHODS[config.method.name]
+    own = dict(method.published(config.code_length))
+    return {setting: config.value_of(setting) for setting in method.search_space(config)} | own
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings, those of `over` winning."""
+    merged = dict(under)
+    for name, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged

@@ -32,6 +32,9 @@ class CodeCollapse(TrainingFailure):
     name = "code_collapse"
 
 
+TRAINING_FAILURES = (NotFinite.name, CodeCollapse.name)
+
+
 def in_a_line(error: BaseException) -> str:
     """The type of an error and what it says, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from nsh_core.config import Config
+from nsh_core.config import Config, ModelConfig
 from nsh_core.registry import METHODS
 from nsh_core.straight_through import sign_through
 
@@ -65,11 +65,18 @@ class HashModel(nn.Module):
                 layers += [nn.Linear(width, config.model.width), nn.ReLU()]
                 width = config.model.width
         self.encoder = nn.Sequential(*layers)
-        self.hash_head = nn.Linear(width, config.code_length)
+        self.hash_head = _hash_head(config.model, width, config.code_length)
         self.uses_latents = method.uses_latents
         has_head = method.uses_latents and config.model.latent == "head"
         self.latent_head = nn.Linear(width, config.model.latent_dim) if has_head else None
         self.backbone = backbone
+
+    @property
+    def hash_output(self) -> nn.Linear:
+        """The layer that gives h, the last of the hash head."""
+        layer = self.hash_head if isinstance(self.hash_head, nn.Linear) else self.hash_head[-1]
+        assert isinstance(layer, nn.Linear)
+        return layer
 
     def fit_standardization(self, mean: Tensor, variance: Tensor) -> None:
         """Sets mean and deviation; "center" divides by one deviation for all.
@@ -108,6 +115,13 @@ class HashModel(nn.Module):
     def activate(self, logits: Tensor) -> Tensor:
         """Relaxed codes of logits: their tanh, or their cosine for a periodic method."""
         return self._activation(logits)
+
+
+def _hash_head(config: ModelConfig, width: int, bits: int) -> nn.Linear | nn.Sequential:
+    if config.hash_head == "linear":
+        return nn.Linear(width, bits)
+    norm = [nn.BatchNorm1d(config.hash_width)] if config.hash_norm == "batch" else []
+    return nn.Sequential(nn.Linear(width, config.hash_width), *norm, nn.ReLU(), nn.Linear(config.hash_width, bits))
 
 
 def forward_together(models: Sequence[HashModel], items: Sequence[Tensor]) -> Outputs:

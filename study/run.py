@@ -27,7 +27,7 @@ try:
     from nsh_core.errors import UserError
     from nsh_core.measures import RESULT, SELECTION, Place, measures
     from study.analysis.results import Results
-    from study.analysis.tables import OVER
+    from study.analysis.tables import VALUED, over
     from study.analysis.verdict import decide
     from study.execution.engine import EngineName, Execution
     from study.execution.finish import on_finish as run_on_finish
@@ -107,7 +107,8 @@ def study(
 ) -> int:
     """Run a hyperparameter study. Run again, it goes on where it stopped.
 
-    Exit codes: 0 all trials complete, 1 some failed or are left, 2 bad input, 130 interrupted.
+    Exit codes: 0 all trials complete, 1 some failed or are left (tries of tuning may diverge), 2 bad input, 130
+    interrupted.
     """
     console = Console()
     if list_studies:
@@ -167,7 +168,7 @@ def _run(
             session.run(execution)
         finally:
             outcome = refresh()
-        done = outcome.tables.trials.state.isin(OVER).all()
+        done = over(outcome.tables.trials).all()
         status, headline = "complete" if done else "incomplete", decide(outcome).headline
     except KeyboardInterrupt:
         status = "interrupted"
@@ -193,7 +194,7 @@ def _print_summary(console: Console, results: Results) -> None:
         table.add_row(str(arm), f"{summaries[SELECTION].n[arm]:.0f}", *cells)
     console.print(table)
     trials = results.tables.trials
-    left = trials[~trials.state.isin(OVER)]
+    left = trials[~trials.state.isin(VALUED)]
     for (name, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
         seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
         console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip(), markup=False)

@@ -152,6 +152,20 @@ class Dataset(ABC):
         """
 
     @abstractmethod
+    def plain(self, index: Tensor) -> Tensor:
+        """Training items as they are, without augmentation.
+
+        Args:
+            index: Of the items [b].
+
+        Returns:
+            float32 [b, D] or images [b, 3, H, W].
+
+        Raises:
+            UserError: Only their views are known.
+        """
+
+    @abstractmethod
     def training_values(self) -> Iterator[Tensor]:
         """All training values, views included, to fit the standardisation.
 

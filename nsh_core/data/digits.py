@@ -55,6 +55,10 @@ class Digits(Dataset):
         return first, second
 
     @override
+    def plain(self, index: Tensor) -> Tensor:
+        return self._train[index]
+
+    @override
     def training_values(self) -> Iterator[Tensor]:
         yield self._train
 

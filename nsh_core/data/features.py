@@ -108,6 +108,15 @@ class Features(Dataset):
         )
 
     @override
+    def plain(self, index: Tensor) -> Tensor:
+        if self._train_index is None:
+            raise UserError(
+                f"train.views = plain wants training items without augmentation, and {self.name} has views alone: "
+                "give it train_index, which says where they stand in the database"
+            )
+        return scaled(self.database.items[self._train_index[index.numpy()]], self._scale)
+
+    @override
     def training_values(self) -> Iterator[Tensor]:
         for start in range(0, len(self._train), _ROWS):
             yield scaled(self._train[start : start + _ROWS], self._scale).flatten(0, 1)

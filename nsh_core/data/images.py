@@ -119,6 +119,10 @@ class Images(Dataset):
         return torch.from_numpy(np.ascontiguousarray(self._images[index])).to(device).float().mul_(_SCALE)
 
     @override
+    def plain(self, index: Tensor) -> Tensor:
+        return self.images(self._splits.train[index.numpy()])
+
+    @override
     def training_values(self) -> Iterator[Tensor]:
         size = batch_of_images(self._images.shape)
         for start in range(0, self.num_train, size):

@@ -62,6 +62,7 @@ class Method(ABC):
         uses_latents: Whether the model needs a latent head.
         sorts: Whether it uses the sorter of a config.
         periodic: Whether a bit is the sign of the cosine of the hash head, not of the head itself.
+        hash_heads: What `model.hash_head` may be.
     """
 
     paper: ClassVar[str]
@@ -69,6 +70,7 @@ class Method(ABC):
     uses_latents: ClassVar[bool] = False
     periodic: ClassVar[bool] = False
     sorts: ClassVar[bool] = False
+    hash_heads: ClassVar[tuple[str, ...]] = ("linear", "mlp")
 
     @classmethod
     def search_space(cls, config: Config) -> Mapping[str, Range]:
@@ -79,6 +81,18 @@ class Method(ABC):
 
         Returns:
             Ranges by dotted name; empty for a method without any.
+        """
+        return {}
+
+    @classmethod
+    def published(cls, code_length: int) -> Mapping[str, Any]:
+        """Head, views, optimiser and length of training as its authors had them: the recipe `published`.
+
+        Args:
+            code_length: K.
+
+        Returns:
+            Settings by dotted name, where they are not the defaults.
         """
         return {}
 
@@ -128,6 +142,8 @@ class DeepMethod(Method):
 
 class ShallowMethod(Method):
     """A method in closed form: a linear hash head fitted to the moments of the training features."""
+
+    hash_heads = ("linear",)
 
     @classmethod
     @abstractmethod

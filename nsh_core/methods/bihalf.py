@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import feature_cosines, paired_cosines
+from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.model import Outputs
 
@@ -34,6 +35,11 @@ class BiHalf(DeepMethod):
     @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {"train.learning_rate": LEARNING_RATE, "method.options.gamma": Range(0.1, 100.0)}
+
+    @classmethod
+    @override
+    def published(cls, code_length: int) -> Mapping[str, Any]:
+        return recipes.bihalf()
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:

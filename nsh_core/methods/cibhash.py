@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -12,6 +13,7 @@ from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import nt_xent
+from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.model import Outputs
 from nsh_core.straight_through import sign_through
@@ -42,6 +44,11 @@ class CIBHash(DeepMethod):
             "method.options.temperature": Range(0.1, 1.0),
             "method.options.kl_weight": Range(1e-5, 1e-2),
         }
+
+    @classmethod
+    @override
+    def published(cls, code_length: int) -> Mapping[str, Any]:
+        return recipes.contrastive(code_length)
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:

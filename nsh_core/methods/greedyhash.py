@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.losses import feature_cosines, paired_cosines
+from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.model import Outputs
 from nsh_core.straight_through import sign_through
@@ -30,6 +32,11 @@ class GreedyHash(DeepMethod):
     @override
     def search_space(cls, config: Config) -> Mapping[str, Range]:
         return {"train.learning_rate": LEARNING_RATE, "method.options.quantization_weight": Range(1e-3, 1.0)}
+
+    @classmethod
+    @override
+    def published(cls, code_length: int) -> Mapping[str, Any]:
+        return recipes.greedyhash(code_length)
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:

@@ -52,5 +52,5 @@ def set_hash_head(model: HashModel, weight: Tensor, bias: Tensor) -> None:
         weight: [K, D].
         bias: [K].
     """
-    model.hash_head.weight.copy_(weight)
-    model.hash_head.bias.copy_(bias)
+    model.hash_output.weight.copy_(weight)
+    model.hash_output.bias.copy_(bias)

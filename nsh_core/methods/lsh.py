@@ -20,6 +20,6 @@ class LSH(ShallowMethod):
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         mean = standardized_items(model, dataset).mean(dim=0)
-        shape = model.hash_head.weight.shape
+        shape = model.hash_output.weight.shape
         normals = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         set_hash_head(model, normals, -normals @ mean)

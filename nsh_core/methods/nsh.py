@@ -15,6 +15,7 @@ from nsh_core.config import Config
 from nsh_core.errors import naming
 from nsh_core.losses import agreeing_bits, bit_balance, listwise, nt_xent, pairwise, products, quantization
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
+from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
 from nsh_core.sorters import backend, build
@@ -77,6 +78,12 @@ class NSH(DeepMethod):
             ("loss.num_positives", Range(2, most, step=1), active and selects),
         ]
         return {name: span for name, span, acts in searched if acts}
+
+    @classmethod
+    @override
+    def published(cls, code_length: int) -> Mapping[str, Any]:
+        """CIBHash's recipe, whose protocol its table shares: that of NSH's own paper could not be read."""
+        return recipes.contrastive(code_length)
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from typing_extensions import override
 from nsh_core.config import Config
 from nsh_core.data import Dataset
 from nsh_core.losses import feature_cosines, paired_cosines
+from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.model import HashModel, Outputs
 
@@ -48,6 +50,11 @@ class SDC(DeepMethod):
             "method.options.quantization_weight": Range(1e-3, 1.0),
         }
 
+    @classmethod
+    @override
+    def published(cls, code_length: int) -> Mapping[str, Any]:
+        return recipes.sdc()
+
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         outputs = batch_normalized(torch.cat([first.logits, second.logits], dim=-2))
@@ -69,7 +76,8 @@ class SDC(DeepMethod):
         for values in dataset.training_values():
             logits = model.logits(values.to(model.mean.device))
             total, count = total + logits.double().sum(dim=0).cpu(), count + len(logits)
-        model.hash_head.bias.sub_((total / count).to(model.hash_head.bias))
+        bias = model.hash_output.bias
+        bias.sub_((total / count).to(bias))
 
 
 def batch_normalized(values: Tensor) -> Tensor:

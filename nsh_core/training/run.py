@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ from nsh_core.training.checkpoint import Progress
 from nsh_core.training.schedule import learning_rates
 
 Callback = Callable[[dict[str, float]], None]
+
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class Run:
             self.model = HashModel(config, dataset.dim if backbone is None else backbone.dim, encoder, backbone)
         share_statistics(self.model)
         self.hasher = Hasher(config, self.model.to(self.device), encoder)
-        kind = torch.optim.AdamW if config.train.optimizer == "adamw" else torch.optim.Adam
+        kind = _OPTIMIZERS[config.train.optimizer]
         self.optimizer = kind(self._parameter_groups(), weight_decay=config.train.weight_decay, fused=True)
         self.generator = torch.Generator()
         count = config.train.neighbors
@@ -144,13 +151,15 @@ class Run:
             index: Of the items [b].
 
         Returns:
-            Two views [b, ...], on the device.
+            Two views [b, ...], on the device; the items themselves where the config wants them plain.
         """
         partners = index
         if self.neighbors is not None:
             chosen = torch.randint(self.neighbors.shape[1], index.shape, generator=self.generator)
             own = torch.rand(index.shape, generator=self.generator) < 0.5
             partners = torch.where(own, index, self.neighbors[index, chosen])
+        if self.config.train.views == "plain":
+            return [self.dataset.plain(chosen).to(self.device) for chosen in (index, partners)]
         return list(self.dataset.views(index, partners, self.generator, self.device))
 
     def end_epoch(self, seconds: float, memory: dict[str, Tensor]) -> None:
@@ -271,6 +280,8 @@ def _check_fit(config: Config, dataset: Dataset, method: type[Method]) -> None:
             f"train.batch_size = {config.train.batch_size} exceeds the {dataset.num_train} training items "
             f"of {dataset.name}"
         )
+    if config.train.views == "plain" and issubclass(method, DeepMethod):
+        dataset.plain(torch.zeros(1, dtype=torch.int64))  # raises where they are not known
     if issubclass(method, ShallowMethod):
         if size() > 1:
             raise UserError(f"method {config.method.name} has nothing to train over {size()} processes: use one")

@@ -9,9 +9,12 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from nsh_core.config import TrainConfig
 
+# Shares of the epochs after which the rate becomes a tenth.
+STEPS = (0.4, 0.8)
+
 
 def learning_rates(optimizer: Optimizer, config: TrainConfig, steps: int, epoch: int) -> LambdaLR:
-    """Linear warm-up to the rate of each group, then constant, or a cosine to zero over all epochs.
+    """Linear warm-up to the rate of each group, then constant, in steps, or a cosine to zero over all epochs.
 
     Args:
         optimizer: Whose groups hold their highest rates.
@@ -27,7 +30,12 @@ def learning_rates(optimizer: Optimizer, config: TrainConfig, steps: int, epoch:
         whole, part = divmod(step, steps)
         now = epoch + whole + part / steps
         warm = min(1.0, (now + 1 / steps) / config.warmup_epochs) if config.warmup_epochs > 0 else 1.0
-        falling = 1.0 if config.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * now / config.epochs))
-        return warm * falling
+        match config.schedule:
+            case "constant":
+                return warm
+            case "step":
+                return warm * 0.1 ** sum(now >= share * config.epochs for share in STEPS)
+            case "cosine":
+                return warm * 0.5 * (1 + math.cos(math.pi * now / config.epochs))
 
     return LambdaLR(optimizer, share)

@@ -12,7 +12,7 @@ from optuna.trial import create_trial
 
 from nsh_core import Config
 from nsh_core.measures import SELECTION
-from study.analysis.tables import OVER
+from study.analysis.tables import VALUED
 
 _FEWEST = 8
 
@@ -27,9 +27,9 @@ def importances(trials: pd.DataFrame) -> pd.DataFrame:
         arm, setting, fanova: share of the variance of validation mAP over the search space that a setting explains;
         shares sum to 1 in each arm.
     """
-    over = trials[(trials.phase == "tuning") & trials.state.isin(OVER)]
+    tried = trials[(trials.phase == "tuning") & trials.state.isin(VALUED)]
     rows = []
-    for arm, group in over.groupby("arm", sort=False):
+    for arm, group in tried.groupby("arm", sort=False):
         names = sorted({name for text in group.tuned for name in json.loads(text)})
         if len(group) < _FEWEST or not names:
             continue

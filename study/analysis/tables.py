@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from nsh_core.errors import TRAINING_FAILURES
 from nsh_core.files import write_atomically
 from nsh_core.measures import measures
 from nsh_core.metrics.per_query import from_text
@@ -21,7 +22,7 @@ from study.execution.records import TrialFacts
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
-OVER = ("complete", "pruned")
+VALUED = ("complete", "pruned")
 _PER_QUERY = ["arm", "seed", "val", "test"]
 # What every version's trials table has, beside measures.
 _STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
@@ -84,6 +85,26 @@ def tables_of(trials: pd.DataFrame, curves: pd.DataFrame, per_query: pd.DataFram
     done = complete(trials)
     summary, comparisons = summarize(done, per_query), compare(done, spec.contrasts, per_query)
     return Tables(trials, curves, per_query, summary, comparisons)
+
+
+def over(trials: pd.DataFrame) -> pd.Series:
+    """Which trials have a result: complete and pruned ones, and tries of tuning whose training failed by itself.
+
+    A sampler that looks at the bounds of a range finds settings that collapse; that is what such a try says of them.
+
+    Args:
+        trials: As in Tables.
+    """
+    return trials.state.isin(VALUED) | ((trials.phase == "tuning") & failed_in_training(trials))
+
+
+def failed_in_training(trials: pd.DataFrame) -> pd.Series:
+    """Which trials were ended by what training came to: one code for all, or numbers that are none.
+
+    Args:
+        trials: As in Tables.
+    """
+    return trials.failure.fillna("").str.partition(":")[0].isin(TRAINING_FAILURES)
 
 
 def complete(trials: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from scipy.stats import binomtest
+
 from nsh_core.measures import RESULT, SELECTION
 from study.analysis.claims import Claim, answer, claims_of
 from study.analysis.comparisons import values_of
@@ -12,7 +14,7 @@ from study.analysis.crossed import chosen_p
 from study.analysis.effects import in_words, main_effects
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA
-from study.analysis.tables import OVER
+from study.analysis.tables import VALUED, failed_in_training
 
 _MOST_NAMED = 6
 
@@ -168,9 +170,19 @@ def _estimate(results: Results, arm: str) -> str:
 
 
 def _failures(results: Results) -> list[str]:
+    """Runs that collapsed, a result that no mean holds, and trials without any result."""
     trials = results.tables.trials
+    collapsed = failed_in_training(trials)
     notes = []
-    for arm, group in trials[~trials.state.isin(OVER)].groupby("arm", sort=False):
+    for arm, group in trials[trials.phase == "final"].groupby("arm", sort=False):
+        count, runs = int(collapsed[group.index].sum()), len(group)
+        if count:
+            low, high = binomtest(count, runs).proportion_ci()
+            notes.append(
+                f"{arm}: {count} of {runs} runs collapsed, a share of {count / runs:.2f} [{low:.2f}, {high:.2f}] "
+                "(Clopper-Pearson); its means are of the other runs and compare no further than that."
+            )
+    for arm, group in trials[~trials.state.isin(VALUED) & ~collapsed].groupby("arm", sort=False):
         reasons = sorted({reason or str(state) for reason, state in zip(group.failure, group.state, strict=True)})
         notes.append(f"{arm}: {len(group)} of its trials have no result ({'; '.join(reasons)}).")
     return notes

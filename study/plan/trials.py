@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
-from nsh_core.config import Config, make_config
+from nsh_core.config import Config, make_config, recipe
 from nsh_core.errors import UserError
 from nsh_core.settings import parse_assignment, with_overrides
 from study.plan.arm import Arm
@@ -77,16 +78,29 @@ class Plan:
     def settings(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """The base, what the command assigns, then the layers, later ones winning.
 
+        `recipe: published` in a layer stands for that recipe of the method that all layers come to, over the layers
+        before it.
+
         Args:
             layers: Settings by dotted name.
 
         Raises:
             UserError: One is in no section.
         """
+        every = [dict(layer) for layer in (self.spec.base, self.assigned, *layers)]
+        recipes = [layer.pop("recipe", None) for layer in every]
+        whole = reduce(with_overrides, every, dict[str, Any]())
         settings: dict[str, Any] = {}
-        for layer in (self.spec.base, self.assigned, *layers):
+        for layer, followed in zip(every, recipes, strict=True):
+            if followed is not None:
+                settings = with_overrides(settings, recipe(followed, whole))
             settings = with_overrides(settings, layer)
         return settings
+
+    @property
+    def fixed(self) -> set[str]:
+        """The settings that tuning leaves alone in every arm, by dotted name."""
+        return {*self.assigned, *({"recipe"} & set(self.spec.base))}
 
     def config(self, arm: Arm, *layers: Mapping[str, Any]) -> Config:
         """The configuration of an arm.

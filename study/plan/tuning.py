@@ -23,9 +23,11 @@ def search_space(default: Config, fixed: Collection[str], more: Mapping[str, Ran
 
     Args:
         default: Configuration of the arm.
-        fixed: Dotted names of settings that the arm or the user sets.
+        fixed: Dotted names of settings that the arm or the user sets; a recipe among them leaves nothing to tune.
         more: What is searched beside it.
     """
+    if "recipe" in fixed:
+        return {}
     with naming(f"method {default.method.name!r}"):
         space = dict(METHODS[default.method.name].search_space(default)) | dict(more or {})
     return {name: span for name, span in space.items() if name not in fixed}

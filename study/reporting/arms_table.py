@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from nsh_core.measures import RESULT, SELECTION, Place
 from study.analysis.results import Results
+from study.analysis.tuned import tuned_arms
 from study.analysis.verdict import Verdict
 from study.reporting.section import Cell, Glance, Section
 
@@ -26,12 +26,15 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
     """
     shown = results.measured(Place.TABLE)
     summaries = results.summaries_of(shown)
-    columns, rows = ["arm", "seeds"], []
+    tuned = tuned_arms(results)
+    columns, rows = ["arm", "seeds", *(["settings x tries"] if tuned else [])], []
     for one in shown:
         columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and results.by_query else [])]
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
         row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
+        if tuned:
+            row.append(f"{len(tuned[arm].settings)} x {tuned[arm].tries}" if arm in tuned else "not tuned")
         for one in shown:
             summary: Any = summaries[one.name].loc[arm]
             row.append(results.estimate(arm) if one.name == RESULT else one.text(summary["mean"]))
@@ -82,31 +85,3 @@ def class_order(results: Results) -> str | None:
         "The database is shuffled by a fixed seed. In class order, ties by index would move the test "
         f"{results.map_name} by {span}."
     )
-
-
-def tuned_settings(results: Results) -> list[tuple[str, str]]:
-    """The settings that tuning chose, by arm; empty for a study that tunes nothing.
-
-    Args:
-        results: Of the study.
-    """
-    if results.spec.tune is None:
-        return []
-    trials = results.tables.trials
-    tuned = set(trials[trials.phase == "tuning"].arm) if results.mode.compares else set(results.arms)
-    lines = []
-    for arm, texts in results.done.groupby("arm", sort=False).tuned:
-        if arm in tuned:
-            chosen = [json.loads(text) for text in (texts if results.spec.tune.each_seed else texts.iloc[:1])]
-            names = dict.fromkeys(name for settings in chosen for name in settings)
-            parts = [f"{name} = {_span([one[name] for one in chosen if name in one])}" for name in names]
-            untouched = sum(not settings for settings in chosen)
-            if untouched:
-                parts.append("the defaults" + (f" in {untouched} of {len(chosen)} tunings" if len(chosen) > 1 else ""))
-            lines.append((str(arm), ", ".join(parts)))
-    return lines
-
-
-def _span(values: list[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low}" if low == high else f"{low} to {high}"

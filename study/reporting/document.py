@@ -16,7 +16,7 @@ from nsh_core.files import write_atomically
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
-from study.reporting.arms_table import MARK, arms_table, class_order, glance, tuned_settings
+from study.reporting.arms_table import MARK, arms_table, class_order, glance
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
 from study.reporting.sections import across_section, sections_of
@@ -75,7 +75,6 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "table": arms_table(results, verdict),
         "map_name": results.map_name,
         "class_order": class_order(results),
-        "tuned": tuned_settings(results),
         "sections": sections,
         "figures": [
             {"name": one.name, "caption": one.caption, "base64": base64.b64encode(one.png).decode()}

@@ -17,6 +17,7 @@ from study.analysis.results import Results
 from study.reporting.figures.critical_difference import ACROSS, diagram
 from study.reporting.figures.drawing import Drawn, save, styled
 from study.reporting.section import Section
+from study.reporting.tuned_settings import tuned_settings
 
 
 def sections_of(results: Results) -> list[Section]:
@@ -25,7 +26,8 @@ def sections_of(results: Results) -> list[Section]:
     Args:
         results: Of the study.
     """
-    sections = _effects(results), _front(results), _budget(results), _label_free(results)
+    makers = _effects, _front, tuned_settings, _budget, _label_free
+    sections = [make(results) for make in makers]
     return [section for section in sections if section is not None]
 
 

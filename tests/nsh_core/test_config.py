@@ -42,8 +42,22 @@ def test_stored_trials_keep_their_digests():
         for text, digest in zip(trials.config, trials.config_hash, strict=True):
             assert Config.model_validate_json(text).digest() == digest, table
     assert len(tables) >= 15
-    changed = ["loss.surrogate=pairwise", "sorter.hard_forward=true", "loss.softmaxes=2", "loss.teacher_temperature=1"]
-    assert len({Config().digest(), *(make_config({}, [one]).digest() for one in changed)}) == 5
+    changed = ["loss.surrogate=pairwise", "sorter.hard_forward=true", "loss.softmaxes=2", "loss.teacher_temperature=1",
+               "model.hash_head=mlp", "train.views=plain"]  # fmt: skip
+    assert len({Config().digest(), *(make_config({}, [one]).digest() for one in changed)}) == 7
+
+
+def test_a_recipe_is_what_its_method_was_published_with_unless_told_otherwise():
+    cibhash = make_config({"recipe": "published", "method": {"name": "cibhash"}, "code_length": 16})
+    assert (cibhash.model.hash_head, cibhash.train.epochs, cibhash.train.schedule) == ("mlp", 80, "constant")
+    other = make_config({"method": {"name": "cibhash"}}, ["recipe=published", "train.batch_size=100"])
+    assert (other.train.epochs, other.train.batch_size, other.model.hash_head) == (60, 100, "mlp")
+    assert (
+        make_config({"recipe": "published", "method": {"name": "itq"}}).digest()
+        == make_config({"method": {"name": "itq"}}).digest()
+    )
+    with pytest.raises(UserError, match="recipe must be published, or be left out, got 'equal'"):
+        make_config({"recipe": "equal"})
 
 
 def test_configs_are_frozen():
@@ -55,6 +69,7 @@ def test_configs_are_frozen():
     ("assignment", "message"),
     [
         ("code_length=0", "code_length: Input should be greater than or equal to 1, got 0"),
+        ("model.hash_width=3", "model.hash_width = 3 says nothing about model.hash_head = linear: leave it at 1024"),
         ("loss.colour=red", "loss.colour: unknown setting, got 'red'"),
         ("loss.gapp=1", "loss.gapp: unknown setting, got 1, known: surrogate, .*; did you mean 'gap'"),
         ("lossy=1", "lossy: unknown setting, got 1, known: code_length, .*; did you mean 'loss'"),

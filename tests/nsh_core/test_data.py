@@ -97,6 +97,7 @@ def test_training_images_in_the_database_are_found_by_their_index(tmp_path):
     clean = torch.cat(list(index.training_items()))
     torch.testing.assert_close(clean, torch.from_numpy(arrays["database"][40:]))
     assert len(torch.cat(list(views.training_items()))) == 240
+    torch.testing.assert_close(index.plain(torch.tensor([7, 2])), clean[[7, 2]])
     assert index.fingerprint() != views.fingerprint()
     assert index.splits()["train"].tolist() == list(range(40, 120))
 

@@ -93,6 +93,8 @@ def test_a_triple_of_lists_is_split_as_it_says(tmp_path):
         np.flatnonzero(np.isin(index["database"], index["train"])).tolist()
     )
     assert fit(make_config(SMALL), dataset).metrics["test_map"] > 0
+    pixels = dataset.plain(torch.tensor([3])) - dataset.images(index["train"][[3]])
+    assert not pixels.any()
 
 
 def test_images_are_decoded_once_and_again_when_they_change(tmp_path):

@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from nsh_core import Dataset, Hasher, NotFinite, UserError, fit, fit_together, load_dataset, make_config, methods
 from nsh_core.codes import unpack
+from nsh_core.config import recipe
 from nsh_core.methods.bihalf import BiHalf, bi_half
 from nsh_core.methods.cibhash import CIBHash
 from nsh_core.methods.greedyhash import GreedyHash
@@ -338,6 +339,21 @@ def test_search_spaces_hold_valid_settings(name):
 def test_only_what_acts_is_searched(changes, searched):
     config = make_config({}, changes)
     assert set(methods.method("nsh").search_space(config)) == {"train.learning_rate", *searched}
+
+
+def test_a_published_recipe_leaves_nothing_to_tune():
+    for name in methods.names():
+        for bits in (16, 32):
+            settings = recipe("published", {"method": {"name": name}, "code_length": bits})
+            config = make_config({"method": {"name": name}, "code_length": bits, "recipe": "published"})
+            assert set(methods.method(name).search_space(config)) <= set(settings)
+            assert all(config.value_of(setting) == value for setting, value in settings.items())
+            assert bool(settings) == (name in DEEP)
+
+
+def test_a_shallow_methods_head_is_linear():
+    with pytest.raises(UserError, match=r"model\.hash_head = mlp is none of method itq, allowed: linear"):
+        make_config({"method": {"name": "itq"}, "model": {"hash_head": "mlp"}})
 
 
 def test_shallow_methods_give_no_more_bits_than_features(digits):

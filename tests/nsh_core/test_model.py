@@ -27,6 +27,19 @@ def test_shapes(encoder, latent):
     assert len(model.encoder) == (6 if encoder == "mlp" else 0)
 
 
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_an_mlp_hash_head_is_what_its_layers_say(norm):
+    shape = {"hash_head": "mlp", "hash_width": 6, "hash_norm": norm}
+    model = HashModel(make_config({"code_length": 3, "model": shape}), 5, "identity")
+    model.train()
+    items = torch.randn(20, 5)
+    hidden = items @ model.hash_head[0].weight.T + model.hash_head[0].bias
+    if norm == "batch":
+        hidden = (hidden - hidden.mean(dim=0)) / (hidden.var(dim=0, correction=0) + 1e-5).sqrt()
+    expected = hidden.relu() @ model.hash_output.weight.T + model.hash_output.bias
+    torch.testing.assert_close(model(items).logits, expected)
+
+
 def test_standardization_is_of_all_chunks():
     values = torch.randn(100, 3) * torch.tensor([1.0, 5, 0]) + torch.tensor([0.0, 100, 4])
     mean, variance = moments(values.split(7))

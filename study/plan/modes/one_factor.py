@@ -80,7 +80,7 @@ class OneFactor(Mode):
     def _space(self, plan: Plan) -> dict[str, Any]:
         """Where a factor names one setting, tuning may choose it freely: its levels are tried around the optimum."""
         spec, arm = plan.spec, plan.spec.arm(self.centre)
-        fixed = {*_reference(spec), *plan.assigned}
+        fixed = {*_reference(spec), *plan.fixed}
         fixed -= {name for name, levels in spec.factors.items() if isinstance(levels, list)}
         return search_space(plan.config(arm, _reference(spec)), fixed)
 

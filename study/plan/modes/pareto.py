@@ -47,7 +47,7 @@ class Pareto(Mode):
         more = {"code_length": Range(8, 128, step=8)}
         if default.train.epochs >= 4 and deep:
             more |= {"train.epochs": Range(default.train.epochs // 4, default.train.epochs, step=1)}
-        space = search_space(default, {*arm.overrides, *plan.assigned}, more)
+        space = search_space(default, {*arm.overrides, *plan.fixed}, more)
         return first_round(plan, arm, space, [arm.overrides], at_once=True) or plan.finals(arm, [arm.overrides])
 
     def final_trials(

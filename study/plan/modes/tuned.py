@@ -51,7 +51,7 @@ class Tuned(Mode):
 
 def _space(plan: Plan, arm: Arm) -> dict[str, Range]:
     """What is tuned of an arm: all that neither it nor the command sets."""
-    return search_space(plan.config(arm, arm.overrides), {*arm.overrides, *plan.assigned})
+    return search_space(plan.config(arm, arm.overrides), {*arm.overrides, *plan.fixed})
 
 
 TUNED = Tuned()

@@ -42,6 +42,8 @@ def stacks(draw: st.DrawFn) -> list[Config]:
             "depth": draw(st.integers(1, 3)),
             "latent_dim": draw(SIZES), "latent": draw(st.sampled_from(["head", "features"])),
             "standardize": draw(st.sampled_from(["none", "center", "zscore"])),
+            **draw(st.sampled_from([{}, {"hash_head": "mlp", "hash_width": 33},
+                                    {"hash_head": "mlp", "hash_width": 32, "hash_norm": "batch"}])),
         },
         "train": {"epochs": 2 if batch >= 32 else 1, "evaluate_every": 2, "batch_size": batch},
         "loss": {

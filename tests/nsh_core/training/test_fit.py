@@ -15,6 +15,7 @@ from nsh_core.methods import NSH
 from nsh_core.metrics import mean_average_precision
 from nsh_core.registry import METHODS, SORTERS
 from nsh_core.sorters.softsort import SoftSort
+from nsh_core.training.run import Ending, Run
 from nsh_core.training.schedule import learning_rates
 from tests.study.commands import Fork, in_a_fork
 
@@ -225,8 +226,28 @@ def test_the_continuous_line_of_cifar_is_the_designs(cifar_features):
     assert continuous_map(dataset, 1000)["test_map"] == pytest.approx(0.484, abs=0.03)
 
 
+def test_a_step_of_sgd_has_momentum_and_plain_views_are_the_items(digits):
+    config = fast("train.optimizer=sgd", "train.views=plain", "train.learning_rate=0.5")
+    run = Run(config, digits, Ending())
+    assert isinstance(run.optimizer, torch.optim.SGD)
+    assert run.optimizer.defaults["momentum"] == 0.9
+    index = torch.tensor([5, 3, 8])
+    for view in run.views(index):
+        assert torch.equal(view, torch.from_numpy(digits.database.items[[5, 3, 8]]))
+    # The second view is of another item where it is drawn from neighbours.
+    run = Run(fast("train.views=plain", "train.neighbors=2"), digits, Ending())
+    first, second = run.views(torch.arange(200))
+    assert torch.equal(first, torch.from_numpy(digits.database.items[:200]))
+    assert 60 < (first != second).any(dim=1).sum() < 140
+
+
+def test_plain_views_want_items_and_not_views_of_them_alone(feature_file):
+    with pytest.raises(UserError, match=r"train.views = plain wants training items without augmentation, and features"):
+        fit(fast("train.views=plain"), load_dataset(f"features:{feature_file}"))
+
+
 @pytest.mark.slow(5)
-@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+@pytest.mark.parametrize("schedule", ["cosine", "constant", "step"])
 @pytest.mark.parametrize("warmup", [0.0, 1.0, 2.5])
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_learning_rates_warm_up_and_fall(schedule, warmup, epoch):
@@ -237,7 +258,11 @@ def test_learning_rates_warm_up_and_fall(schedule, warmup, epoch):
     for step in range(4 * epoch, 20):
         done = step / 4
         warm = min(1.0, (done + 0.25) / warmup) if warmup else 1.0
-        falling = 0.5 * (1 + math.cos(math.pi * done / 5)) if schedule == "cosine" else 1.0
+        falling = {
+            "cosine": 0.5 * (1 + math.cos(math.pi * done / 5)),
+            "constant": 1.0,
+            "step": 1.0 if done < 2 else 0.1 if done < 4 else 0.01,
+        }[schedule]
         for group, top in zip(optimizer.param_groups, (0.1, 0.02), strict=True):
             assert group["lr"] == pytest.approx(top * warm * falling, rel=1e-12)
         optimizer.step()

@@ -8,6 +8,7 @@ from nsh_core import UserError, load_dataset, make_config
 from nsh_core.methods import method
 from study.analysis.gallery import make_gallery
 from study.analysis.results import read_results
+from study.analysis.tables import over as have_results
 from study.plan.planning import extended, make_plan
 from study.plan.sampling import FinishedTrial
 from study.plan.spec import StudySpec, load_spec
@@ -76,6 +77,24 @@ def test_what_an_arm_or_a_user_sets_is_not_tuned(spec):
         }
     )
     assert all("sorter.temperature" not in trial.tuned for trial in make_plan(fixed).trials)
+
+
+def test_an_arm_with_a_recipe_follows_it_and_is_not_tuned(tmp_path):
+    levels = "nsh: {}, published: {method.name: cibhash, recipe: published, train.batch_size: 50}, "
+    (tmp_path / "tuned.yaml").write_text(SPEC.replace("nsh: {}, ", levels))
+    trials = make_plan(load_spec(str(tmp_path / "tuned.yaml"))).trials
+    own = [trial for trial in trials if trial.arm.levels["method"] == "published"]
+    assert [(trial.tuning, trial.seed) for trial in own] == [(False, 0), (False, 1)] * 2
+    for trial in own:
+        train = trial.config.train
+        # The recipe wins over the base, what the arm says itself over the recipe.
+        assert (train.epochs, train.batch_size, trial.config.model.hash_head) == (60, 50, "mlp")
+        assert train.evaluate_every == 10
+    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")), assignments=("recipe=published",))
+    assert not any(trial.tuning for trial in plan.trials)
+    (tmp_path / "tuned.yaml").write_text(SPEC.replace("lsh: {", "lsh: {recipe: best, "))
+    with pytest.raises(UserError, match=r"arm 'method=lsh, code_length=8': recipe must be published, or be left out"):
+        make_plan(load_spec(str(tmp_path / "tuned.yaml")))
 
 
 def over(plan, value=lambda trial: 0.5, state="complete"):
@@ -172,10 +191,13 @@ def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
     assert whole.returncode == 0, whole.stderr
     trials = pd.read_parquet(tmp_path / "whole" / "tuned" / "trials.parquet")
     assert trials.phase.value_counts().to_dict() == {"tuning": 12, "final": 12}
-    assert (trials.state == "complete").all()
+    assert have_results(trials).all()
+    # A try may diverge: it counts as one, and the study is complete.
+    assert set(trials[trials.state == "failed"].failure.str.partition(":")[0]) == {"code_collapse"}
     tuning, final = trials[trials.phase == "tuning"], trials[trials.phase == "final"]
     # Test queries are no part of tuning.
     assert tuning.test_map.isna().all()
+    assert (final.state == "complete").all()
     assert final.test_map.notna().all()
     for arm, tries in tuning.groupby("arm"):
         best = tries.loc[tries.val_map.idxmax(), "tuned"]
@@ -205,6 +227,13 @@ def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
         "In class order, ties",
     ):
         assert part in page
+    lines = (tmp_path / "p" / "tuned" / "report.md").read_text().splitlines()
+    [row] = [line for line in lines if line.startswith("| method=cibhash, code_length=8 | 3 | 3 | ")]
+    tries = tuning[tuning.arm == "method=cibhash, code_length=8"].set_index("tuned").val_map
+    settings = json.loads(str(tries.idxmax()))
+    chosen = ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the defaults"
+    assert row.endswith(f"| {'no' if settings else 'yes'} | {chosen} |")
+    assert sum("| method=lsh, code_length=12 | 2 | not tuned |" in line for line in lines) == 1
     assert made.stdout.count("is best on the validation queries") == 2
     results = read_results(tmp_path / "whole" / "tuned")
     assert results.gallery is not None

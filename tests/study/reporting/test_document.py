@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from nsh_core import UserError
 from nsh_core.measures import MEASURES
@@ -12,7 +13,7 @@ from study.analysis.across import across
 from study.analysis.results import Results, read_results
 from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import tables_of, write_tables
-from study.analysis.verdict import decide
+from study.analysis.verdict import Verdict, decide
 from study.plan.spec import StudySpec
 from study.registry import FIGURES
 from study.reporting.document import write_report
@@ -93,15 +94,22 @@ def test_few_seeds_are_called_few():
 
 def test_failures_are_said():
     results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
-    results.tables.trials.loc[results.tables.trials.arm == "neuralsort", ["state", "failure"]] = [
-        "failed",
-        "not_finite: x",
-    ]
     known = results.tables
-    tables = tables_of(known.trials, known.curves, known.per_query, results.spec)
-    verdict = decide(Results(tables, results.facts))
-    assert verdict.best == {"softsort"}
-    assert verdict.cautions[0] == "neuralsort: 8 of its trials have no result (not_finite: x)."
+    own = known.trials.arm == "neuralsort"
+
+    def when(which: pd.Series, failure: str) -> Verdict:
+        trials = known.trials.copy()
+        trials.loc[which, ["state", "failure"]] = ["failed", failure]
+        return decide(Results(tables_of(trials, known.curves, known.per_query, results.spec), results.facts))
+
+    broken = when(own, "error: x")
+    assert broken.best == {"softsort"}
+    assert broken.cautions[0] == "neuralsort: 8 of its trials have no result (error: x)."
+    collapsed = when(own & (known.trials.seed < 2), "code_collapse: all items have one code")
+    low, high = binomtest(2, 8).proportion_ci()
+    assert collapsed.cautions[0].startswith(
+        f"neuralsort: 2 of 8 runs collapsed, a share of 0.25 [{low:.2f}, {high:.2f}] (Clopper-Pearson);"
+    )
 
 
 @pytest.mark.slow(4)

@@ -1,0 +1,61 @@
+"""How authors of deep methods trained, as their public code has it; augmentations and backbones are the data's.
+
+Sources, each file at the commit that was read on 2026-11-26: zexuanqiu/CIBHash model/base_model.py and
+model/CIBHash.py, liyunqianggyn/Deep-Unsupervised-Image-Hashing ImageHashing/Cifar10_I.py, ssppp/GreedyHash
+unsupervised_vgg.py, kamwoh/sdc configs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CONSTANT = {"train.schedule": "constant", "train.warmup_epochs": 0}
+_SGD = {"train.optimizer": "sgd", "train.learning_rate": 1e-4, "train.weight_decay": 5e-4, "train.batch_size": 32}
+
+
+def contrastive(code_length: int) -> dict[str, Any]:
+    """CIBHash's: a hidden layer of 1,024, Adam at 1e-3, batches of 64, 60 epochs, 80 for 16 bits.
+
+    Args:
+        code_length: K.
+    """
+    return {
+        "model.hash_head": "mlp",
+        "image.views": "cibhash",
+        "train.learning_rate": 1e-3,
+        "train.batch_size": 64,
+        "train.epochs": 80 if code_length == 16 else 60,
+        **_CONSTANT,
+    }
+
+
+def bihalf() -> dict[str, Any]:
+    """Bi-half Net's: plain images, SGD at 1e-4, batches of 32, 300 epochs, the rate divided by 10 after 120 and 240."""
+    return {"train.views": "plain", "train.epochs": 300, **_SGD, **_CONSTANT, "train.schedule": "step"}
+
+
+def greedyhash(code_length: int) -> dict[str, Any]:
+    """GreedyHash's: plain images, SGD at 1e-4, batches of 32, 60 epochs, 300 for 16 bits.
+
+    Args:
+        code_length: K.
+    """
+    return {"train.views": "plain", "train.epochs": 300 if code_length == 16 else 60, **_SGD, **_CONSTANT}
+
+
+def sdc() -> dict[str, Any]:
+    """SDC's: plain images, a hidden layer, batches of 64, 100 epochs of Adam, b = 5 and the quantisation's weight 1.
+
+    Its learning rate is in none of the files that could be read: 1e-3 stays. Its hidden layer has as many units as
+    there are features, with GELU; here 1,024 with ReLU.
+    """
+    return {
+        "model.hash_head": "mlp",
+        "train.views": "plain",
+        "train.learning_rate": 1e-3,
+        "train.batch_size": 64,
+        "train.epochs": 100,
+        **_CONSTANT,
+        "method.options.beta": 5.0,
+        "method.options.quantization_weight": 1.0,
+    }
