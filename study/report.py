@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
@@ -14,7 +14,8 @@ try:
     import typer
 
     from nsh_core import UserError, cli, plugins
-    from study.analysis.results import read_results
+    from study.analysis.results import Results, read_results
+    from study.analysis.unplanned import differences, find_arm, unplanned
     from study.plan.spec import load_spec, with_mode
     from study.plan.trials import study_key
     from study.reporting.document import write_report
@@ -28,7 +29,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Option(help="study as given to run.py, or the name of its results folder")],
+    study: Annotated[
+        str | None, typer.Option(help="study as given to run.py, or the name of its results folder")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     assignments: Annotated[list[str], typer.Option("--set", help="as given to run.py")] = [],  # noqa: B006
     plugin: Annotated[list[str], typer.Option(help="as given to run.py")] = [],  # noqa: B006
@@ -36,22 +39,51 @@ def report(
         list[str], typer.Option(help="results folder of the same study on another data set, to be judged together")
     ] = [],  # noqa: B006
     mode: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="two arms, as ARM of the study or STUDY:ARM of any: compared now, and no report written"),
+    ] = None,
     results: Annotated[Path, typer.Option(help="folder of tables")] = Path("results"),
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
     plugins.load(plugin)
+    if study is None:
+        if compare is None:
+            raise UserError("--study is missing: give a name, or the name of a results folder")
+        _compare(compare, results, None)
+        return
     key = study
     if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
         spec = with_mode(load_spec(study), mode, None)
         key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
-    written = write_report(
-        read_results(results / key), reports / key, [read_results(results / other) for other in across]
-    )
+    found = read_results(results / key)
+    if compare is not None:
+        _compare(compare, results, found)
+        return
+    written = write_report(found, reports / key, [read_results(results / other) for other in across])
     print(written.headline)
     print(f"report: {reports / key / 'report.html'}")
     if written.failures:
         raise UserError("; ".join(written.failures))
+
+
+def _compare(arms: tuple[str, str], folder: Path, own: Results | None) -> None:
+    """Prints what two arms' trials show, and that nobody said beforehand that they would be compared."""
+    one, other = (find_arm(text, folder, own) for text in arms)
+    claim = unplanned(one, other)
+    over = "seeds and queries" if claim.row["se_queries"] > 0 else "seeds alone"
+    print(claim.sentence)
+    print(
+        f"Unplanned: this pair was chosen after the trials were run, among as many as one likes; p and interval (95%, "
+        f"over {over}) are of this pair alone. {one[0].map_name} of test queries, {claim.row['n']} seeds. "
+        f"The two differ in {_in_words(differences(one, other))}."
+    )
+
+
+def _in_words(differ: dict[str, tuple[Any, Any]]) -> str:
+    """Settings in which two arms differ."""
+    return ", ".join(f"{name} ({mine} and {yours})" for name, (mine, yours) in differ.items()) or "nothing"
 
 
 def main() -> None:

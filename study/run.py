@@ -26,7 +26,8 @@ try:
     from nsh_core.data import usage
     from nsh_core.errors import UserError
     from nsh_core.measures import RESULT, SELECTION, Place, measures
-    from study.analysis.results import Results
+    from study.analysis.design import design_lines, what_is_weak
+    from study.analysis.results import Results, earlier
     from study.analysis.tables import VALUED, over
     from study.analysis.verdict import decide
     from study.execution.engine import EngineName, Execution
@@ -103,7 +104,7 @@ def study(
         str | None, typer.Option(help="shell command at the end; NSH_STATUS, NSH_HEADLINE, ... are set")
     ] = None,
     list_studies: Annotated[bool, typer.Option("--list", help="show the shipped studies")] = False,
-    dry_run: Annotated[bool, typer.Option(help="show the trials and run none")] = False,
+    dry_run: Annotated[bool, typer.Option(help="show the trials, and what they can show; run none")] = False,
 ) -> int:
     """Run a hyperparameter study. Run again, it goes on where it stopped.
 
@@ -132,7 +133,12 @@ def study(
         for number, trial in enumerate(plan.trials):
             table.add_row(str(number), trial.arm.name, str(trial.seed), trial.config.digest())
         console.print(table)
+        lines = design_lines(plan, earlier(results / plan.key, plan.spec))
+        console.print("\n".join(f"design: {line}" for line in lines), markup=False)
         return 0
+    weak = what_is_weak(plan)
+    if weak is not None and export is None and verify is None:
+        print(f"note: {weak}", file=sys.stderr)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     session = open_session(plan, results, storage)
     if export is not None:

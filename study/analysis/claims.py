@@ -72,7 +72,7 @@ class Claim:
         if self.finding == "single":
             return f"{self.arm} against {self.reference}: {difference:+.3f}, one seed, no interval."
         interval = self.size.partition(" ")[2]
-        holm = f"{p_text(row['p_holm'])} (Holm)"
+        holm = p_text(row["p_holm"]) + (" (Holm)" if row["tests"] > 1 else "")
         match self.finding:
             case "clear" | "small":
                 way = "beats" if difference > 0 else "loses to"

@@ -26,9 +26,9 @@ def power_of(shift: float, degrees: float, level: float) -> float:
         level: Of the test.
     """
     beyond = float(special.stdtrit(degrees, 1 - level / 2))
-    # The far tail of a large shift is NaN where it is 0.
-    far = float(special.nctdtr(degrees, shift, -beyond))
-    return 1 - float(special.nctdtr(degrees, shift, beyond)) + (0.0 if isnan(far) else far)
+    far, near = (float(special.nctdtr(degrees, shift, end)) for end in (-beyond, beyond))
+    # Tails of a large shift are NaN where they are 0.
+    return 1 - (0.0 if isnan(near) and shift > beyond else near) + (0.0 if isnan(far) else far)
 
 
 def seeds_needed(difference: Crossed, seeds: int, tests: int) -> tuple[int | None, int | None, int | None]:

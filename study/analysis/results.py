@@ -11,6 +11,7 @@ import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, measures
+from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
 from study.analysis.tables import Tables, complete, read_tables
@@ -86,11 +87,21 @@ class Results:
     def estimate(self, arm: str) -> str:
         """Test mAP of an arm in words: its mean and, of several seeds, its 95% interval over seeds and queries.
 
+        Of a deterministic arm that is over queries, and none where those are not known one by one.
+
         Args:
             arm: With complete trials.
         """
         row = self.summary_of(RESULT).loc[arm]
+        if arm in self.deterministic and not self.by_query:
+            return f"{row['mean']:.3f} (deterministic)"
         return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.both_low:.3f}, {row.both_high:.3f}]")
+
+    @property
+    def deterministic(self) -> set[str]:
+        """The arms whose codes are the same for every seed, so that seeds have no interval to give."""
+        codes = self.done.groupby("arm").codes_sha256
+        return set(codes.nunique().index[(codes.nunique() == 1) & (codes.count() > 1)])
 
     def summary_of(self, measure: str) -> pd.DataFrame:
         """Summary rows of one measure, by arm; NaN, of n = 0, for an arm of which it was not taken.
@@ -118,6 +129,19 @@ class Results:
         """
         done = self.done
         return [one for one in measures(shown) if one.name in done and done[one.name].notna().any()]
+
+
+def earlier(folder: Path, spec: StudySpec) -> pd.DataFrame:
+    """The comparisons that a study's trials so far allow, as in Tables; empty where there are none to be read.
+
+    Args:
+        folder: Of its results.
+        spec: The study.
+    """
+    try:
+        return read_tables(folder, spec).comparisons
+    except (OSError, ValueError, KeyError):
+        return pd.DataFrame(columns=COMPARISONS)
 
 
 def read_results(folder: Path) -> Results:

@@ -166,6 +166,8 @@ def _not_told_apart(results: Results, arms: Sequence[str], best: str) -> set[str
 
 def _estimate(results: Results, arm: str) -> str:
     seeds = int(results.summary_of(RESULT).n[arm])
+    if arm in results.deterministic:
+        return results.estimate(arm) + (", deterministic" if results.by_query else "")
     return f"{results.estimate(arm)} (one seed)" if seeds < 2 else f"{results.estimate(arm)}, {seeds} seeds"
 
 

@@ -86,7 +86,7 @@ class StudySpec(BaseModel):
         "grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned"
     )
     tune: Tuning | None = Field(None, description="the budget of a mode that tunes")
-    seeds: int = Field(5, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
+    seeds: int = Field(10, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
     figures: list[Annotated[str, _known_in(FIGURES)]] = Field(
         ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
     )

@@ -39,7 +39,8 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
             summary: Any = summaries[one.name].loc[arm]
             row.append(results.estimate(arm) if one.name == RESULT else one.text(summary["mean"]))
             if one.name == RESULT and results.by_query:
-                row.append(f"[{summary.ci_low:.3f}, {summary.ci_high:.3f}]" if summary.n > 1 else "")
+                seeds = f"[{summary.ci_low:.3f}, {summary.ci_high:.3f}]" if summary.n > 1 else ""
+                row.append("deterministic" if arm in results.deterministic else seeds)
         rows.append(row)
     line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}
     by_column = {results.column(one): line[one.name] for one in shown if one.name in line}

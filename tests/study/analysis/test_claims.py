@@ -32,8 +32,8 @@ def row(difference: float, se: float, *, n: int = 10, tests: int = 1, queries: f
 @pytest.mark.parametrize(
     ("known", "finding", "words"),
     [
-        (row(0.05, 0.01), "clear", "a beats b by 0.050 [+0.027, +0.073], p < 0.001 (Holm)."),
-        (row(-0.05, 0.01), "clear", "a loses to b by 0.050 [-0.073, -0.027], p < 0.001 (Holm)."),
+        (row(0.05, 0.01, tests=2), "clear", "a beats b by 0.050 [+0.027, +0.073], p = 0.0015 (Holm)."),
+        (row(-0.05, 0.01), "clear", "a loses to b by 0.050 [-0.073, -0.027], p < 0.001."),
         (row(0.003, 0.0005), "small", "That is practically nothing: less than 0.005."),
         (row(0.0005, 0.001), "equivalent", "a and b are equivalent: +0.001 [-0.002, +0.003], within 0.005 of each"),
         (row(0.01, 0.004, tests=3), "likely", "but not significantly among the 3 comparisons of this question"),

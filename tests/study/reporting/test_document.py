@@ -47,7 +47,7 @@ def synthetic(
             value = means[arm] + noise[seed] + rng.normal(0, spread / 4)
             row = dict.fromkeys(MEASURES.names(), value) | {"train_seconds": 2.0 + seed, "arm": arm, "seed": seed}
             row |= {f"factor_{factor}": label for factor, label in levels.items()}
-            row |= {"phase": "final", "tuned": "{}", "nearest": None}
+            row |= {"phase": "final", "tuned": "{}", "nearest": None, "codes_sha256": f"{arm} {seed}"}
             row |= {"state": "complete", "failure": "", "bits": int(levels.get("code_length", 32))}
             rows.append(row)
             for x in (1.0, 2.0):
@@ -90,6 +90,18 @@ def test_few_seeds_are_called_few():
     single = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75}, seeds=1))
     assert "one seed" in single.headline
     assert any("One seed says nothing" in caution for caution in single.cautions)
+
+
+def test_an_arm_that_is_the_same_for_every_seed_is_called_deterministic():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
+    trials = results.tables.trials
+    own = trials.arm == "neuralsort"
+    trials.loc[own, "codes_sha256"], trials.loc[own, "test_map"] = "same", 0.75
+    tables = tables_of(trials, results.tables.curves, results.tables.per_query, results.spec)
+    same = Results(tables, results.facts)
+    assert same.deterministic == {"neuralsort"}
+    assert same.estimate("neuralsort") == "0.750 (deterministic)"
+    assert "test mAP@1000 0.750 (deterministic)" in decide(same).headline
 
 
 def test_failures_are_said():

@@ -1,0 +1,93 @@
+"""What a study can show, before it runs."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from statistics import median
+
+import pandas as pd
+
+from nsh_core.measures import RESULT
+from study.analysis.power import POWER, power_of
+from study.analysis.statistics import ALPHA
+from study.plan.trials import Plan
+
+
+def smallest_flips_p(seeds: int) -> float:
+    """The least p of two-sided sign flips over seeds."""
+    return min(1.0, 2 / 2**seeds)
+
+
+def what_is_weak(plan: Plan) -> str | None:
+    """What keeps a study from showing anything by its seeds alone, and what would mend it; none if nothing does.
+
+    Args:
+        plan: Of the study.
+    """
+    if not plan.spec.how.compares or not plan.spec.contrasts or smallest_flips_p(plan.seeds) < ALPHA:
+        return None
+    enough = next(seeds for seeds in range(plan.seeds, 20) if smallest_flips_p(seeds) < ALPHA)
+    if plan.seeds == 1:
+        return f"one seed has no spread: no difference can be tested; {enough} seeds (--seeds {enough}) would do"
+    return (
+        f"with {plan.seeds} seeds exact sign flips cannot go below p = {smallest_flips_p(plan.seeds):.3g}: what is "
+        f"called clear will rest on t tests, whose seed means are taken as near normal; {enough} seeds (--seeds "
+        f"{enough}) would do without"
+    )
+
+
+def design_lines(plan: Plan, comparisons: pd.DataFrame) -> list[str]:
+    """Smallest p and, by earlier trials, the difference that the design finds with a chance of 80%.
+
+    Args:
+        plan: Of the study.
+        comparisons: Of its trials so far, as in Tables; may be empty.
+    """
+    contrasts = plan.spec.contrasts
+    if not plan.spec.how.compares or not contrasts:
+        return ["this study compares no arms with one another"]
+    families = Counter((one.question, one.group) for one in contrasts)
+    sizes = sorted(set(families.values()))
+    span = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    least = smallest_flips_p(plan.seeds)
+    lines = [
+        f"{len(contrasts)} comparisons in {len(families)} families of {span}; with {plan.seeds} seeds exact sign flips "
+        f"reach p = {least:.2g} at best, {min(1.0, sizes[-1] * least):.2g} after Holm in the largest family"
+    ]
+    known = comparisons[(comparisons.metric == RESULT) & (comparisons.n > 1)]
+    if known.empty:
+        return [*lines, "no earlier trials of this study say how large a difference these seeds can find"]
+    by_seed, by_query = known.se_seeds**2 * known.n, (known.se**2 - known.se_seeds**2).clip(lower=0)
+    found = [
+        detectable(seed, query, plan.seeds, tests)
+        for seed, query, tests in zip(by_seed, by_query, known.tests, strict=True)
+    ]
+    return [
+        *lines,
+        f"by the spread of earlier trials, differences of {min(found):.4f} to {max(found):.4f} test mAP (median "
+        f"{median(found):.4f}) are found with a chance of {POWER:.0%}; the smallest effect of interest is "
+        f"{plan.spec.smallest_effect:g}",
+    ]
+
+
+def detectable(by_seed: float, by_query: float, seeds: int, tests: int) -> float:
+    """The difference that a t test at level .05 / tests finds with a chance of 80%.
+
+    Args:
+        by_seed: Variance of a seed's difference.
+        by_query: Variance of the difference that queries leave open, whatever the seeds.
+        seeds: Of the design, at least 1.
+        tests: In the family.
+
+    Returns:
+        The difference; infinite with one seed.
+    """
+    if seeds < 2:
+        return float("inf")
+    variance = by_seed / seeds + by_query
+    degrees = (seeds - 1) * max(1.0, variance * seeds / by_seed) ** 2 if by_seed > 0 else 1e6
+    shifts = [step / 100 for step in range(10_000)]
+    level = ALPHA / tests
+    place = bisect_left(shifts, True, key=lambda shift: power_of(shift, min(degrees, 1e6), level) >= POWER)
+    return shifts[min(place, len(shifts) - 1)] * variance**0.5

@@ -1,0 +1,100 @@
+"""A comparison of any two arms of stored studies, asked for after the fact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nsh_core.errors import UserError
+from nsh_core.measures import RESULT
+from nsh_core.registry import nearest
+from study.analysis.claims import Claim, claims_of
+from study.analysis.comparisons import compare
+from study.analysis.results import Results, read_results
+from study.plan.contrast import Contrast
+
+Side = tuple[Results, str]
+
+
+def find_arm(text: str, folder: Path, own: Results | None) -> Side:
+    """An arm by name, of a study at hand, or of another as STUDY:ARM.
+
+    Args:
+        text: As typed.
+        folder: Of all results.
+        own: The study at hand.
+
+    Returns:
+        The study and the arm's name.
+
+    Raises:
+        UserError: There is no such arm with a complete trial.
+    """
+    study, colon, arm = text.partition(":")
+    if own is not None and text in own.arms:
+        return own, text
+    if colon and (folder / study).is_dir():
+        other = read_results(folder / study)
+        if arm in other.arms:
+            return other, arm
+        raise UserError(f"--compare: {study} has no arm {arm!r}{_known(arm, other)}")
+    if own is None:
+        raise UserError(f"--compare wants STUDY:ARM where no --study is given, got {text!r}")
+    raise UserError(f"--compare: {own.facts.key} has no arm {text!r}{_known(text, own)}; of another study: STUDY:ARM")
+
+
+def _known(arm: str, results: Results) -> str:
+    return f", known: {', '.join(results.arms) or 'none is complete'}{nearest(arm, results.arms)}"
+
+
+def differences(one: Side, other: Side) -> dict[str, tuple[Any, Any]]:
+    """The settings, by dotted name, in which two arms differ: those of the first final trial of each.
+
+    Args:
+        one: An arm.
+        other: Another.
+    """
+    flat = []
+    for results, arm in (one, other):
+        config = json.loads(results.done[results.done.arm == arm].config.iloc[0])
+        flat.append(pd.json_normalize(config).iloc[0].drop("seed").to_dict())
+    mine, yours = flat
+    names = dict.fromkeys(map(str, [*mine, *yours]))
+    return {name: (mine.get(name), yours.get(name)) for name in names if mine.get(name) != yours.get(name)}
+
+
+def unplanned(one: Side, other: Side) -> Claim:
+    """What two arms' stored trials show, on the seeds and queries that they share.
+
+    Args:
+        one: An arm.
+        other: The arm that it is compared with.
+
+    Raises:
+        UserError: They are one arm, or have other data, another k of mAP or no seed in common.
+    """
+    (results, arm), (others, reference) = one, other
+    facts, their = results.facts, others.facts
+    same = facts.key == their.key
+    if same and arm == reference:
+        raise UserError(f"--compare wants two arms, got {arm!r} twice")
+    for what, mine, yours in (
+        ("data", facts.fingerprint, their.fingerprint),
+        ("k of mAP", facts.map_name, their.map_name),
+    ):
+        if mine != yours:
+            raise UserError(f"--compare wants two studies with the same {what}, got {mine} and {yours}")
+    names = (arm, reference) if same else (f"{facts.key}: {arm}", f"{their.key}: {reference}")
+    sides = [
+        (side.done[side.done.arm == own].assign(arm=name), side.tables.per_query.query("arm == @own").assign(arm=name))
+        for (side, own), name in zip((one, other), names, strict=True)
+    ]
+    trials, per_query = (pd.concat(parts, ignore_index=True) for parts in zip(*sides, strict=True))
+    table = compare(trials, [Contrast(*names)], per_query, [RESULT])
+    if table.empty:
+        raise UserError(f"--compare: {names[0]} and {names[1]} have no seed in common")
+    [claim] = claims_of(table, dict(zip(names, names, strict=True)), results.spec.smallest_effect)
+    return claim

@@ -1,0 +1,41 @@
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.power import TTestPower
+
+from study.analysis.comparisons import COMPARISONS
+from study.analysis.design import design_lines, detectable, smallest_flips_p, what_is_weak
+from study.analysis.statistics import sign_flip_p
+from study.plan.planning import make_plan
+from study.plan.spec import load_spec
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5, 6, 10])
+def test_no_flips_go_below_the_smallest(seeds):
+    assert smallest_flips_p(seeds) == pytest.approx(min(1, sign_flip_p(np.ones(seeds) + 0.01 * np.arange(seeds))))
+
+
+@pytest.mark.parametrize(("seeds", "tests"), [(3, 1), (10, 1), (10, 6), (25, 9)])
+def test_the_detectable_difference_is_that_of_the_usual_power(seeds, tests):
+    expected = TTestPower().solve_power(nobs=seeds, alpha=0.05 / tests, power=0.8)
+    assert detectable(0.3**2, 0.0, seeds, tests) == pytest.approx(0.3 * expected, rel=0.01)
+    assert detectable(0.3**2, 0.1**2, seeds, tests) > 0.1 * 2.8
+    assert detectable(0.0, 0.1**2, seeds, 1) == pytest.approx(0.1 * 2.802, rel=0.01)
+
+
+def test_a_design_says_what_it_can_show_and_what_it_cannot():
+    spec = load_spec("sorter_ablation")
+    none = pd.DataFrame(columns=COMPARISONS)
+    [first, last] = design_lines(make_plan(spec), none)
+    assert first.startswith("8 comparisons in 2 families of 2 to 6; with 10 seeds exact sign flips reach p = 0.002 at")
+    assert "no earlier trials" in last
+    row = {"metric": "test_map", "n": 4, "se_seeds": 0.01, "se": 0.02, "tests": 2}
+    known = pd.DataFrame([row], columns=COMPARISONS)
+    expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 2)
+    assert f"differences of {expected:.4f} to {expected:.4f} test mAP" in design_lines(make_plan(spec), known)[1]
+    assert what_is_weak(make_plan(spec)) is None
+    assert what_is_weak(make_plan(spec, seeds=6)) is None
+    assert "cannot go below p = 0.0625" in str(what_is_weak(make_plan(spec, seeds=5)))
+    assert "6 seeds (--seeds 6) would do" in str(what_is_weak(make_plan(spec, seeds=1)))
+    assert what_is_weak(make_plan(load_spec("pareto"), seeds=2)) is None
+    assert design_lines(make_plan(load_spec("pareto")), none) == ["this study compares no arms with one another"]

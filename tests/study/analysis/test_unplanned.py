@@ -1,0 +1,78 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from nsh_core import UserError
+from study.analysis.comparisons import values_of
+from study.analysis.crossed import crossed
+from study.analysis.results import read_results
+from study.analysis.unplanned import differences, find_arm, unplanned
+from tests.study.commands import report
+
+REFERENCE = Path(__file__).parents[3] / "results" / "reference"
+
+
+def test_any_two_arms_of_a_study_are_compared_as_they_would_be_in_a_family_of_one():
+    results = read_results(REFERENCE / "sorter_ablation")
+    claim = unplanned((results, "sinkhorn"), (results, "softsort"))
+    values = values_of(results.done, results.tables.per_query, ["sinkhorn", "softsort"])
+    estimate = crossed(values[0] - values[1])
+    assert claim.row["difference"] == pytest.approx(estimate.mean, abs=1e-5)
+    assert claim.row["p_holm"] == claim.row["p"] == pytest.approx(estimate.p, rel=1e-2)
+    assert "Holm" not in claim.sentence
+    assert differences((results, "sinkhorn"), (results, "softsort")) == {"sorter.name": ("sinkhorn", "softsort")}
+
+
+def test_arms_of_several_studies_are_compared_on_the_seeds_that_they_share():
+    one, other = (read_results(REFERENCE / name) for name in ("sorter_ablation", "transfer"))
+    arm = "teacher=instances, code_anchor=without, surrogate=softsort"
+    claim = unplanned((one, "softsort"), (other, arm))
+    mine, yours = (side.done[side.done.arm == own].set_index("seed").test_map for side, own in
+                   ((one, "softsort"), (other, arm)))  # fmt: skip
+    assert claim.row["n"] == 10
+    assert claim.row["p_flips"] < 1
+    assert claim.row["difference"] == pytest.approx((mine - yours).mean())
+    assert claim.row["se_seeds"] == pytest.approx(stats.sem(mine - yours), rel=1e-3)
+    assert claim.sentence.startswith("sorter_ablation: softsort ")
+    assert differences((one, "softsort"), (other, arm))["code_length"] == (32, 16)
+    reverse = unplanned((other, arm), (one, "softsort"))
+    assert reverse.row["difference"] == -claim.row["difference"]
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        (("softsort", "softsort"), "--compare wants two arms, got 'softsort' twice"),
+        (
+            ("softsort", "sinkhron"),
+            "sorter_ablation has no arm 'sinkhron', known: softsort, .*; did you mean 'sinkhorn'",
+        ),
+        (("softsort", "transfer:none"), "--compare: transfer has no arm 'none', known: teacher=instances"),
+        (
+            ("softsort", "sorter_ablation@cifar10_mobilenetv2-ced1:softsort"),
+            "--compare wants two studies with the same data, got",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_said(arms, message):
+    own = read_results(REFERENCE / "sorter_ablation")
+    with pytest.raises(UserError, match=message):
+        unplanned(*(find_arm(text, REFERENCE, own) for text in arms))
+
+
+@pytest.mark.slow(8)
+def test_the_command_says_that_nobody_planned_it(tmp_path):
+    shutil.copytree(REFERENCE / "sorter_ablation", tmp_path / "mine")
+    options = ("--results", tmp_path, "--reports", tmp_path / "p")
+    done = report(*options, "--study", "mine", "--compare", "sinkhorn", "mine:softsort")
+    assert done.returncode == 0, done.stderr
+    sentence, note = done.stdout.splitlines()
+    assert sentence.startswith("sinkhorn ")
+    assert note.startswith("Unplanned: this pair was chosen after the trials were run")
+    assert note.endswith("The two differ in sorter.name (sinkhorn and softsort).")
+    assert not (tmp_path / "p").exists()
+    alone = report(*options, "--compare", "mine:sinkhorn", "mine:softsort")
+    assert alone.stdout == done.stdout
+    assert "--compare wants STUDY:ARM where no --study is given" in report(*options, "--compare", "a", "b").stderr
