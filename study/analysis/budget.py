@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nsh_core.measures import SELECTION
+from study.analysis.crossed import chosen_p
 from study.analysis.results import Results
-from study.analysis.statistics import expected_best
+from study.analysis.statistics import ALPHA, expected_best
+
+Curve = npt.NDArray[np.float64]
+
+_OVER = ("complete", "pruned", "failed")
 
 
-def expected_by_budget(results: Results) -> pd.DataFrame:
-    """Best validation mAP expected of b tuning trials, drawn with replacement from all (Dodge et al. 2019).
+def expected_by_budget(results: Results) -> dict[str, Curve]:
+    """Best validation mAP expected of b tries of a tuning, drawn with replacement from all (Dodge et al. 2019).
 
     A pruned trial counts with the mAP at which it was stopped, a failed one with 0.
 
@@ -21,14 +28,18 @@ def expected_by_budget(results: Results) -> pd.DataFrame:
         results: Of a tuned study.
 
     Returns:
-        Rows b = 1, 2, ... up to the trials of one tuning, a column an arm.
+        By arm [T, B]: a row a tuning whose tries are over, b = 1..B.
     """
     trials = results.tables.trials
-    over = trials[(trials.phase == "tuning") & trials.state.isin(["complete", "pruned", "failed"])]
-    columns = {arm: expected_best(group[SELECTION].fillna(0.0))[0] for arm, group in over.groupby("arm", sort=False)}
-    table = pd.DataFrame({arm: pd.Series(values) for arm, values in columns.items()})
-    table.index = pd.RangeIndex(1, len(table) + 1, name="trials")
-    return table.iloc[: results.spec.tune.trials] if results.spec.tune else table
+    tried = trials[trials.phase == "tuning"]
+    curves = {}
+    for arm, own in tried.groupby("arm", sort=False):
+        tunings = [group for _, group in own.groupby("seed") if group.state.isin(_OVER).all()]
+        whole = max((len(group) for group in tunings), default=0)
+        values = [group[SELECTION].fillna(0.0) for group in tunings if len(group) == whole]
+        if values:
+            curves[str(arm)] = np.stack([expected_best(one)[0] for one in values])
+    return curves
 
 
 def found_by_budget(results: Results, arm: str) -> pd.Series:
@@ -47,28 +58,43 @@ def found_by_budget(results: Results, arm: str) -> pd.Series:
     return best.groupby(own.groupby("seed").cumcount() + 1).mean()
 
 
-def leaders(results: Results, table: pd.DataFrame) -> list[str]:
-    """For each group of arms a sentence: who is expected to lead at which budget.
+def leaders(results: Results, curves: Mapping[str, Curve]) -> list[str]:
+    """For each group of arms a sentence: who leads at which budget, where repeated tunings show that anyone does.
+
+    An arm leads where all others of its group are told apart from it over tunings; see study.analysis.crossed.chosen_p.
 
     Args:
         results: Of a tuned study.
-        table: As expected_by_budget gives it.
+        curves: As expected_by_budget gives them.
     """
     sentences = []
     for label, group in results.spec.groups().items():
-        names = {arm.name: arm.name_in_group for arm in group if arm.name in table}
+        names = {arm.name: arm.name_in_group for arm in group if arm.name in curves}
         if len(names) < 2:
             continue
-        leading = [str(arm) for arm in table[list(names)].idxmax(axis=1)]
-        parts, first = [], 1
-        for arm, run in groupby(leading):
-            last = first + len(list(run)) - 1
-            parts.append(f"{names[arm]} with {first}" + (f" to {last}" if last > first else ""))
-            first = last + 1
         start = f"{label}: " if label else ""
-        flips = "" if len(parts) > 1 else " The ranking's head does not depend on the budget."
-        sentences.append(f"{start}best expected validation {results.map_name}: {', '.join(parts)} trials.{flips}")
+        tunings = min(len(curves[arm]) for arm in names)
+        most = min(curves[arm].shape[1] for arm in names)
+        if tunings < 2:
+            sentences.append(f"{start}each arm was tuned once: nothing tells which of them would lead at which budget.")
+            continue
+        values = np.stack([curves[arm][:tunings, :most] for arm in names])
+        parts = []
+        for tries in shown_budgets(most):
+            here = values[:, :, tries - 1]
+            best = int(here.mean(axis=1).argmax())
+            others = np.delete(chosen_p(here, best), best)
+            leads = f"{list(names.values())[best]} leads" if (others < ALPHA).all() else "no arm is shown to lead"
+            parts.append((tries, leads))
+        runs = [(leads, [tries for tries, _ in run]) for leads, run in groupby(parts, lambda part: part[1])]
+        told = "; ".join(f"with {_span(tries)} {leads}" for leads, tries in runs)
+        sentences.append(f"{start}{told[:1].upper()}{told[1:]}, over {tunings} tunings.")
     return sentences
+
+
+def _span(tries: Sequence[int]) -> str:
+    text = f"{tries[0]}" if len(tries) == 1 else f"{tries[0]} to {tries[-1]}"
+    return f"{text} {'try' if list(tries) == [1] else 'tries'}"
 
 
 def shown_budgets(count: int) -> list[int]:

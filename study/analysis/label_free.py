@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from nsh_core.measures import RESULT, Measure, Place, measures
+from nsh_core.measures import MEASURES, RESULT, Measure, Place, measures
 from study.analysis.statistics import CONFIDENCE
+
+Values = npt.NDArray[np.float64]
 
 _RESAMPLES = 1999
 
@@ -20,24 +24,57 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         trials: Complete final trials, of which means over seeds are taken.
 
     Returns:
-        quantity, arms, rho, ci_low, ci_high, chosen, test_map, loses: one row a quantity that varies, in the
-        catalogue's order. rho: Spearman's rank correlation over arms between the quantity, signed so that more is
-        better, and test mAP, with its 95% bootstrap interval over arms. chosen: the arm with the best quantity,
-        test_map its test mAP, loses: how much below the best arm's.
+        One row a quantity that varies, in the catalogue's order: quantity, arms; rho, Spearman's rank correlation over
+        arms between the quantity, signed so that more is better, and test mAP, and its interval ci_low, ci_high;
+        chosen, the arms with the best quantity, and test_map, their mean; loses, how much that is below the best arm's;
+        gains, how much above the mean of all arms, which is what a random pick gives. Intervals are 95%, by a bootstrap
+        of arms.
     """
-    quantities = [one for one in measures(Place.LABEL_FREE) if one.name in trials]
-    means = trials.groupby("arm", sort=False)[[*(one.name for one in quantities), RESULT]].mean()
+    means = trials.groupby("arm", sort=False)[[*_quantities(trials), RESULT]].mean()
     rows = []
-    for one in quantities:
-        both = means[[one.name, RESULT]].dropna()
-        signed, test = one.sign * both[one.name].to_numpy(float), both[RESULT].to_numpy(float)
+    for one in _quantities(trials):
+        both = means[[one, RESULT]].dropna()
+        signed, test = _signed(both[one]), both[RESULT].to_numpy(float)
         if len(both) < 3 or np.ptp(signed) == 0 or np.ptp(test) == 0:
             continue
-        low, high = _interval(signed, test)
-        best = int(signed.argmax())
+        tied = both.index[signed == signed.max()]
+        [(chosen, loses, gains)] = _picks(signed[None], test[None])
+        picked = np.random.default_rng(0).integers(0, len(test), (_RESAMPLES, len(test)))
+        again = _picks(signed[picked], test[picked])
         rho = float(stats.spearmanr(signed, test).statistic)
-        rows.append((one.name, len(both), rho, low, high, both.index[best], test[best], test.max() - test[best]))
-    return pd.DataFrame(rows, columns=["quantity", "arms", "rho", "ci_low", "ci_high", "chosen", RESULT, "loses"])
+        ends = _ends(_rank_correlation(signed[picked], test[picked])), _ends(again[:, 1]), _ends(again[:, 2])
+        rows.append((one, len(both), rho, *ends[0], list(tied), chosen, loses, *ends[1], gains, *ends[2]))
+    columns = ["quantity", "arms", "rho", "ci_low", "ci_high", "chosen", RESULT]
+    return pd.DataFrame(rows, columns=[*columns, *_with_ends("loses"), *_with_ends("gains")])
+
+
+def within_levels(trials: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """Rank correlations among arms that share the level of a factor, mean over its levels.
+
+    A loss is on another scale at another temperature, and a term that a factor cannot move is constant at each level of
+    the others: over all arms both show in no other way.
+
+    Args:
+        trials: As for rank_correlations, with a column factor_F for each factor F.
+        factors: Of the study.
+
+    Returns:
+        Rows of quantities, columns of factors; NaN where the quantity does not vary at any level.
+    """
+    names = [f"factor_{factor}" for factor in factors]
+    means = trials.groupby("arm", sort=False).agg(
+        {**dict.fromkeys(_quantities(trials), "mean"), RESULT: "mean", **dict.fromkeys(names, "first")}
+    )
+    table = pd.DataFrame(index=_quantities(trials), columns=list(factors), dtype=float)
+    for factor, name in zip(factors, names, strict=True):
+        for one in table.index:
+            found = []
+            for _, group in means[[one, RESULT, name]].dropna().groupby(name, sort=False):
+                signed, test = _signed(group[one]), group[RESULT].to_numpy(float)
+                if len(group) > 2 and np.ptp(test) > 0 and _varies(signed):
+                    found.append(float(stats.spearmanr(signed, test).statistic))
+            table.loc[one, factor] = np.mean(found) if found else np.nan
+    return table.dropna(how="all")
 
 
 def called(measure: Measure, map_name: str) -> str:
@@ -50,13 +87,48 @@ def called(measure: Measure, map_name: str) -> str:
     return measure.title(map_name, 0) + (" (uses labels)" if measure.needs_labels else "")
 
 
-def _interval(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """95% percentile bootstrap interval of the rank correlation; resamples in which nothing varies count as 0."""
-    rng = np.random.default_rng(0)
-    picked = rng.integers(0, len(x), (_RESAMPLES, len(x)))
-    ranks = (stats.rankdata(values[picked], axis=1) for values in (x, y))
+def _quantities(trials: pd.DataFrame) -> list[str]:
+    return [one.name for one in measures(Place.LABEL_FREE) if one.name in trials]
+
+
+def _signed(values: pd.Series) -> Values:
+    """Values of the quantity that the series is named after, more being better."""
+    return MEASURES[str(values.name)].sign * values.to_numpy(float)
+
+
+def _varies(values: Values) -> bool:
+    """Whether values differ by more than their rounding."""
+    return bool(np.ptp(values) > 1e-9 * np.abs(values).max())
+
+
+def _picks(quantity: Values, test: Values) -> Values:
+    """Test mAP of the arms with the best quantity, mean over ties; how much below the best, above the mean of all.
+
+    Args:
+        quantity: [R, A], more is better.
+        test: [R, A].
+
+    Returns:
+        [R, 3].
+    """
+    best = quantity == quantity.max(axis=1, keepdims=True)
+    chosen = (test * best).sum(axis=1) / best.sum(axis=1)
+    return np.stack([chosen, test.max(axis=1) - chosen, chosen - test.mean(axis=1)], axis=1)
+
+
+def _rank_correlation(x: Values, y: Values) -> Values:
+    """Spearman's [R] of rows [R, A]; 0 where nothing varies."""
+    ranks = (stats.rankdata(values, axis=1) for values in (x, y))
     first, second = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
     scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    rho = np.divide((first * second).sum(axis=1), scale, out=np.zeros(_RESAMPLES), where=scale > 0)
-    low, high = np.quantile(rho, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return np.divide((first * second).sum(axis=1), scale, out=np.zeros(len(x)), where=scale > 0)
+
+
+def _ends(values: Values) -> tuple[float, float]:
+    """The 95% percentile interval of resampled values."""
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
+
+
+def _with_ends(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"

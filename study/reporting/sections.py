@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 
 from nsh_core.files import write_atomically
 from nsh_core.measures import MEASURES
 from study.analysis.across import across, blocks
-from study.analysis.budget import expected_by_budget, leaders, shown_budgets
+from study.analysis.budget import Curve, expected_by_budget, leaders, shown_budgets
 from study.analysis.claims import p_text
 from study.analysis.effects import main_effects
-from study.analysis.label_free import called, rank_correlations
+from study.analysis.label_free import called, rank_correlations, within_levels
 from study.analysis.results import Results
+from study.analysis.statistics import mean_interval
+from study.plan.arm import short
 from study.reporting.figures.critical_difference import ACROSS, diagram
 from study.reporting.figures.drawing import Drawn, save, styled
 from study.reporting.section import Section
@@ -69,19 +71,28 @@ def _front(results: Results) -> Section | None:
 
 def _budget(results: Results) -> Section | None:
     """Validation mAP expected of smaller tuning budgets."""
-    table = expected_by_budget(results)
-    if len(table) < 2 or not results.mode.compares:
+    curves = expected_by_budget(results)
+    most = max((curve.shape[1] for curve in curves.values()), default=0)
+    if most < 2 or not results.mode.compares:
         return None
-    budgets = shown_budgets(len(table))
-    rows = [
-        [arm, *("" if isnan(table[arm][b]) else f"{table[arm][b]:.3f}" for b in budgets)] for arm in map(str, table)
-    ]
+    budgets = shown_budgets(most)
+    rows = [[arm, *(_at_budget(curve, b) for b in budgets)] for arm, curve in curves.items()]
     columns = ["arm", *(f"{b} {'trial' if b == 1 else 'trials'}" for b in budgets)]
     note = (
-        f"Best validation {results.map_name} expected of so many tuning trials, drawn at random from all (Dodge "
-        "et al. 2019); pruned ones count with the value at which they were stopped."
+        f"Best validation {results.map_name} expected of so many tries of one tuning, drawn at random (Dodge et al. "
+        "2019), mean over tunings with 95% intervals over them; pruned tries count with the value at which they were "
+        "stopped, failed ones with 0."
     )
-    return Section("With a smaller tuning budget", [*leaders(results, table), note], columns, rows)
+    return Section("With a smaller tuning budget", [*leaders(results, curves), note], columns, rows)
+
+
+def _at_budget(curve: Curve, tries: int) -> str:
+    """The mean over tunings after so many tries and, of several tunings, its interval."""
+    if tries > curve.shape[1]:
+        return ""
+    values = curve[:, tries - 1]
+    low, high = mean_interval(values)
+    return f"{values.mean():.3f}" + ("" if isnan(low) else f" [{low:.3f}, {high:.3f}]")
 
 
 def _label_free(results: Results) -> Section | None:
@@ -89,22 +100,37 @@ def _label_free(results: Results) -> Section | None:
     if "label_free" not in results.spec.figures or results.done.empty:
         return None
     name = results.map_name
+    factors = list(results.spec.factors) if len(results.spec.factors) > 1 else []
+    within = within_levels(results.done, factors)
     columns = [
         "quantity",
         f"rank correlation with test {name} [95% CI]",
+        *(f"within {short(factor)}" for factor in factors),
         f"test {name} of its choice",
-        "below the best",
+        "below the best [95% CI]",
+        "above a random pick [95% CI]",
     ]
-    rows = [
-        [
-            called(MEASURES[row["quantity"]], name),
-            f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]",
-            f"{row['test_map']:.3f}",
-            f"{row['loses']:.3f}",
-        ]
-        for row in rank_correlations(results.done).to_dict("records")
-    ]
-    return Section("Selecting without labels", [], columns, rows)
+    rows = []
+    for row in rank_correlations(results.done).to_dict("records"):
+        quantity = row["quantity"]
+        own = [within[factor].get(quantity, nan) for factor in factors]
+        tied = f" (mean of {len(row['chosen'])} tied arms)" if len(row["chosen"]) > 1 else ""
+        rows.append(
+            [
+                called(MEASURES[quantity], name),
+                f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]",
+                *("constant" if isnan(rho) else f"{rho:+.2f}" for rho in own),
+                f"{row['test_map']:.3f}{tied}",
+                f"{row['loses']:.3f} [{row['loses_low']:.3f}, {row['loses_high']:.3f}]",
+                f"{row['gains']:+.3f} [{row['gains_low']:+.3f}, {row['gains_high']:+.3f}]",
+            ]
+        )
+    note = (
+        "Over all arms; within a factor: mean over its levels of the correlation among arms that share the level, "
+        "constant where the quantity cannot vary there, whatever the other factors do. A quantity picks the arm where "
+        "it is best; a random pick gives the mean of all arms. Intervals: bootstrap of arms."
+    )
+    return Section("Selecting without labels", [note], columns, rows)
 
 
 def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, list[Drawn]]:

@@ -13,7 +13,7 @@ from study.reporting.figures.style import labelled_width
 
 @study_figure("Tuning: validation mAP of every complete trial.")
 def tuning(results: Results) -> Figure | None:
-    """Validation mAP of every complete tuning trial, an arm a row, the default and the best marked.
+    """Validation mAP of every complete tuning trial, an arm a row, the default and the best of each tuning marked.
 
     Args:
         results: Of the study.
@@ -29,10 +29,13 @@ def tuning(results: Results) -> Figure | None:
     figure, axis = plt.subplots(figsize=(labelled_width(order, 4.5), 1.0 + 0.28 * len(order)), layout="constrained")
     sns.stripplot(over, x="val_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
     palette = sns.color_palette("colorblind")
-    default = over[over.tuned == "{}"].set_index("arm").val_map.reindex(order)
-    best = over.groupby("arm").val_map.max().reindex(order)
-    axis.scatter(default, range(len(order)), marker="|", s=120, color=palette[1], zorder=4, label="default settings")
-    axis.scatter(best, range(len(order)), marker="D", s=30, color=palette[0], zorder=5, label="chosen")
+    default = over[over.tuned == "{}"].set_index("arm").val_map
+    best = over.groupby(["arm", "seed"]).val_map.max().droplevel("seed")
+    for values, marker, size, color, what in (
+        (default, "|", 120, palette[1], "default settings"),
+        (best, "D", 30, palette[0], "chosen by a tuning"),
+    ):
+        axis.scatter(values, values.index.map(order.index), marker=marker, s=size, color=color, zorder=4, label=what)
     axis.set(xlabel=f"validation {results.map_name} of a tuning run", ylabel="")
     figure.legend(loc="outside lower center", ncol=2, frameon=False)
     return figure

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from nsh_core.measures import Place, measures
-from study.analysis.label_free import rank_correlations
+from study.analysis.label_free import rank_correlations, within_levels
 
 DIRECTIONS = [one.name for one in measures(Place.LABEL_FREE)]
 
@@ -40,8 +40,37 @@ def test_what_a_choice_loses_is_against_the_best_arm():
     trials = made()
     table = rank_correlations(trials).set_index("quantity")
     means = trials.groupby("arm", sort=False)[["final_loss", "test_map"]].mean()
-    assert table.chosen["final_loss"] == means.final_loss.idxmin()
+    assert table.chosen["final_loss"] == [means.final_loss.idxmin()]
     assert table.loses["final_loss"] == pytest.approx(means.test_map.max() - means.test_map[means.final_loss.idxmin()])
+
+
+def test_ties_are_averaged_and_a_random_pick_is_the_mean_of_all():
+    quantity, test = np.array([1.0, 3, 3, 2]), np.array([0.1, 0.2, 0.6, 0.5])
+    trials = pd.DataFrame({"arm": list("abcd"), "seed": 0, "val_map": quantity, "test_map": test})
+    [row] = rank_correlations(trials).to_dict("records")
+    assert row["chosen"] == ["b", "c"]
+    assert row["test_map"] == pytest.approx(0.4)
+    assert row["loses"] == pytest.approx(0.2)
+    assert row["gains"] == pytest.approx(0.4 - test.mean())
+    assert row["gains_low"] < row["gains"] < row["gains_high"]
+    assert row["loses_low"] <= row["loses"] <= row["loses_high"]
+
+
+def test_a_quantity_is_ranked_within_levels_and_is_constant_where_it_cannot_vary():
+    rng = np.random.default_rng(2)
+    rows = []
+    for rate in range(4):
+        for scale in range(5):
+            test = rng.random()
+            # Its scale is that of a factor: useless over all arms, perfect within its levels.
+            row = {"final_loss": 100.0 * scale - test, "final_anchor": float(rate), "test_map": test}
+            rows.append(row | {"arm": f"{rate} {scale}", "seed": 0, "factor_rate": rate, "factor_scale": scale})
+    trials = pd.DataFrame(rows)
+    within = within_levels(trials, ["rate", "scale"])
+    assert within.scale["final_loss"] == pytest.approx(1)
+    assert abs(within.rate["final_loss"]) < 0.9
+    assert np.isnan(within.rate["final_anchor"])
+    assert not np.isnan(within.scale["final_anchor"])
 
 
 def test_intervals_cover_a_known_correlation():
