@@ -100,6 +100,10 @@ def study(
     export: Annotated[
         Path | None, typer.Option(help="write spec, tables, storage and report as one .zip, and run nothing")
     ] = None,
+    measure_cost: Annotated[
+        int | None,
+        typer.Option(parser=cli.at_least_one, help="train each arm so often by itself, for seconds and memory"),
+    ] = None,
     on_finish: Annotated[
         str | None, typer.Option(help="shell command at the end; NSH_STATUS, NSH_HEADLINE, ... are set")
     ] = None,
@@ -137,7 +141,7 @@ def study(
         console.print("\n".join(f"design: {line}" for line in lines), markup=False)
         return 0
     weak = what_is_weak(plan)
-    if weak is not None and export is None and verify is None:
+    if weak is not None and not (export or verify is not None or measure_cost):
         print(f"note: {weak}", file=sys.stderr)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     session = open_session(plan, results, storage)
@@ -151,6 +155,8 @@ def study(
         verification = train_again(session.queue, session.dataset, session.url, verify, cores)
         console.print("\n".join(verification.lines), markup=False)
         return 0 if verification.same else SOME_FAILED
+    if measure_cost is not None:
+        return _measure_cost(session, measure_cost, console)
     jobs = jobs or cores
 
     def refresh() -> Results:
@@ -162,6 +168,21 @@ def study(
         jobs, max(1, cores // jobs), batch_trials or None, limit, retry_failed, refresh, engine, gpus_per_task
     )
     return _run(session, execution, refresh, on_finish, console)
+
+
+def _measure_cost(session: Session, repeats: int, console: Console) -> int:
+    """Measures the cost of each arm, and says where the machine had others to serve."""
+    cost = session.measure_cost(repeats)
+    shown = measures(Place.COST)
+    table = Table("arm", "runs", *(one.title("", 0, True) for one in shown))
+    for arm, own in cost.groupby("arm", sort=False):
+        spans = (f"{own[one.name].mean():.2f} [{own[one.name].min():.2f}, {own[one.name].max():.2f}]" for one in shown)
+        table.add_row(str(arm), str(len(own)), *spans)
+    console.print(table)
+    busiest = cost.load.max()
+    if busiest > 1.5:
+        print(f"note: the machine's load went up to {busiest:.1f}: others used it too", file=sys.stderr)
+    return 0
 
 
 def _run(

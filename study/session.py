@@ -6,12 +6,13 @@ import io
 import shlex
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 
 from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
@@ -20,7 +21,8 @@ from nsh_core.files import write_atomically
 from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
-from study.analysis.tables import build_tables, complete, write_tables
+from study.analysis.tables import COST_FILE, build_tables, complete, write_tables
+from study.execution.cost import COST, first_finals, measure_cost
 from study.execution.engine import Execution
 from study.execution.growth import grow
 from study.execution.provenance import provenance
@@ -68,6 +70,29 @@ class Session:
             prepared(config, self.dataset)
         execute(self.queue, self.url, execution)
 
+    def measure_cost(self, repeats: int) -> pd.DataFrame:
+        """Measures what a run of each arm costs, and writes it into the folder of results, round by round.
+
+        Args:
+            repeats: Of each.
+
+        Returns:
+            See study.execution.cost.
+
+        Raises:
+            UserError: No final trial is planned yet, or the folder cannot be written into.
+        """
+        trials = first_finals(self.plan.trials)
+        if not trials:
+            raise UserError(f"study {self.plan.spec.name}: --measure-cost wants final trials: run the study first")
+        data = {trial.config.image: trial for trial in trials}
+        for trial in data.values():
+            prepared(trial.config, self.dataset)
+        cost = pd.DataFrame(columns=COST)
+        for cost in measure_cost(trials, self.dataset, repeats):
+            write_atomically(self.folder / COST_FILE, cost.to_csv(index=False))
+        return cost
+
     def write_results(self) -> Results:
         """Builds the tables from the storage and writes them, with the facts of the run.
 
@@ -79,6 +104,8 @@ class Session:
         """
         with storage_errors(self.url):
             tables = build_tables(self.queue)
+        if (self.folder / COST_FILE).exists():
+            tables = replace(tables, cost=pd.read_csv(self.folder / COST_FILE))
         gallery = make_gallery(complete(tables.trials), self.dataset)
         results = Results(tables, self._facts(), gallery)
         write_tables(tables, self.folder)

@@ -29,6 +29,7 @@ class Place(StrEnum):
         CURVES: The figure of training curves, by epoch.
         LABEL_FREE: The analysis of selecting without labels.
         LISTS: The lists of trials and arms on the dashboard and in the terminal.
+        COST: The tables' columns of what a run costs, where that was measured by itself (--measure-cost).
     """
 
     TABLE = "table"
@@ -38,6 +39,7 @@ class Place(StrEnum):
     CURVES = "curves"
     LABEL_FREE = "label_free"
     LISTS = "lists"
+    COST = "cost"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nsh_core.errors import UserError
-from nsh_core.measures import RESULT, SELECTION, Measure, measures
+from nsh_core.measures import RESULT, SELECTION, Measure, Place, measures
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
@@ -96,6 +96,22 @@ class Results:
         if arm in self.deterministic and not self.by_query:
             return f"{row['mean']:.3f} (deterministic)"
         return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.both_low:.3f}, {row.both_high:.3f}]")
+
+    def cost_of(self, arm: str, measure: Measure) -> str:
+        """What a run of an arm costs by itself, in words: the mean of its repeats; empty where it was not measured.
+
+        Args:
+            arm: Of the study.
+            measure: Of the place COST.
+        """
+        cost = self.tables.cost
+        values = cost[cost.arm == arm][measure.name] if len(cost) else cost.arm
+        return measure.text(values.mean()) if len(values) else ""
+
+    @property
+    def cost_measures(self) -> list[Measure]:
+        """The measures of cost, where it was measured."""
+        return measures(Place.COST) if len(self.tables.cost) else []
 
     @property
     def deterministic(self) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from nsh_core.files import write_atomically
 from nsh_core.measures import measures
 from nsh_core.metrics.per_query import from_text
 from study.analysis.comparisons import compare, summarize
+from study.execution.cost import COST
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import TrialFacts
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
+COST_FILE = "cost.csv"
 VALUED = ("complete", "pruned")
 _PER_QUERY = ["arm", "seed", "val", "test"]
 # What every version's trials table has, beside measures.
@@ -39,6 +41,7 @@ class Tables:
             none of trials that an earlier version ran.
         summary: See summarize.
         comparisons: See compare.
+        cost: See study.execution.cost; empty where it was not measured.
     """
 
     trials: pd.DataFrame
@@ -46,6 +49,7 @@ class Tables:
     per_query: pd.DataFrame
     summary: pd.DataFrame
     comparisons: pd.DataFrame
+    cost: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COST))
 
 
 def build_tables(queue: TrialQueue) -> Tables:
@@ -192,9 +196,11 @@ def read_tables(folder: Path, spec: StudySpec) -> Tables:
     for one in measures():
         if one.name not in trials:
             trials[one.name] = np.nan
-    return tables_of(
+    tables = tables_of(
         trials,
         pd.read_parquet(folder / "curves.parquet"),
         pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=_PER_QUERY),
         spec,
     )
+    cost = folder / COST_FILE
+    return replace(tables, cost=pd.read_csv(cost)) if cost.exists() else tables

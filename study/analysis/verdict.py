@@ -72,7 +72,8 @@ def decide(results: Results) -> Verdict:
     if validation.empty:
         return Verdict(["No trial is complete, so there is no answer yet."], cautions=failures)
     if not results.mode.compares:
-        return Verdict(_front_headlines(results), cautions=failures, best={str(validation.idxmax())})
+        taken = "Training time is what each trial took beside the others that ran: a guide, not a measurement."
+        return Verdict(_front_headlines(results), cautions=[*failures, taken], best={str(validation.idxmax())})
     verdict = Verdict([], cautions=[*failures, *_cautions(results)])
     for label, group_arms in results.spec.groups().items():
         names = {arm.name: arm.name_in_group for arm in group_arms}

@@ -30,6 +30,7 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
     columns, rows = ["arm", "seeds", *(["settings x tries"] if tuned else [])], []
     for one in shown:
         columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and results.by_query else [])]
+    columns += [results.column(one) for one in results.cost_measures]
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
         row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
@@ -41,7 +42,7 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
             if one.name == RESULT and results.by_query:
                 seeds = f"[{summary.ci_low:.3f}, {summary.ci_high:.3f}]" if summary.n > 1 else ""
                 row.append("deterministic" if arm in results.deterministic else seeds)
-        rows.append(row)
+        rows.append([*row, *(results.cost_of(arm, one) for one in results.cost_measures)])
     line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}
     by_column = {results.column(one): line[one.name] for one in shown if one.name in line}
     rows.append([_CONTINUOUS, *(f"{by_column[head]:.3f}" if head in by_column else "" for head in columns[1:])])

@@ -27,14 +27,14 @@ def latex_table(results: Results, verdict: Verdict) -> str:
         results: Of the study.
         verdict: On them.
     """
-    shown = results.measured(Place.LATEX)
+    shown, cost = results.measured(Place.LATEX), results.cost_measures
     summaries = results.summaries_of(shown)
     lines = [
         "% needs \\usepackage{booktabs}",
         f"% {escape(results.spec.question)}",
-        "\\begin{tabular}{l" + "r" * len(shown) + "}",
+        "\\begin{tabular}{l" + "r" * (len(shown) + len(cost)) + "}",
         "\\toprule",
-        "arm & " + " & ".join(escape(results.title(one, short=True)) for one in shown) + " \\\\",
+        "arm & " + " & ".join(escape(results.title(one, short=True)) for one in (*shown, *cost)) + " \\\\",
         "\\midrule",
     ]
     for arm in results.arms:
@@ -45,6 +45,7 @@ def latex_table(results: Results, verdict: Verdict) -> str:
             number = f"{one.text(row['mean'])}{spread}"
             bold = arm in verdict.best and one.name == RESULT
             cells.append(f"$\\mathbf{{{number}}}$" if bold else f"${number}$" if row.n else "")
+        cells += [f"${text}$" if (text := results.cost_of(arm, one)) else "" for one in cost]
         mark = "$^\\dagger$" if arm in verdict.tied else ""
         lines.append(f"{escape(arm)}{mark} & " + " & ".join(cells) + " \\\\")
     lines += [

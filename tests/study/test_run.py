@@ -254,6 +254,25 @@ def test_a_database_that_cannot_take_other_levels_says_so(spec_file, tmp_path):
     assert "with other levels of its factors" in result.stderr
 
 
+@pytest.mark.slow(8)
+def test_cost_is_measured_arm_by_arm_and_kept(undisturbed_copy, spec_file):
+    study = undisturbed_copy / "tiny"
+    before = (study / "trials.parquet").read_bytes()
+    done = run("--study", spec_file, "--results", undisturbed_copy, "--measure-cost", 2)
+    assert done.returncode == 0, done.stderr
+    cost = pd.read_csv(study / "cost.csv")
+    arms = pd.read_parquet(study / "trials.parquet").arm.unique()
+    assert cost.arm.tolist() == [*arms, *arms]
+    assert cost.repeat.tolist() == [0] * len(arms) + [1] * len(arms)
+    assert cost.train_seconds.between(0.01, 60).all()
+    assert (study / "trials.parquet").read_bytes() == before
+    again = run("--study", spec_file, "--results", undisturbed_copy)
+    assert again.returncode == 0, again.stderr
+    pd.testing.assert_frame_equal(pd.read_csv(study / "cost.csv"), cost)
+    other = ("--study", spec_file, "--results", undisturbed_copy, "--measure-cost", 0)
+    assert "must be a whole number of at least 1, got '0'" in run(*other).stderr
+
+
 def test_list_and_dry_run(spec_file, tmp_path):
     listed = run("--list")
     assert listed.returncode == 0

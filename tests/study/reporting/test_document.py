@@ -1,6 +1,7 @@
 import re
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,25 @@ def test_few_seeds_are_called_few():
     assert any("One seed says nothing" in caution for caution in single.cautions)
 
 
+def test_cost_is_shown_where_it_was_measured_by_itself(tmp_path):
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
+    write_report(results, tmp_path / "without")
+    rows = [
+        {"arm": arm, "repeat": repeat, "train_seconds": 2.0 * (1 + repeat), "total_seconds": 3.0,
+         "peak_memory_mb": 100.0, "peak_cuda_mb": 0.0, "load": 0.5, "host": "h"}
+        for arm in ("softsort", "neuralsort")
+        for repeat in range(3)
+    ]  # fmt: skip
+    measured = Results(replace(results.tables, cost=pd.DataFrame(rows)), results.facts)
+    write_report(measured, tmp_path / "with")
+    for folder, shown in (("without", False), ("with", True)):
+        page = (tmp_path / folder / "report.md").read_text()
+        assert ("| train s | MB |" in page) == shown
+        assert ("train s & MB" in (tmp_path / folder / "table.tex").read_text()) == shown
+        assert (tmp_path / folder / "cost.png").exists() == shown
+    assert "| 4.0 | 100 |" in (tmp_path / "with" / "report.md").read_text()
+
+
 def test_an_arm_that_is_the_same_for_every_seed_is_called_deterministic():
     results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
     trials = results.tables.trials
@@ -128,11 +148,11 @@ def test_failures_are_said():
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
-        ({"sorter": {"a": {}, "b": {}}}, {"arms", "curves", "pr", "health", "cost"}),
-        ({"m": [1, 2], "k": [3, 4, 5]}, {"arms", "heatmap", "curves", "pr", "health", "cost"}),
-        ({"s": ["x", "y"], "m": [1, 2], "k": [3, 4]}, {"arms", "heatmap", "curves", "pr", "health", "cost"}),
-        ({"code_length": [8, 16]}, {"arms", "bits", "curves", "pr", "health", "cost"}),
-        ({"s": ["x", "y"], "code_length": [8, 16]}, {"arms", "bits", "heatmap", "curves", "pr", "health", "cost"}),
+        ({"sorter": {"a": {}, "b": {}}}, {"arms", "curves", "pr", "health"}),
+        ({"m": [1, 2], "k": [3, 4, 5]}, {"arms", "heatmap", "curves", "pr", "health"}),
+        ({"s": ["x", "y"], "m": [1, 2], "k": [3, 4]}, {"arms", "heatmap", "curves", "pr", "health"}),
+        ({"code_length": [8, 16]}, {"arms", "bits", "curves", "pr", "health"}),
+        ({"s": ["x", "y"], "code_length": [8, 16]}, {"arms", "bits", "heatmap", "curves", "pr", "health"}),
     ],
 )
 def test_each_figure_is_drawn_where_it_applies(tmp_path, factors, expected):
