@@ -13,6 +13,10 @@ from nsh_core.measures import RESULT
 from study.analysis.power import MOST_SEEDS
 from study.analysis.statistics import ALPHA
 
+# Of normal values of ten seeds one in thirty is as skewed as this; a skewed arm against a tight one errs in one family
+# of four (docs/statistics.md).
+_SKEWED = 1.5
+
 Finding = Literal["clear", "equivalent", "small", "likely", "open", "single"]
 
 
@@ -79,7 +83,7 @@ class Claim:
                 nothing = f" That is practically nothing: less than {self.smallest_effect:g}."
                 return (
                     f"{self.arm} {way} {self.reference} by {abs(difference):.3f} {interval}, {holm}."
-                    f"{nothing if self.finding == 'small' else ''}{self._flips()}"
+                    f"{nothing if self.finding == 'small' else ''}{self._flips()}{self._skewed()}"
                 )
             case "equivalent":
                 return (
@@ -102,6 +106,13 @@ class Claim:
         least = 2 / 2 ** self.row["n"]
         why = f", which cannot go below {least:.2g}" if least >= ALPHA else ""
         return f" Sign flips over the {self.row['n']} seeds alone do not show it: p = {self.row['p_flips']:.2g}{why}."
+
+    def _skewed(self) -> str:
+        """That p says less than it seems where seeds are far from normal."""
+        skewness = self.row.get("skewness", float("nan"))
+        if not abs(skewness) > _SKEWED:
+            return ""
+        return f" The differences of its {self.row['n']} seeds are skewed ({skewness:+.1f}): such a p errs more often."
 
     def _advice(self) -> str:
         """How many seeds would settle it, if the difference is what it seems."""

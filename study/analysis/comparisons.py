@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from nsh_core.measures import RESULT, SELECTION, Place, measures
 from study.analysis.crossed import Crossed, crossed
@@ -23,8 +24,8 @@ SUMMARY = ["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high", "se_queries"
 _SEEDS = ["seeds_least", "seeds_needed", "seeds_most"]
 COMPARISONS = [
     "question", "group", "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "se_seeds", "se_queries",
-    "se", "degrees", "both_low", "both_high", "p_flips", "p", "tests", "p_holm", "correlation", "effect_size",
-    *_SEEDS,
+    "se", "degrees", "both_low", "both_high", "p_flips", "p", "tests", "p_holm", "correlation", "skewness",
+    "effect_size", *_SEEDS,
 ]  # fmt: skip
 
 
@@ -115,8 +116,8 @@ def compare(
         question, group, arm, reference, metric, n; difference; ci_low and ci_high, its 95% interval over seeds;
         se_seeds, se_queries, se and degrees, as in Crossed; both_low and both_high, the interval over seeds and
         queries; p_flips, of exact sign flips over seeds; p, of the t test of `se`; tests, the size of the family;
-        p_holm, p adjusted for it; correlation of the two over seeds; effect_size, d_z over seeds; seeds_least,
-        seeds_needed and seeds_most, see study.analysis.power.
+        p_holm, p adjusted for it; correlation of the two over seeds; skewness of their difference over seeds, of five
+        and more; effect_size, d_z over seeds; seeds_least, seeds_needed and seeds_most, see study.analysis.power.
     """
     if metrics is None:
         metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
@@ -132,6 +133,10 @@ def compare(
                 needed = seeds_needed(estimate, count, len(known)) if count > 1 else (None, None, None)
                 rows.append(row | {"tests": len(known), "p_holm": p} | dict(zip(_SEEDS, needed, strict=True)))
     return pd.DataFrame(rows, columns=COMPARISONS).astype(dict.fromkeys(_SEEDS, "Int64"))
+
+
+def _skewness(values: npt.NDArray[np.float64]) -> float:
+    return float(stats.skew(values, bias=False)) if len(values) >= 5 and np.ptp(values) > 0 else np.nan
 
 
 def _compared(
@@ -156,5 +161,6 @@ def _compared(
         "se_seeds": estimate.se_seeds, "se_queries": estimate.se_queries, "se": estimate.se,
         "degrees": estimate.degrees, "both_low": low, "both_high": high, "p_flips": paired.p, "p": estimate.p,
         "correlation": np.corrcoef(values, reference)[0, 1] if varies else np.nan, "effect_size": paired.effect_size,
+        "skewness": _skewness(values - reference),
     }  # fmt: skip
     return row, estimate

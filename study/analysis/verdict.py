@@ -12,6 +12,7 @@ from study.analysis.claims import Claim, answer, claims_of
 from study.analysis.comparisons import values_of
 from study.analysis.crossed import chosen_p
 from study.analysis.effects import in_words, main_effects
+from study.analysis.headlines import flat_region, predictors, surprises
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA
 from study.analysis.tables import VALUED, failed_in_training
@@ -42,6 +43,7 @@ class Verdict:
         cautions: What limits it.
         best: Of each group the arm with the highest mean validation mAP.
         tied: Arms not told apart from the best of their group; see study.analysis.crossed.chosen_p.
+        surprises: What a reader may not expect.
     """
 
     headlines: list[str]
@@ -49,6 +51,7 @@ class Verdict:
     cautions: list[str] = field(default_factory=list)
     best: set[str] = field(default_factory=set)
     tied: set[str] = field(default_factory=set)
+    surprises: list[str] = field(default_factory=list)
 
     @property
     def headline(self) -> str:
@@ -85,8 +88,20 @@ def decide(results: Results) -> Verdict:
             verdict.families.extend(group.families)
             verdict.best.add(group.best)
             verdict.tied.update(group.tied)
-    effects = main_effects(results) if results.spec.asks == "factors" else None
-    return verdict if effects is None else replace(verdict, headlines=[in_words(effects)])
+    verdict = replace(verdict, surprises=surprises(results, verdict.best))
+    answer_in_form = _in_form(results)
+    return verdict if answer_in_form is None else replace(verdict, headlines=[answer_in_form])
+
+
+def _in_form(results: Results) -> str | None:
+    """The answer to a question about factors or quantities, where there is one; none where the arms are the answer."""
+    match results.spec.asks:
+        case "factors":
+            effects = main_effects(results)
+            return None if effects is None else in_words(effects)
+        case "predictor":
+            return predictors(results)
+    return None
 
 
 def _front_headlines(results: Results) -> list[str]:
@@ -123,10 +138,12 @@ class _Group:
             )
             for question in dict.fromkeys(claim.row["question"] for claim in claims)
         ]
-        self.tied = _not_told_apart(results, arms, best)
+        self.arms, self.tied = arms, _not_told_apart(results, arms, best)
 
     def headline(self) -> str:
-        """The answer to each question that the study names, and the best arm."""
+        """The answer to each question that the study names, and the best arm, or the best value."""
+        if self.results.spec.asks == "value":
+            return self.start + flat_region(self.results, self.best, self.arms, self.tied)
         best = self.names[self.best]
         named = self.families if self.results.spec.comparisons else []
         parts = [f"{family.title.removeprefix(self.start)} {answer(family.claims)}" for family in named]

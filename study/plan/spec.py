@@ -78,8 +78,10 @@ class StudySpec(BaseModel):
         description="question to pairs [arm, arm that it is compared with], by their names within groups: the "
         "contrasts that the study is about; without any, each arm against its reference",
     )
-    asks: Literal["arms", "factors"] = Field(
-        "arms", description="what the headline answers: which arm is best, or what each factor is worth"
+    asks: Literal["arms", "factors", "value", "predictor"] = Field(
+        "arms",
+        description="what the headline answers: which arm is best, what each factor is worth, which value is best and "
+        "how flat it is around it, or which label-free quantity predicts; a Pareto front answers what trades off",
     )
     smallest_effect: float = Field(0.005, gt=0, lt=1, description="mAP below which a difference is practically nothing")
     mode: Annotated[str, _known_in(MODES)] = Field(

@@ -21,6 +21,9 @@ from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
 from study.reporting.sections import across_section, sections_of
 
+# Longer lists of comparisons are folded.
+_MOST_OPEN = 6
+
 
 @dataclass(frozen=True)
 class Report:
@@ -71,6 +74,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "verdict": verdict,
         "method": _method(results),
         "mark": MARK,
+        "most_open": _MOST_OPEN,
         "glance": glance(results, verdict),
         "table": arms_table(results, verdict),
         "map_name": results.map_name,

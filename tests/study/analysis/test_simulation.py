@@ -67,6 +67,48 @@ def test_the_family_of_comparisons_with_a_reference_errs_seldom(n):
     assert wrong / DRAWS <= 0.055
 
 
+def eight_arms(kind: str, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Equal means [8, n], as real trials may scatter."""
+    level, exponential = rng.normal(0, 1, n), 1 - rng.exponential(1, (8, n))
+    match kind:
+        case "skewed":
+            return exponential + level
+        case "skewed against tight":
+            return np.concatenate([rng.normal(0, 0.1, (1, n)), exponential[1:]]) + 0.1 * level
+        case "heavy-tailed":
+            return rng.standard_t(3, (8, n)) + level
+        case "unequal spread":
+            return rng.normal(0, 1, (8, n)) * np.arange(1, 9)[:, None] + level
+        case "collapsing":
+            return rng.normal(0, 1, (8, n)) - 20 * (rng.random((8, n)) < 0.1) + level
+    return np.round(rng.normal(0, 1, (8, n))) + level  # tied
+
+
+@pytest.mark.slow(4)
+@pytest.mark.parametrize("n", [3, 10])
+@pytest.mark.parametrize(
+    ("kind", "errs"),
+    [
+        ("skewed", 0.055),
+        ("heavy-tailed", 0.055),
+        ("unequal spread", 0.06),
+        ("collapsing", 0.055),
+        # What does not hold; docs/statistics.md says so, and reports do where seeds are skewed.
+        ("skewed against tight", 0.3),
+        ("tied", 0.2),
+    ],
+)
+def test_what_real_trials_look_like_makes_the_family_err_no_more_than_is_said(kind, errs, n):
+    rng = np.random.default_rng(100 + n)
+    wrong = 0
+    for _ in range(500):
+        arms = eight_arms(kind, rng, n)
+        wrong += (holm(np.array([crossed(arm - arms[0]).p for arm in arms[1:]])) < ALPHA).any()
+    assert wrong / 500 <= errs
+    if kind == "skewed against tight" and n == 10:
+        assert wrong / 500 > 0.15
+
+
 @pytest.mark.parametrize("n", [5, 10, 20])
 @pytest.mark.parametrize(("of_seeds", "of_queries", "rest"), [(0.01, 0.25, 0.15), (0.05, 0.1, 0.3), (0.03, 0.0, 0.2)])
 def test_intervals_over_seeds_and_queries_cover_seeds_and_queries_drawn_anew(n, of_seeds, of_queries, rest):
