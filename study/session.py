@@ -18,6 +18,7 @@ from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
 from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
+from study.analysis.by_class import read_classes, write_classes
 from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
@@ -107,7 +108,8 @@ class Session:
         if (self.folder / COST_FILE).exists():
             tables = replace(tables, cost=pd.read_csv(self.folder / COST_FILE))
         gallery = make_gallery(complete(tables.trials), self.dataset)
-        results = Results(tables, self._facts(), gallery)
+        write_classes(self.dataset.test.labels, self.folder)
+        results = Results(tables, self._facts(), gallery, read_classes(self.folder))
         write_tables(tables, self.folder)
         if gallery is not None:
             write_gallery(gallery, self.folder)

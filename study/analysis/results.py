@@ -11,6 +11,7 @@ import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, Place, measures
+from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
@@ -26,11 +27,13 @@ class Results:
         tables: Of its trials.
         facts: Of its run.
         gallery: Pictures, where the data have any.
+        classes: Labels of the test queries, where they have one each; see study.analysis.by_class.
     """
 
     tables: Tables
     facts: RunFacts
     gallery: Gallery | None = None
+    classes: Classes | None = None
 
     @property
     def spec(self) -> StudySpec:
@@ -174,6 +177,6 @@ def read_results(folder: Path) -> Results:
     load_plugins_of(folder)
     try:
         facts = RunFacts.read(folder)
-        return Results(read_tables(folder, facts.spec), facts, read_gallery(folder))
+        return Results(read_tables(folder, facts.spec), facts, read_gallery(folder), read_classes(folder))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None
