@@ -77,7 +77,7 @@ def measure(case: Case, device: torch.device) -> dict[str, Any]:
 def bench(
     only: Annotated[str | None, typer.Option(help="a case alone, by name")] = None,
     quick: Annotated[bool, typer.Option(help="n of 64 and 128, and a tenth of the queries")] = False,
-    output: Annotated[Path | None, typer.Option("--json", help="file for the lines, as JSON")] = None,
+    output: Annotated[Path | None, typer.Option("--json", help="file for the lines, as JSON, case by case")] = None,
     figure: Annotated[Path | None, typer.Option(help="file for the figure of cost against n")] = None,
     markdown: Annotated[Path | None, typer.Option(help="file for the table, as Markdown")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
@@ -95,9 +95,9 @@ def bench(
         for case in known[name]():
             lines.append(measure(case, where))
             Console(stderr=True).print(f"{case.name}, n = {case.n}: done")
+            if output is not None:
+                output.write_text(json.dumps(lines, indent=1) + "\n")  # so that nothing is lost if the next one fails
     _show(lines)
-    if output is not None:
-        output.write_text(json.dumps(lines, indent=1) + "\n")
     if markdown is not None:
         markdown.write_text(as_markdown(lines))
     if figure is not None:

@@ -151,7 +151,6 @@ class Dataset(ABC):
             Views of the items and of the partners, float32 [b, D] or images [b, 3, H, W].
         """
 
-    @abstractmethod
     def plain(self, index: Tensor) -> Tensor:
         """Training items as they are, without augmentation.
 
@@ -164,6 +163,7 @@ class Dataset(ABC):
         Raises:
             UserError: Only their views are known.
         """
+        raise UserError(f"train.views = plain wants training items without augmentation, and {self.name} has none")
 
     @abstractmethod
     def training_values(self) -> Iterator[Tensor]:

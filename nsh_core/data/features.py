@@ -111,8 +111,8 @@ class Features(Dataset):
     def plain(self, index: Tensor) -> Tensor:
         if self._train_index is None:
             raise UserError(
-                f"train.views = plain wants training items without augmentation, and {self.name} has views alone: "
-                "give it train_index, which says where they stand in the database"
+                f"train.views = plain wants training items without augmentation, and {self.name} has none: give it "
+                "train_index, which says where they stand in the database"
             )
         return scaled(self.database.items[self._train_index[index.numpy()]], self._scale)
 

@@ -46,6 +46,8 @@ def predictors(results: Results) -> str | None:
         The answer; none where nothing can be ranked.
     """
     table = rank_correlations(results.done)
+    if table.empty:
+        return None
     needs = table.quantity.map(lambda name: MEASURES[name].needs_labels)
     free = table[~needs].sort_values("rho", ascending=False).to_dict("records")
     if not free:
