@@ -16,6 +16,7 @@ on_features() { study "$@" --dataset "features:$features"; }
 start=$SECONDS
 study paper_table
 study sorter_ablation
+RUN="--trials 10 --tune-each-seed" study sorter_ablation --mode tuned
 study loss_terms
 study code_length
 study selection
@@ -40,6 +41,8 @@ RUN="--seeds 3" on_features code_length --set train.epochs=5
 RUN="--seeds 2" on_features selection --set train.epochs=5
 RUN="--seeds 1" on_features temperature --set train.epochs=5
 RUN="--seeds 1" on_features label_free --set train.epochs=5
+on_features transfer --set train.epochs=10 --set train.evaluate_every=10
+on_features as_published
 $py study/report.py --study sorter_ablation --across sorter_ablation@cifar10_mobilenetv2-ced1 \
     --results results/reference --reports reports/reference
 echo "CIFAR-10 features: $((SECONDS - start)) s"

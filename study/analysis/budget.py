@@ -19,6 +19,18 @@ Curve = npt.NDArray[np.float64]
 _OVER = ("complete", "pruned", "failed")
 
 
+def tuning_of(results: Results, tried: pd.DataFrame) -> pd.Series:
+    """Which tuning of its arm each tuning trial is of, from 0.
+
+    Args:
+        results: Of a tuned study.
+        tried: Some of its tuning trials.
+    """
+    tune = results.spec.tune
+    assert tune is not None
+    return (tried.seed - tune.seed) // tune.seeds
+
+
 def expected_by_budget(results: Results) -> dict[str, Curve]:
     """Best validation mAP expected of b tries of a tuning, drawn with replacement from all (Dodge et al. 2019).
 
@@ -31,12 +43,12 @@ def expected_by_budget(results: Results) -> dict[str, Curve]:
         By arm [T, B]: a row a tuning whose tries are over, b = 1..B.
     """
     trials = results.tables.trials
-    tried = trials[trials.phase == "tuning"]
     curves = {}
-    for arm, own in tried.groupby("arm", sort=False):
-        tunings = [group for _, group in own.groupby("seed") if group.state.isin(_OVER).all()]
-        whole = max((len(group) for group in tunings), default=0)
-        values = [group[SELECTION].fillna(0.0) for group in tunings if len(group) == whole]
+    for arm, own in trials[trials.phase == "tuning"].groupby("arm", sort=False):
+        tunings = [group for _, group in own.groupby(tuning_of(results, own)) if group.state.isin(_OVER).all()]
+        tried = [group[SELECTION].fillna(0.0).groupby(group.tuned, sort=False).mean() for group in tunings]
+        whole = max(map(len, tried), default=0)
+        values = [one for one in tried if len(one) == whole]
         if values:
             curves[str(arm)] = np.stack([expected_best(one)[0] for one in values])
     return curves
@@ -54,8 +66,9 @@ def found_by_budget(results: Results, arm: str) -> pd.Series:
     """
     trials = results.tables.trials
     own = trials[(trials.phase == "tuning") & (trials.arm == arm)]
-    best = own[SELECTION].fillna(0.0).groupby(own.seed).cummax()
-    return best.groupby(own.groupby("seed").cumcount() + 1).mean()
+    tries = own[SELECTION].fillna(0.0).groupby([tuning_of(results, own), own.tuned], sort=False).mean()
+    best = tries.groupby(level=0).cummax()
+    return best.groupby(tries.groupby(level=0).cumcount() + 1).mean()
 
 
 def leaders(results: Results, curves: Mapping[str, Curve]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nsh_core.config import make_config
 from nsh_core.errors import UserError
-from study.plan.sampling import FinishedTrial
+from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial, by_tuning
 
@@ -76,8 +76,8 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
         complete = []
         for repeat, trials in tunings.items():
             over = [finished[digest] for trial in trials if (digest := trial.config.digest()) in finished]
-            if len(over) == len(trials) < spec.tune.trials:
-                more += spec.how.next_trials(plan, arm, over, repeat)
+            if len(over) == len(trials) < spec.tune.trials * spec.tune.seeds:
+                more += spec.how.next_trials(plan, arm, tries_of(over, spec.tune.seeds), repeat)
             elif len(over) == len(trials):
                 complete += trials
         if tunings and len(complete) == sum(map(len, tunings.values())):

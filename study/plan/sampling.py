@@ -120,6 +120,29 @@ def prune_below(trials: Sequence[FinishedTrial]) -> dict[int, float]:
     return {epoch: float(np.median(values)) for epoch, values in by_epoch.items() if epoch < last and len(values) >= 4}
 
 
+def tries_of(trials: Sequence[FinishedTrial], seeds: int) -> list[FinishedTrial]:
+    """Tries, each judged by the mean over its seeds; one that a seed pruned or failed in is pruned or failed.
+
+    Args:
+        trials: Of a tuning, all of its rounds; in each round the seeds of a try stand together.
+        seeds: Of each try.
+    """
+    if seeds == 1:
+        return list(trials)
+    tries = []
+    for start in range(0, len(trials), seeds):
+        own = trials[start : start + seeds]
+        states = {one.state for one in own}
+        state: Literal["complete", "pruned", "failed"] = "complete"
+        if states != {"complete"}:
+            state = "failed" if "failed" in states else "pruned"
+        epochs = set.intersection(*(set(one.steps) for one in own))
+        steps = {epoch: float(np.mean([one.steps[epoch] for one in own])) for epoch in sorted(epochs)}
+        value, seconds = (float(np.mean(values)) for values in zip(*((o.value, o.seconds) for o in own), strict=True))
+        tries.append(FinishedTrial(own[0].settings, state, value, seconds, steps))
+    return tries
+
+
 def best_of(trials: Sequence[FinishedTrial]) -> dict[str, Any] | None:
     """The settings with the highest validation mAP, the earliest among equals; none if all failed."""
     done = [one for one in trials if one.state == "complete"]

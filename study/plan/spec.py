@@ -39,6 +39,7 @@ class Tuning(BaseModel):
 
     trials: int = Field(20, ge=1, le=10_000, description="configurations tried for each arm, the default one first")
     seed: int = Field(1_000_000, ge=0, lt=2**31, description="of every tuning run; no seed of the final runs")
+    seeds: int = Field(1, ge=1, le=100, description="mode tuned: runs of each try, whose mean it is judged by")
     sampler: Literal["tpe", "gp", "halton"] = Field(
         "tpe", description="tpe and gp learn from earlier rounds; halton is quasi-random"
     )

@@ -140,7 +140,7 @@ class Plan:
 
 
 def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[PlannedTrial]]:
-    """The tuning trials of an arm by which of its tunings they are of: each has a seed of its own.
+    """The tuning trials of an arm by which of its tunings they are of: each has seeds of its own.
 
     Args:
         tune: The budget.
@@ -148,7 +148,7 @@ def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[Pl
     """
     tunings: dict[int, list[PlannedTrial]] = {}
     for trial in trials:
-        tunings.setdefault(trial.seed - tune.seed, []).append(trial)
+        tunings.setdefault((trial.seed - tune.seed) // tune.seeds, []).append(trial)
     return tunings
 
 

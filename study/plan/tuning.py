@@ -34,16 +34,18 @@ def search_space(default: Config, fixed: Collection[str], more: Mapping[str, Ran
 
 
 def check_tuned_once(spec: StudySpec) -> None:
-    """Looks whether a spec tunes each arm once.
+    """Looks whether a spec tunes each arm once, with one run a try.
 
     Args:
         spec: In a mode that knows no repeats.
 
     Raises:
-        ValueError: It tunes anew for each seed.
+        ValueError: It tunes anew for each seed, or tries with several.
     """
     if spec.tune is not None and spec.tune.each_seed:
         raise ValueError(f"mode {spec.mode} tunes once: leave out tune.each_seed, or take mode tuned")
+    if spec.tune is not None and spec.tune.seeds > 1:
+        raise ValueError(f"mode {spec.mode} runs a try once: leave out tune.seeds, or take mode tuned")
 
 
 def first_round(
@@ -102,8 +104,13 @@ def _trials(
     plan: Plan, arm: Arm, layers: Layers, samples: Sequence[dict[str, Any]], below: dict[int, float], repeat: int
 ) -> list[PlannedTrial]:
     assert plan.spec.tune is not None
-    seed = {"seed": plan.spec.tune.seed + repeat}
-    return [PlannedTrial(arm, plan.config(arm, *layers, sample | seed), sample, True, below) for sample in samples]
+    seeds = plan.spec.tune.seeds
+    first = plan.spec.tune.seed + repeat * seeds
+    return [
+        PlannedTrial(arm, plan.config(arm, *layers, sample | {"seed": seed}), sample, True, below)
+        for sample in samples
+        for seed in range(first, first + seeds)
+    ]
 
 
 def _stream(plan: Plan, arm: Arm, repeat: int) -> int:

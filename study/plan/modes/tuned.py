@@ -9,7 +9,7 @@ from typing_extensions import override
 from nsh_core.methods import Range
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
-from study.plan.sampling import FinishedTrial, best_of
+from study.plan.sampling import FinishedTrial, best_of, tries_of
 from study.plan.trials import Plan, PlannedTrial, by_tuning
 from study.plan.tuning import first_round, next_round, search_space
 
@@ -42,7 +42,8 @@ class Tuned(Mode):
         for trials in tuned.values():
             arm = trials[0].arm
             for repeat, own in by_tuning(plan.spec.tune, trials).items():
-                best = best_of([finished[trial.config.digest()] for trial in own])
+                over = [finished[trial.config.digest()] for trial in own]
+                best = best_of(tries_of(over, plan.spec.tune.seeds))
                 if best is not None:
                     seeds = [repeat] if plan.spec.tune.each_seed else None
                     finals += plan.finals(arm, [arm.overrides, best], best, seeds)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from study.analysis.budget import tuning_of
 from study.analysis.results import Results
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.style import labelled_width
@@ -30,7 +31,8 @@ def tuning(results: Results) -> Figure | None:
     sns.stripplot(over, x="val_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
     palette = sns.color_palette("colorblind")
     default = over[over.tuned == "{}"].set_index("arm").val_map
-    best = over.groupby(["arm", "seed"]).val_map.max().droplevel("seed")
+    tries = over.groupby(["arm", tuning_of(results, over).rename("tuning"), "tuned"]).val_map.mean()
+    best = tries.groupby(level=["arm", "tuning"]).max().droplevel("tuning")
     for values, marker, size, color, what in (
         (default, "|", 120, palette[1], "default settings"),
         (best, "D", 30, palette[0], "chosen by a tuning"),

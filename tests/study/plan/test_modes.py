@@ -10,7 +10,7 @@ from study.analysis.gallery import make_gallery
 from study.analysis.results import read_results
 from study.analysis.tables import over as have_results
 from study.plan.planning import extended, make_plan
-from study.plan.sampling import FinishedTrial
+from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import StudySpec, load_spec
 from tests.study.commands import outcome, report, run
 
@@ -142,6 +142,45 @@ def test_each_seed_can_have_a_tuning_of_its_own(tmp_path):
     # Arms without a search have one final run a seed, and no tuning.
     shallow = [trial for trial in plan.trials if trial.config.method.name == "lsh"]
     assert [(trial.seed, trial.tuning) for trial in shallow] == [(0, False), (1, False)] * 2
+
+
+def test_a_try_can_be_judged_by_the_mean_over_several_seeds(tmp_path):
+    text = SPEC.replace("sampler: halton", "sampler: tpe, seeds: 2, each_seed: true").replace("trials: 3", "trials: 10")
+    (tmp_path / "tuned.yaml").write_text(text)
+    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")))
+    arm = "method=nsh, code_length=8"
+    tries = [trial for trial in plan.trials if trial.arm.name == arm]
+    # Two tunings of eight tries in the first round, each with two seeds of its own.
+    assert [trial.seed for trial in tries] == [77, 78] * 8 + [79, 80] * 8
+    assert all(first.tuned == second.tuned for first, second in zip(tries[::2], tries[1::2], strict=True))
+    assert len({json.dumps(trial.tuned) for trial in tries[:16]}) == 8
+    # The second try has the best single run, the third the best mean.
+    lucky, good = {tries[2].config.digest()}, {tries[4].config.digest(), tries[5].config.digest()}
+
+    def value(trial) -> float:
+        digest = trial.config.digest()
+        return 0.7 if digest in lucky else 0.65 if digest in good else 0.5
+
+    plan = extended(plan, over(plan, value))
+    rest = [trial for trial in plan.trials if trial.arm.name == arm][len(tries) :]
+    assert [trial.seed for trial in rest] == [77, 78, 77, 78, 79, 80, 79, 80]
+    finals = [trial for trial in extended(plan, over(plan, value)).trials if trial.arm.name == arm and not trial.tuning]
+    assert [trial.seed for trial in finals] == [0, 1]
+    assert finals[0].tuned == tries[4].tuned
+
+
+def test_a_try_is_as_good_as_all_of_its_seeds():
+    done = FinishedTrial({"x": 1}, "complete", 0.6, 2.0, {1: 0.3, 2: 0.6})
+    other = FinishedTrial({"x": 1}, "complete", 0.4, 4.0, {1: 0.1, 2: 0.4})
+    stopped = FinishedTrial({"x": 1}, "pruned", 0.1, 1.0, {1: 0.1})
+    [mean] = tries_of([done, other], 2)
+    assert (mean.state, mean.value, mean.seconds) == ("complete", pytest.approx(0.5), 3.0)
+    assert mean.steps == pytest.approx({1: 0.2, 2: 0.5})
+    assert [one.state for one in tries_of([done, stopped, done, FinishedTrial({}, "failed")], 2)] == [
+        "pruned",
+        "failed",
+    ]
+    assert tries_of([done, other], 1) == [done, other]
 
 
 def test_other_modes_tune_once(tmp_path):
