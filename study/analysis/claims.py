@@ -145,7 +145,12 @@ def answer(claims: Sequence[Claim]) -> str:
             winner, loser = (claim.reference, claim.arm) if claim.worse else (claim.arm, claim.reference)
             beaten.setdefault(winner, []).append(f"{loser} by {abs(claim.row['difference']):.3f}")
     parts = [f"{winner} beats {', '.join(losers)}" for winner, losers in beaten.items()]
-    for word, findings in (("equivalent", ("equivalent",)), ("not told apart", ("open", "likely", "single"))):
+    words = {
+        "equivalent": ("equivalent",),
+        f"not significant among {len(claims)} comparisons": ("likely",),
+        "not told apart": ("open", "single"),
+    }
+    for word, findings in words.items():
         pairs = [f"{one.arm} and {one.reference} ({one.size})" for one in claims if one.finding in findings]
         if pairs:
             parts.append(f"{word}: {', '.join(pairs)}")

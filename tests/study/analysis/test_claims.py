@@ -54,10 +54,11 @@ def test_an_answer_names_winners_and_leaves_open_what_is_open():
     claims = [
         Claim("a", "b", row(0.05, 0.01), 0.005), Claim("c", "b", row(-0.03, 0.005), 0.005),
         Claim("d", "b", row(0.01, 0.01), 0.005), Claim("e", "b", row(0.0005, 0.001), 0.005),
+        Claim("f", "b", row(0.01, 0.004, tests=3), 0.005),
     ]  # fmt: skip
     assert answer(claims) == (
-        "a beats b by 0.050; b beats c by 0.030; equivalent: e and b (+0.001 [-0.002, +0.003]); not told apart: d and "
-        "b (+0.010 [-0.013, +0.033])."
+        "a beats b by 0.050; b beats c by 0.030; equivalent: e and b (+0.001 [-0.002, +0.003]); not significant "
+        "among 5 comparisons: f and b (+0.010 [+0.001, +0.019]); not told apart: d and b (+0.010 [-0.013, +0.033])."
     )
 
 
