@@ -19,6 +19,7 @@ from nsh_core import UserError, plugins
 from nsh_core.cli import BAD_INPUT
 from study.execution.engine import Execution
 from study.execution.forking import warm_up
+from study.execution.ownership import this_process
 from study.execution.queue import TrialQueue
 from study.execution.worker import CRASHED, GRACE_SECONDS, Offer, Orders, work
 
@@ -51,6 +52,7 @@ class LocalEngine:
             execution.batch_trials,
             plugins.loaded(),
             dict(os.environ),
+            this_process(),
         )
         self.workers: list[_Worker] = []
         self.keys: dict[str, None] = {}

@@ -16,6 +16,7 @@ import optuna
 from nsh_core import UserError, load_dataset, plugins
 from nsh_core.cli import BAD_INPUT
 from nsh_core.errors import in_a_line
+from study.execution.ownership import owner_is_dead
 from study.execution.queue import claim
 from study.execution.stack_size import StackSize
 from study.execution.trial import run_trials
@@ -37,6 +38,7 @@ class Orders:
         batch_trials: Runs that train as one stack; none: what is fastest.
         plugins: What is registered beside the project's own.
         environment: Variables of the process that starts workers.
+        run: That process, as this_process names it.
     """
 
     storage: str
@@ -46,6 +48,7 @@ class Orders:
     batch_trials: int | None
     plugins: Collection[plugins.Plugin]
     environment: dict[str, str]
+    run: str
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,12 @@ def work(orders: Orders, channel: Connection) -> None:
         orders: For this worker.
         channel: Offers come in, a last message goes out.
     """
-    parent = os.getppid()
+    # The process that it is forked from outlives the run as long as it has workers: the run itself is watched.
+    threading.Thread(target=_end_with, args=(orders.run,), daemon=True).start()
     os.setsid()
     # What it has to say goes through the channel: the terminal is the run's.
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.clear()
     os.environ.update(orders.environment)
     signal.signal(signal.SIGTERM, _end)
@@ -141,8 +144,8 @@ def _end(*_: object) -> None:
     raise _Ended
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
+def _end_with(run: str) -> None:
+    while not owner_is_dead(run):
         time.sleep(0.2)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)

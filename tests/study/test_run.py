@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,12 +16,14 @@ from study.analysis.comparisons import SUMMARY
 from study.storage.opening import open_storage
 from tests.study.commands import Fork, outcome, run
 
+RUN = str(Path(__file__).parents[2] / "study" / "run.py")
+
 
 def stored(results: Path, study: str = "tiny") -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=study, storage=open_storage(str(results / "optuna.journal"))).trials
 
 
-def wait_for(results: Path, state: TrialState, process: Fork, study: str = "tiny") -> None:
+def wait_for(results: Path, state: TrialState, process: Fork | subprocess.Popen, study: str = "tiny") -> None:
     """Until a trial is in that state."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -141,6 +145,29 @@ def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed_long, long
     assert not any(trial.state == TrialState.RUNNING for trial in stored(tmp_path / "r"))
     assert run(*options).returncode == 0
     assert_complete_and_equal(tmp_path / "r", undisturbed_long)
+
+
+@pytest.mark.slow(25)
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_run_however_it_ends(long_spec_file, tmp_path, how):
+    """The command itself, whose workers come from a fork server: what tests fork otherwise has no such process."""
+    options = ["--study", long_spec_file, "--results", tmp_path / "r", "--jobs", 2, "--batch-trials", 1]
+    command = [sys.executable, RUN, *map(str, options)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(tmp_path / "r", TrialState.RUNNING, process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    workers = [one for one in family if one.ppid() != process.pid]
+    assert workers
+    if how != signal.SIGKILL:
+        workers[0].suspend()  # a worker that hangs ends too
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (-how if how == signal.SIGKILL else 128 + how)
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive
+    done = sum(trial.state == TrialState.COMPLETE for trial in stored(tmp_path / "r"))
+    assert done < 4
 
 
 @pytest.mark.slow(10)
