@@ -246,7 +246,7 @@ class Config(_Frozen):
     @classmethod
     def _section(cls, value: Any) -> Any:
         if not isinstance(value, (Mapping, BaseModel)):
-            raise ValueError(f"expected a section of settings, got {value!r}")
+            raise ValueError("expected a section of settings")
         return value
 
     @model_validator(mode="after")
@@ -320,9 +320,8 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
         UserError: Settings that are unknown or not allowed, each by name.
     """
     nested = with_overrides(settings or {}, dict(parse_assignment(text) for text in assignments))
-    followed = nested.pop("recipe", None)
-    if followed is not None:
-        nested = _merged(with_overrides({}, recipe(followed, nested)), nested)
+    if "recipe" in nested:
+        nested = _merged(with_overrides({}, recipe(nested.pop("recipe"), nested)), nested)
     try:
         return Config.model_validate(nested)
     except ValidationError as error:
@@ -330,7 +329,7 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
 
 
 def recipe(name: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted name of a method as it was published, all that could be tuned among them.
+    """Settings by dotted name of a method as it was published, where they are not the defaults.
 
     Args:
         name: Of the recipe: "published".
@@ -342,9 +341,7 @@ def recipe(name: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     if name != "published":
         raise UserError(f"recipe must be published, or be left out, got {name!r}")
     config = make_config({part: settings[part] for part in ("method", "code_length") if part in settings})
-    method = METHODS[config.method.name]
-    own = dict(method.published(config.code_length))
-    return {setting: config.value_of(setting) for setting in method.search_space(config)} | own
+    return dict(METHODS[config.method.name].published(config.code_length))
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def report(
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
     plugins.load(plugin)
+    if compare is not None and across:
+        raise UserError("--across writes a report, and --compare writes none: give one of them")
     if study is None:
         if compare is None:
             raise UserError("--study is missing: give a name, or the name of a results folder")
@@ -74,6 +76,9 @@ def _compare(arms: tuple[str, str], folder: Path, own: Results | None) -> None:
     claim = unplanned(one, other)
     over = "seeds and queries" if claim.row["se_queries"] > 0 else "seeds alone"
     print(claim.sentence)
+    if claim.finding in ("single", "untested"):
+        print("Unplanned, and not tested.")
+        return
     print(
         f"Unplanned: this pair was chosen after the trials were run, among as many as one likes; p and interval (95%, "
         f"over {over}) are of this pair alone. {one[0].map_name} of test queries, {claim.row['n']} seeds. "

@@ -29,7 +29,7 @@ try:
     from study.analysis.design import design_lines, what_is_weak
     from study.analysis.results import Results, earlier
     from study.analysis.tables import VALUED, over
-    from study.analysis.verdict import decide
+    from study.analysis.verdict import decide, never_ran
     from study.execution.engine import EngineName, Execution
     from study.execution.finish import on_finish as run_on_finish
     from study.execution.forking import cool_down
@@ -179,10 +179,13 @@ def _measure_cost(session: Session, repeats: int, console: Console) -> int:
         spans = (f"{own[one.name].mean():.2f} [{own[one.name].min():.2f}, {own[one.name].max():.2f}]" for one in shown)
         table.add_row(str(arm), str(len(own)), *spans)
     console.print(table)
+    missing = [arm.name for arm in session.plan.spec.arms if arm.name not in set(cost.arm)]
+    if missing:
+        print(f"note: no cost of {', '.join(missing)}: no final run is planned yet, or it fails", file=sys.stderr)
     busiest = cost.load.max()
     if busiest > 1.5:
         print(f"note: the machine's load went up to {busiest:.1f}: others used it too", file=sys.stderr)
-    return 0
+    return SOME_FAILED if missing else 0
 
 
 def _run(
@@ -195,7 +198,7 @@ def _run(
             session.run(execution)
         finally:
             outcome = refresh()
-        done = over(outcome.tables.trials).all()
+        done = over(outcome.tables.trials).all() and not never_ran(outcome)
         status, headline = "complete" if done else "incomplete", decide(outcome).headline
     except KeyboardInterrupt:
         status = "interrupted"

@@ -89,7 +89,7 @@ def leaders(results: Results, curves: Mapping[str, Curve]) -> list[str]:
         tunings = min(len(curves[arm]) for arm in names)
         most = min(curves[arm].shape[1] for arm in names)
         if tunings < 2:
-            sentences.append(f"{start}each arm was tuned once: nothing tells which of them would lead at which budget.")
+            sentences.append(f"{start}Each arm was tuned once: nothing tells which of them would lead at which budget.")
             continue
         values = np.stack([curves[arm][:tunings, :most] for arm in names])
         parts = []

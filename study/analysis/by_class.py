@@ -18,6 +18,8 @@ from study.plan.contrast import Contrast
 
 CLASSES = "classes.csv"
 MOST_CLASSES = 20
+# With fewer nothing is known of how much queries of a class differ.
+FEWEST_QUERIES = 10
 
 Classes = npt.NDArray[np.int64]
 
@@ -62,7 +64,8 @@ def differences_by_class(
 
     Returns:
         class, queries, difference, low, high, p_holm: the 95% interval over seeds and queries, p adjusted by Holm over
-        classes; empty where AP of single queries is not known or the two share fewer than two seeds.
+        classes, those of fewer than ten queries left out; empty where AP of single queries is not known or the two
+        share fewer than two seeds.
     """
     both = trials.pivot(index="seed", columns="arm", values=RESULT).reindex(columns=[contrast.arm, contrast.reference])
     seeds = both.dropna().index
@@ -72,6 +75,8 @@ def differences_by_class(
     if one is not None and other is not None and len(seeds) > 1 and one.shape[1] == len(classes):
         for label in np.unique(classes):
             of_class = classes == label
+            if of_class.sum() < FEWEST_QUERIES:
+                continue
             found = crossed((one - other)[:, of_class])
             rows.append((int(label), int(of_class.sum()), found.mean, *found.interval(), found.p))
     table = pd.DataFrame(rows, columns=["class", "queries", "difference", "low", "high", "p"])

@@ -17,7 +17,7 @@ from study.analysis.statistics import ALPHA
 # of four (docs/statistics.md).
 _SKEWED = 1.5
 
-Finding = Literal["clear", "equivalent", "small", "likely", "open", "single"]
+Finding = Literal["clear", "equivalent", "small", "likely", "open", "single", "untested"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,14 @@ class Claim:
 
         clear: p, adjusted for its family, is below .05. small: so it is, and the two are equivalent. equivalent: two
         one-sided tests at .05 over the size of the family put the difference within the smallest effect. likely: the
-        interval leaves out 0, the adjusted p is .05 or more. open: none of these. single: one seed.
+        interval leaves out 0, the adjusted p is .05 or more. open: none of these. single: one seed. untested: the
+        difference is the same for every seed, and queries are not known.
         """
         row = self.row
         if row["n"] < 2:
             return "single"
+        if pd.isna(row["p_holm"]):
+            return "untested"
         reach = float(stats.t.ppf(1 - ALPHA / row["tests"], row["degrees"])) * row["se"] if row["se"] > 0 else 0.0
         equivalent = abs(row["difference"]) + reach < self.smallest_effect
         if row["p_holm"] < ALPHA:
@@ -62,6 +65,8 @@ class Claim:
         """The difference with its interval."""
         row = self.row
         interval = f" [{row['both_low']:+.3f}, {row['both_high']:+.3f}]" if row["n"] > 1 else ", one seed"
+        if row["n"] > 1 and pd.isna(row["p_holm"]):
+            interval = ", the same for every seed"
         return f"{row['difference']:+.3f}{interval}"
 
     @property
@@ -75,6 +80,8 @@ class Claim:
         row, difference = self.row, self.row["difference"]
         if self.finding == "single":
             return f"{self.arm} against {self.reference}: {difference:+.3f}, one seed, no interval."
+        if self.finding == "untested":
+            return f"{self.arm} against {self.reference}: {difference:+.3f}, the same for every seed, so no test."
         interval = self.size.partition(" ")[2]
         holm = p_text(row["p_holm"]) + (" (Holm)" if row["tests"] > 1 else "")
         match self.finding:
@@ -148,7 +155,8 @@ def answer(claims: Sequence[Claim]) -> str:
     words = {
         "equivalent": ("equivalent",),
         f"not significant among {len(claims)} comparisons": ("likely",),
-        "not told apart": ("open", "single"),
+        "not told apart": ("open",),
+        "not tested": ("single", "untested"),
     }
     for word, findings in words.items():
         pairs = [f"{one.arm} and {one.reference} ({one.size})" for one in claims if one.finding in findings]

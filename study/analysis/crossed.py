@@ -17,6 +17,9 @@ from study.analysis.statistics import ALPHA
 
 Values = npt.NDArray[np.float64]
 
+# Of a mean, what its error is by rounding alone.
+_NOTHING = 1e-9
+
 
 @dataclass(frozen=True)
 class Crossed:
@@ -43,9 +46,9 @@ class Crossed:
 
     @property
     def p(self) -> float:
-        """Of a two-sided t test of a mean of 0."""
-        if self.se == 0:
-            return 1.0 if self.mean == 0 else 0.0
+        """Of a two-sided t test of a mean of 0; NaN where nothing varies, so that there is no test."""
+        if self.se <= _NOTHING * abs(self.mean):
+            return 1.0 if self.mean == 0 else float("nan")
         return float(2 * stats.t.sf(abs(self.mean) / self.se, self.degrees))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from statistics import median
 
 import pandas as pd
+from scipy.optimize import brentq
 
 from nsh_core.measures import RESULT
 from study.analysis.power import POWER, power_of
@@ -52,17 +52,19 @@ def design_lines(plan: Plan, comparisons: pd.DataFrame) -> list[str]:
     span = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     least = smallest_flips_p(plan.seeds)
     lines = [
-        f"{len(contrasts)} comparisons in {len(families)} families of {span}; with {plan.seeds} seeds exact sign flips "
-        f"reach p = {least:.2g} at best, {min(1.0, sizes[-1] * least):.2g} after Holm in the largest family"
+        f"{len(contrasts)} comparisons, in {len(families)} {'family' if len(families) == 1 else 'families'} of {span}; "
+        f"with {plan.seeds} seeds exact sign flips reach p = {least:.2g} at best, {min(1.0, sizes[-1] * least):.2g} "
+        "after Holm in the largest family"
     ]
     known = comparisons[(comparisons.metric == RESULT) & (comparisons.n > 1)]
-    if known.empty:
-        return [*lines, "no earlier trials of this study say how large a difference these seeds can find"]
     by_seed, by_query = known.se_seeds**2 * known.n, (known.se**2 - known.se_seeds**2).clip(lower=0)
     found = [
         detectable(seed, query, plan.seeds, tests)
-        for seed, query, tests in zip(by_seed, by_query, known.tests, strict=True)
+        for seed, query, question, group in zip(by_seed, by_query, known.question, known.group, strict=True)
+        if (tests := families.get((question, group))) is not None
     ]
+    if not found:
+        return [*lines, "no earlier trials of this study say how large a difference these seeds can find"]
     return [
         *lines,
         f"by the spread of earlier trials, differences of {min(found):.4f} to {max(found):.4f} test mAP (median "
@@ -87,7 +89,8 @@ def detectable(by_seed: float, by_query: float, seeds: int, tests: int) -> float
         return float("inf")
     variance = by_seed / seeds + by_query
     degrees = (seeds - 1) * max(1.0, variance * seeds / by_seed) ** 2 if by_seed > 0 else 1e6
-    shifts = [step / 100 for step in range(10_000)]
-    level = ALPHA / tests
-    place = bisect_left(shifts, True, key=lambda shift: power_of(shift, min(degrees, 1e6), level) >= POWER)
-    return shifts[min(place, len(shifts) - 1)] * variance**0.5
+    level, degrees = ALPHA / tests, min(degrees, 1e6)
+    most = 1.0
+    while power_of(most, degrees, level) < POWER:
+        most *= 2
+    return float(brentq(lambda shift: power_of(shift, degrees, level) - POWER, 0, most)) * variance**0.5

@@ -13,6 +13,9 @@ from study.analysis.crossed import Crossed, crossed
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, holm
 
+# Interactions that a reader must know of beside main effects.
+_MUCH = 0.1
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -62,12 +65,18 @@ def in_words(found: Effects) -> str:
     for factor, share in found.shares.items():
         own = [effect for effect in found.effects if effect.factor == factor]
         shown = [one for one in own if one.p_holm < ALPHA]
-        hidden = [one.level for one in own if one not in shown]
+        hidden = [one.level for one in own if one.p_holm >= ALPHA]
         parts = [f"{one.level} {one.size}" for one in shown]
         if hidden:
             parts.append(f"not told apart: {', '.join(hidden)}")
+        parts += [f"{one.level} {one.size}, not tested" for one in own if isnan(one.p_holm)]
         sentences.append(
             f"{factor} ({100 * share:.0f}% of the variance), against {own[0].reference}: {'; '.join(parts)}."
+        )
+    rest = 1 - sum(found.shares.values())
+    if rest > _MUCH:
+        sentences.append(
+            f"{100 * rest:.0f}% of the variance are interactions: what a level is worth depends on the other factors."
         )
     return " ".join(sentences)
 

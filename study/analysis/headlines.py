@@ -10,6 +10,7 @@ import pandas as pd
 from nsh_core.measures import MEASURES, RESULT
 from study.analysis.label_free import called, rank_correlations
 from study.analysis.results import Results
+from study.analysis.statistics import ALPHA
 from study.plan.arm import short
 
 
@@ -43,8 +44,10 @@ def predictors(results: Results) -> str | None:
         results: Of the study.
 
     Returns:
-        The answer; none where nothing can be ranked.
+        The answer; none where nothing can be ranked, or arms of several groups cannot be ranked together.
     """
+    if results.spec.within:
+        return None
     table = rank_correlations(results.done)
     if table.empty:
         return None
@@ -53,10 +56,11 @@ def predictors(results: Results) -> str | None:
     if not free:
         return None
     first, name = free[0], results.map_name
-    if first["gains_low"] > 0:
-        worth = "more than a random pick"
-    else:
-        worth = "less than a random pick" if first["gains_high"] < 0 else "not shown to be more than a random pick"
+    # The first of several was chosen for being first.
+    p = min(1.0, first["gains_p"] * len(free))
+    shown = f"{'more' if first['gains'] > 0 else 'less'} than a random pick"
+    worth = shown if p < ALPHA else "not shown to be more than a random pick"
+    worth = f"{worth}, p = {p:.2g} for {len(free)} quantities"
     text = (
         f"Of {len(free)} label-free quantities {_ranked(first, name)} ranks the {first['arms']} arms most as test "
         f"{name} does. Its choice has {first[RESULT]:.3f}, {_interval(first, 'loses', '')} below the best arm and "

@@ -28,7 +28,7 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         arms between the quantity, signed so that more is better, and test mAP, and its interval ci_low, ci_high;
         chosen, the arms with the best quantity, and test_map, their mean; loses, how much that is below the best arm's;
         gains, how much above the mean of all arms, which is what a random pick gives. Intervals are 95%, by a bootstrap
-        of arms.
+        of arms, and gains_p is p by it of no gain.
     """
     means = trials.groupby("arm", sort=False)[[*_quantities(trials), RESULT]].mean()
     rows = []
@@ -43,9 +43,11 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         again = _picks(signed[picked], test[picked])
         rho = float(stats.spearmanr(signed, test).statistic)
         ends = _ends(_rank_correlation(signed[picked], test[picked])), _ends(again[:, 1]), _ends(again[:, 2])
-        rows.append((one, len(both), rho, *ends[0], list(tied), chosen, loses, *ends[1], gains, *ends[2]))
+        below = float((again[:, 2] <= 0).mean())
+        p = min(1.0, 2 * max(min(below, 1 - below), 1 / (1 + _RESAMPLES)))
+        rows.append((one, len(both), rho, *ends[0], list(tied), chosen, loses, *ends[1], gains, *ends[2], p))
     columns = ["quantity", "arms", "rho", "ci_low", "ci_high", "chosen", RESULT]
-    return pd.DataFrame(rows, columns=[*columns, *_with_ends("loses"), *_with_ends("gains")])
+    return pd.DataFrame(rows, columns=[*columns, *_with_ends("loses"), *_with_ends("gains"), "gains_p"])
 
 
 def within_levels(trials: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:

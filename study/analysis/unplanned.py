@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from nsh_core.config import Config
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
 from nsh_core.registry import nearest
@@ -36,11 +36,13 @@ def find_arm(text: str, folder: Path, own: Results | None) -> Side:
     study, colon, arm = text.partition(":")
     if own is not None and text in own.arms:
         return own, text
-    if colon and (folder / study).is_dir():
+    if colon and study and (folder / study).is_dir():
         other = read_results(folder / study)
         if arm in other.arms:
             return other, arm
         raise UserError(f"--compare: {study} has no arm {arm!r}{_known(arm, other)}")
+    if own is None and colon:
+        raise UserError(f"--compare: there are no results of a study {study!r} in {folder}")
     if own is None:
         raise UserError(f"--compare wants STUDY:ARM where no --study is given, got {text!r}")
     raise UserError(f"--compare: {own.facts.key} has no arm {text!r}{_known(text, own)}; of another study: STUDY:ARM")
@@ -51,19 +53,29 @@ def _known(arm: str, results: Results) -> str:
 
 
 def differences(one: Side, other: Side) -> dict[str, tuple[Any, Any]]:
-    """The settings, by dotted name, in which two arms differ: those of the first final trial of each.
+    """The settings, by dotted name, in which two arms differ.
 
     Args:
         one: An arm.
         other: Another.
     """
-    flat = []
-    for results, arm in (one, other):
-        config = json.loads(results.done[results.done.arm == arm].config.iloc[0])
-        flat.append(pd.json_normalize(config).iloc[0].drop("seed").to_dict())
-    mine, yours = flat
-    names = dict.fromkeys(map(str, [*mine, *yours]))
+    mine, yours = (_settings(results, arm) for results, arm in (one, other))
+    names = dict.fromkeys([*mine, *yours])
     return {name: (mine.get(name), yours.get(name)) for name in names if mine.get(name) != yours.get(name)}
+
+
+def _settings(results: Results, arm: str) -> dict[str, Any]:
+    """The settings of an arm's final trials by dotted name; of one that tuning chose for each seed, all that it is."""
+    found: dict[str, list[Any]] = {}
+    for text in results.done[results.done.arm == arm].config:
+        config = Config.model_validate_json(text)
+        flat = pd.json_normalize(config.model_dump(mode="json")).iloc[0].drop("seed").to_dict()
+        for name, value in (flat | {"sorter.temperature": config.sorter.softness}).items():
+            values = found.setdefault(str(name), [])
+            if value not in values:
+                values.append(value)
+    spans = {name: f"{min(values)} to {max(values)}" for name, values in found.items() if len(values) > 1}
+    return {name: values[0] for name, values in found.items()} | spans
 
 
 def unplanned(one: Side, other: Side) -> Claim:

@@ -18,6 +18,7 @@ from study.analysis.statistics import ALPHA
 from study.analysis.tables import VALUED, failed_in_training
 
 _MOST_NAMED = 6
+_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,12 @@ def decide(results: Results) -> Verdict:
             verdict.tied.update(group.tied)
     verdict = replace(verdict, surprises=surprises(results, verdict.best))
     answer_in_form = _in_form(results)
-    return verdict if answer_in_form is None else replace(verdict, headlines=[answer_in_form])
+    headlines = verdict.headlines if answer_in_form is None else [answer_in_form]
+    final = results.tables.trials[results.tables.trials.phase == "final"]
+    lost = failed_in_training(final).groupby(final.arm).all()
+    if lost.any():
+        headlines = [*headlines, f"All runs collapse: {'; '.join(map(str, lost.index[lost]))}."]
+    return replace(verdict, headlines=headlines)
 
 
 def _in_form(results: Results) -> str | None:
@@ -173,13 +179,40 @@ class _Group:
         return parts
 
 
+def never_ran(results: Results) -> list[str]:
+    """The arms that tuning found no settings for, as all of their tries collapsed.
+
+    Args:
+        results: Of the study.
+    """
+    trials = results.tables.trials
+    if not results.mode.compares:
+        return []
+    collapsed = failed_in_training(trials).groupby(trials.arm).all()
+    finals = set(trials[trials.phase == "final"].arm)
+    return [arm.name for arm in results.spec.arms if collapsed.get(arm.name, False) and arm.name not in finals]
+
+
 def _not_told_apart(results: Results, arms: Sequence[str], best: str) -> set[str]:
-    """The arms that are not shown to be below the best of them, which was chosen for being so."""
-    values = values_of(results.done, results.tables.per_query, arms)
-    if len(arms) < 2 or values.shape[1] < 2:
-        return set(arms) - {best}
-    p = chosen_p(values, list(arms).index(best))
-    return {arm for arm, chance in zip(arms, p, strict=True) if chance >= ALPHA and arm != best}
+    """The arms that are not shown to be below the best of them, which was chosen for being so.
+
+    An arm is held against the best on the seeds that both have, in the family of all arms that have these; one that
+    shares fewer than two seeds is not tested, and not named.
+    """
+    seeds = {arm: frozenset(own.seed) for arm, own in results.done.groupby("arm")}
+    tied, known = set(), dict[frozenset[int], dict[str, float]]()
+    for arm in arms:
+        common = seeds[arm] & seeds[best]
+        if arm == best or len(common) < 2:
+            continue
+        if common not in known:
+            family = [one for one in arms if common <= seeds[one]]
+            done = results.done[results.done.seed.isin(common)]
+            values = values_of(done, results.tables.per_query, family)
+            known[common] = dict(zip(family, chosen_p(values, family.index(best)), strict=True))
+        if known[common][arm] >= ALPHA:
+            tied.add(arm)
+    return tied
 
 
 def _estimate(results: Results, arm: str) -> str:
@@ -198,10 +231,12 @@ def _failures(results: Results) -> list[str]:
         count, runs = int(collapsed[group.index].sum()), len(group)
         if count:
             low, high = binomtest(count, runs).proportion_ci()
+            rest = "; its means are of the other runs and compare no further than that" if count < runs else ""
             notes.append(
                 f"{arm}: {count} of {runs} runs collapsed, a share of {count / runs:.2f} [{low:.2f}, {high:.2f}] "
-                "(Clopper-Pearson); its means are of the other runs and compare no further than that."
+                f"(Clopper-Pearson){rest}."
             )
+    notes += [f"{arm}: all tries of its tuning collapsed, so it has no final run." for arm in never_ran(results)]
     for arm, group in trials[~trials.state.isin(VALUED) & ~collapsed].groupby("arm", sort=False):
         reasons = sorted({reason or str(state) for reason, state in zip(group.failure, group.state, strict=True)})
         notes.append(f"{arm}: {len(group)} of its trials have no result ({'; '.join(reasons)}).")
@@ -209,16 +244,25 @@ def _failures(results: Results) -> list[str]:
 
 
 def _cautions(results: Results) -> list[str]:
-    seeds = int(results.done.groupby("arm").seed.nunique().min())
+    counts = results.done.groupby("arm").seed.nunique()
+    seeds = int(counts.max())
     notes = []
     if seeds < 2:
-        notes.append("One seed says nothing about the spread: run more seeds.")
-    elif 2 / 2**seeds >= ALPHA:
+        notes.append("One seed says nothing about the spread, so nothing is tested: run more seeds.")
+    elif (counts < 2).any():
+        notes.append(f"One seed alone: {', '.join(map(str, counts.index[counts < 2]))}. Of these nothing is tested.")
+    if 2 <= seeds < _FEW:
+        notes.append(
+            f"With {seeds} seeds the spread is hardly known: tests and marks err more often than one time in twenty, "
+            "with two seeds up to one in five (docs/statistics.md)."
+        )
+    if seeds >= 2 and 2 / 2**seeds >= ALPHA:
         notes.append(
             f"With {seeds} seeds exact sign flips cannot go below p = {2 / 2**seeds:.3g}: what is called clear rests "
             "on seed means being near normal; run more seeds."
         )
-    if results.mode.tunes and not (results.spec.tune and results.spec.tune.each_seed):
+    tuned = (results.tables.trials.phase == "tuning").any()
+    if tuned and not (results.spec.tune and results.spec.tune.each_seed):
         notes.append(
             "Each arm was tuned once: intervals leave out what another tuning, with another seed, would have chosen."
         )

@@ -78,8 +78,8 @@ class Plan:
     def settings(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """The base, what the command assigns, then the layers, later ones winning.
 
-        `recipe: published` in a layer stands for that recipe of the method that all layers come to, over the layers
-        before it.
+        `recipe: published` in a layer stands for that recipe of the method that all layers come to. It wins over the
+        base, unless it stands in the base itself, and loses to all else.
 
         Args:
             layers: Settings by dotted name.
@@ -88,14 +88,11 @@ class Plan:
             UserError: One is in no section.
         """
         every = [dict(layer) for layer in (self.spec.base, self.assigned, *layers)]
-        recipes = [layer.pop("recipe", None) for layer in every]
-        whole = reduce(with_overrides, every, dict[str, Any]())
-        settings: dict[str, Any] = {}
-        for layer, followed in zip(every, recipes, strict=True):
-            if followed is not None:
-                settings = with_overrides(settings, recipe(followed, whole))
-            settings = with_overrides(settings, layer)
-        return settings
+        recipes = [layer.pop("recipe") for layer in every if "recipe" in layer]
+        if recipes:
+            followed = recipe(recipes[-1], reduce(with_overrides, every, dict[str, Any]()))
+            every.insert(0 if "recipe" in self.spec.base else 1, followed)
+        return reduce(with_overrides, every, dict[str, Any]())
 
     @property
     def fixed(self) -> set[str]:

@@ -73,7 +73,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "question": results.spec.question,
         "verdict": verdict,
         "method": _method(results),
-        "mark": MARK,
+        "mark": MARK if verdict.tied else "",
         "most_open": _MOST_OPEN,
         "glance": glance(results, verdict),
         "table": arms_table(results, verdict),

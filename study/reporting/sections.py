@@ -64,8 +64,8 @@ def _front(results: Results) -> Section | None:
         for arm in results.arms
     ]
     note = (
-        "Configurations that none beats in validation mAP, training time and code length together, best in mAP first; "
-        "the number after # is that of the tuning trial."
+        "Configurations that none beats in validation mAP, training time and code length together, in the order of "
+        "their tries' validation mAP; the number after # is that of the tuning trial."
     )
     return Section("The front", [note], ["configuration", "bits", "train s", f"test {results.map_name} [95% CI]"], rows)
 

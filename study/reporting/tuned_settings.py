@@ -23,7 +23,7 @@ def tuned_settings(results: Results) -> Section | None:
         results: Of the study.
     """
     arms = tuned_arms(results)
-    if not arms:
+    if not arms or not results.mode.compares:
         return None
     rows = [[arm, str(len(one.settings)), str(one.tries), _best(one), _chosen(one.chosen)] for arm, one in arms.items()]
     return Section("What tuning chose", [_NOTE], ["arm", "settings", "tries", "defaults best", "chosen"], rows)

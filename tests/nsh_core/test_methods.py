@@ -341,14 +341,15 @@ def test_only_what_acts_is_searched(changes, searched):
     assert set(methods.method("nsh").search_space(config)) == {"train.learning_rate", *searched}
 
 
-def test_a_published_recipe_leaves_nothing_to_tune():
+def test_a_published_recipe_is_of_its_method():
     for name in methods.names():
         for bits in (16, 32):
             settings = recipe("published", {"method": {"name": name}, "code_length": bits})
             config = make_config({"method": {"name": name}, "code_length": bits, "recipe": "published"})
-            assert set(methods.method(name).search_space(config)) <= set(settings)
             assert all(config.value_of(setting) == value for setting, value in settings.items())
             assert bool(settings) == (name in DEEP)
+    # What a recipe says nothing about stays what it is, as a sorter's own temperature.
+    assert make_config({"recipe": "published", "sorter": {"name": "sinkhorn"}}).sorter.softness == 0.3
 
 
 def test_a_shallow_methods_head_is_linear():

@@ -81,7 +81,7 @@ class OneFactor(Mode):
         """Where a factor names one setting, tuning may choose it freely: its levels are tried around the optimum."""
         spec, arm = plan.spec, plan.spec.arm(self.centre)
         fixed = {*_reference(spec), *plan.fixed}
-        fixed -= {name for name, levels in spec.factors.items() if isinstance(levels, list)}
+        fixed -= {name for name, levels in spec.factors.items() if isinstance(levels, list)} - {"recipe"}
         return search_space(plan.config(arm, _reference(spec)), fixed)
 
 

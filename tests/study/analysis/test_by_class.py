@@ -36,6 +36,13 @@ def test_each_class_is_compared_over_its_own_queries():
     assert table.high[2] - table.difference[2] >= 0.8 * stats.sem(by_seed) * stats.t.ppf(0.975, 5)
 
 
+def test_a_class_of_few_queries_is_left_out():
+    trials, per_query, classes = made({0: 0.1, 1: 0.0, 2: 0.0})
+    classes[0], classes[41:80] = 7, 2
+    table = differences_by_class(trials, per_query, Contrast("a", "b"), classes)
+    assert table["class"].tolist() == [0, 2]
+
+
 def test_nothing_is_told_of_unknown_queries():
     trials, per_query, classes = made({0: 0.1, 1: 0.0, 2: 0.0})
     assert differences_by_class(trials, per_query.iloc[:0], Contrast("a", "b"), classes).empty

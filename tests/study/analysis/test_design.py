@@ -5,6 +5,7 @@ from statsmodels.stats.power import TTestPower
 
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.design import design_lines, detectable, smallest_flips_p, what_is_weak
+from study.analysis.power import power_of
 from study.analysis.statistics import sign_flip_p
 from study.plan.planning import make_plan
 from study.plan.spec import load_spec
@@ -23,15 +24,21 @@ def test_the_detectable_difference_is_that_of_the_usual_power(seeds, tests):
     assert detectable(0.0, 0.1**2, seeds, 1) == pytest.approx(0.1 * 2.802, rel=0.01)
 
 
+def test_few_seeds_in_a_large_family_need_a_huge_difference():
+    shift = detectable(1.0, 0.0, 2, 53) * 2**0.5
+    assert power_of(shift, 1, 0.05 / 53) == pytest.approx(0.8, abs=1e-6)
+
+
 def test_a_design_says_what_it_can_show_and_what_it_cannot():
     spec = load_spec("sorter_ablation")
     none = pd.DataFrame(columns=COMPARISONS)
     [first, last] = design_lines(make_plan(spec), none)
-    assert first.startswith("8 comparisons in 2 families of 2 to 6; with 10 seeds exact sign flips reach p = 0.002 at")
+    assert first.startswith("8 comparisons, in 2 families of 2 to 6; with 10 seeds exact sign flips reach p = 0.002 at")
     assert "no earlier trials" in last
-    row = {"metric": "test_map", "n": 4, "se_seeds": 0.01, "se": 0.02, "tests": 2}
-    known = pd.DataFrame([row], columns=COMPARISONS)
-    expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 2)
+    question = "Which sorter?"
+    row = {"metric": "test_map", "n": 4, "se_seeds": 0.01, "se": 0.02, "tests": 2, "question": question, "group": ""}
+    known = pd.DataFrame([row, row | {"question": "of another version", "se": 9}], columns=COMPARISONS)
+    expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 6)
     assert f"differences of {expected:.4f} to {expected:.4f} test mAP" in design_lines(make_plan(spec), known)[1]
     assert what_is_weak(make_plan(spec)) is None
     assert what_is_weak(make_plan(spec, seeds=6)) is None

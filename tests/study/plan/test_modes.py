@@ -90,8 +90,19 @@ def test_an_arm_with_a_recipe_follows_it_and_is_not_tuned(tmp_path):
         # The recipe wins over the base, what the arm says itself over the recipe.
         assert (train.epochs, train.batch_size, trial.config.model.hash_head) == (60, 50, "mlp")
         assert train.evaluate_every == 10
-    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")), assignments=("recipe=published",))
+    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")), assignments=("recipe=published", "train.epochs=7"))
     assert not any(trial.tuning for trial in plan.trials)
+    assert {trial.config.train.epochs for trial in plan.trials} == {7}
+    in_base = SPEC.replace("base: {", "base: {recipe: published, ")
+    (tmp_path / "tuned.yaml").write_text(in_base)
+    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")))
+    assert {(trial.tuning, trial.config.train.epochs) for trial in plan.trials} == {(False, 2)}
+    (tmp_path / "tuned.yaml").write_text(in_base.replace("within: [code_length]\n", "mode: pareto\n"))
+    with pytest.raises(UserError, match=r"mode pareto explores settings, and a recipe leaves none to explore"):
+        load_spec(str(tmp_path / "tuned.yaml"))
+    (tmp_path / "tuned.yaml").write_text(SPEC.replace("lsh: {", "lsh: {recipe: null, "))
+    with pytest.raises(UserError, match=r"recipe must be published, or be left out, got None"):
+        make_plan(load_spec(str(tmp_path / "tuned.yaml")))
     (tmp_path / "tuned.yaml").write_text(SPEC.replace("lsh: {", "lsh: {recipe: best, "))
     with pytest.raises(UserError, match=r"arm 'method=lsh, code_length=8': recipe must be published, or be left out"):
         make_plan(load_spec(str(tmp_path / "tuned.yaml")))

@@ -14,7 +14,7 @@ from study.analysis.across import across
 from study.analysis.results import Results, read_results
 from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import tables_of, write_tables
-from study.analysis.verdict import Verdict, decide
+from study.analysis.verdict import Verdict, decide, never_ran
 from study.plan.spec import StudySpec
 from study.registry import FIGURES
 from study.reporting.document import write_report
@@ -112,6 +112,47 @@ def test_cost_is_shown_where_it_was_measured_by_itself(tmp_path):
     assert "| 4.0 | 100 |" in (tmp_path / "with" / "report.md").read_text()
 
 
+def test_one_collapsed_run_costs_no_other_arm_its_test():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75, "sinkhorn": 0.7}, seeds=6)
+    known = results.tables
+
+    def when(lost: pd.Series) -> Results:
+        trials = known.trials.copy()
+        trials.loc[lost, ["state", "failure"]] = ["failed", "code_collapse: one code"]
+        return Results(tables_of(trials, known.curves, known.per_query, results.spec), results.facts)
+
+    arm = known.trials.arm == "sinkhorn"
+    most = decide(when(arm & (known.trials.seed > 1)))
+    assert most.tied <= {"sinkhorn"}
+    alone = decide(when(arm & (known.trials.seed > 0)))
+    assert alone.tied == set()
+    assert any("One seed alone: sinkhorn" in caution for caution in alone.cautions)
+    gone = decide(when(arm))
+    assert gone.headline.endswith("All runs collapse: sinkhorn.")
+    assert any(caution.startswith("sinkhorn: 6 of 6 runs collapsed") for caution in gone.cautions)
+    assert not any("of the other runs" in caution for caution in gone.cautions)
+
+
+def test_an_arm_whose_tries_all_collapse_is_named():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
+    trials = results.tables.trials
+    own = trials.arm == "neuralsort"
+    trials.loc[own, ["phase", "state", "failure"]] = ["tuning", "failed", "code_collapse: one code"]
+    tables = tables_of(trials, results.tables.curves, results.tables.per_query, results.spec)
+    lost = Results(tables, results.facts)
+    assert never_ran(lost) == ["neuralsort"]
+    assert "neuralsort: all tries of its tuning collapsed, so it has no final run." in decide(lost).cautions
+
+
+def test_arms_that_never_vary_are_not_tested():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
+    trials = results.tables.trials
+    trials["test_map"] = trials.arm.map({"softsort": 0.7, "neuralsort": 0.8})
+    tables = tables_of(trials, results.tables.curves, results.tables.per_query, results.spec)
+    [sentence] = decide(Results(tables, results.facts)).sentences
+    assert sentence == "neuralsort against softsort: +0.100, the same for every seed, so no test."
+
+
 def test_an_arm_that_is_the_same_for_every_seed_is_called_deterministic():
     results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
     trials = results.tables.trials
@@ -176,7 +217,7 @@ def test_the_page_stands_alone_and_names_are_escaped(tmp_path):
     assert "&lt;script&gt;" in page
     assert "Which &lt;arm&gt; &amp; why_?" in page
     assert not re.search(r'(?:src|href)="(?!data:)', page)
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 4
     markdown = (tmp_path / "report.md").read_text()
     rows = [line for line in markdown.splitlines() if line.startswith("| ")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
