@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from nsh_core.backbones import build_backbone
 from nsh_core.cli import progress_bar
-from nsh_core.config import Config, ImageConfig
+from nsh_core.config import Config
 from nsh_core.data import Dataset, Images, Split
 from nsh_core.data.dataset import fingerprint_of
 from nsh_core.data.features import FACTS, Features, read_folder, stored_fingerprint
@@ -31,6 +31,7 @@ from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
 from nsh_core.files import new_array, write_atomically
 from nsh_core.registry import BACKBONES
+from nsh_core.sections import ImageConfig
 
 Progress = Callable[..., None]
 

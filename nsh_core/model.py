@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from nsh_core.config import Config, ModelConfig
+from nsh_core.config import Config
 from nsh_core.registry import METHODS
+from nsh_core.sections import ModelConfig
 from nsh_core.straight_through import sign_through
 
 

@@ -140,9 +140,6 @@ def study(
         lines = design_lines(plan, earlier(results / plan.key, plan.spec))
         console.print("\n".join(f"design: {line}" for line in lines), markup=False)
         return 0
-    weak = what_is_weak(plan)
-    if weak is not None and not (export or verify is not None or measure_cost):
-        print(f"note: {weak}", file=sys.stderr)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     session = open_session(plan, results, storage)
     if export is not None:
@@ -158,6 +155,9 @@ def study(
     if measure_cost is not None:
         return _measure_cost(session, measure_cost, console)
     jobs = jobs or cores
+    weak = what_is_weak(plan)
+    if weak is not None:
+        console.print(f"note: {weak}", markup=False)
 
     def refresh() -> Results:
         outcome = session.write_results()

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from nsh_core.backbones.base import Backbone
 from nsh_core.backbones.pretrained import VGG16, DINOv2, ResNet50, ViTB16
 from nsh_core.backbones.small_cnn import SmallCNN
-from nsh_core.config import ImageConfig
 from nsh_core.registry import BACKBONES
+from nsh_core.sections import ImageConfig
 
 __all__ = ["Backbone", "TrainedBackbone", "build_backbone", "register", "trained_backbone"]
 

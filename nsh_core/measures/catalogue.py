@@ -123,6 +123,6 @@ MEASURES.register(
     ),
 )  # fmt: skip
 _register_cost("train_seconds", "training time of one run", "train s", "s", 1, (Place.COST,))
-_register_cost("total_seconds", "time of one run, evaluation included", "total s", "s", 1)
+_register_cost("total_seconds", "time of one run, evaluation included", "total s", "s", 1, (Place.COST,))
 _register_cost("peak_memory_mb", "peak memory", "MB", "MB", 0, (Place.COST,))
-_register_cost("peak_cuda_mb", "peak memory of the GPU", "GPU MB", "MB", 0)
+_register_cost("peak_cuda_mb", "peak memory of the GPU", "GPU MB", "MB", 0, (Place.COST,))

@@ -7,7 +7,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from nsh_core.config import TrainConfig
+from nsh_core.sections import TrainConfig
 
 # Shares of the epochs after which the rate becomes a tenth.
 STEPS = (0.4, 0.8)

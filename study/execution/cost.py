@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from nsh_core import Dataset
+from nsh_core.measures import Place, measures
 from study.execution.provenance import provenance
 from study.execution.trial import train
 from study.plan.trials import PlannedTrial
 
-COST = ["arm", "repeat", "train_seconds", "total_seconds", "peak_memory_mb", "peak_cuda_mb", "load", "host"]
+_MEASURES = [one.name for one in measures(Place.COST)]
+COST = ["arm", "repeat", *_MEASURES, "load", "host"]
 
 
 def first_finals(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
@@ -47,7 +49,7 @@ def measure_cost(trials: Sequence[PlannedTrial], dataset: Dataset, repeats: int)
             load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
             [outcome] = train([trial.config], dataset, 1, True, [{}])
             if repeat >= 0 and not outcome.facts.failure:
-                cost = {name: outcome.facts.measures[name] for name in COST[2:6]}
+                cost = {name: outcome.facts.measures[name] for name in _MEASURES}
                 rows.append({"arm": trial.arm.name, "repeat": repeat, **cost, "load": load, "host": host})
         if repeat >= 0:
             yield pd.DataFrame(rows, columns=COST)

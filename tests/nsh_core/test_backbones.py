@@ -12,8 +12,8 @@ import torch
 
 from nsh_core import UserError, fit, load_dataset, make_config
 from nsh_core.backbones import build_backbone, trained_backbone
-from nsh_core.config import ImageConfig
 from nsh_core.data.augment import turned_hue
+from nsh_core.sections import ImageConfig
 from tests.conftest import SHARED
 from tests.nsh_core.images import make_folder
 

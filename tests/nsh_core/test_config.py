@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from nsh_core import Config, UserError, make_config
-from nsh_core.config import LossConfig, ModelConfig, SorterConfig, TrainConfig
+from nsh_core.sections import LossConfig, ModelConfig, SorterConfig, TrainConfig
 from nsh_core.settings import read_mapping
 
 

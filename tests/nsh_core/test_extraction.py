@@ -13,10 +13,10 @@ import torch
 
 from nsh_core import UserError, extraction, fit, load_dataset, make_config
 from nsh_core.__main__ import app
-from nsh_core.config import ImageConfig
 from nsh_core.data.augment import random_views
 from nsh_core.evaluation import continuous_map
 from nsh_core.extraction import extract, prepared
+from nsh_core.sections import ImageConfig
 from tests.nsh_core.images import make_folder, make_list
 from tests.study.commands import Fork, in_a_fork
 

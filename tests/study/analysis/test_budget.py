@@ -52,7 +52,7 @@ def test_an_arm_leads_only_where_repeated_tunings_show_it():
     assert leaders(equal, expected_by_budget(equal)) == ["With 1 to 8 tries no arm is shown to lead, over 6 tunings."]
     once = tuned({"a": 0.5, "b": 0.6}, tunings=1)
     [sentence] = leaders(once, expected_by_budget(once))
-    assert sentence == "each arm was tuned once: nothing tells which of them would lead at which budget."
+    assert sentence == "Each arm was tuned once: nothing tells which of them would lead at which budget."
 
 
 def test_what_was_chosen_is_told_of_each_tuning():

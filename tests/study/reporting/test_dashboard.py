@@ -86,9 +86,10 @@ def test_the_report_opens_in_a_browser_without_a_network(finished, browser):
     page.goto((finished / "p" / "tiny" / "report.html").as_uri())
     assert page.title() == "tiny"
     assert "is best on the validation queries" in page.locator(".answer").inner_text()
-    assert page.locator("tbody tr").count() == 3
+    # Two arms and the continuous input, and their difference by class.
+    assert page.locator("tbody tr").count() == 4
     widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
-    assert len(widths) == 6
+    assert len(widths) == 5
     assert min(widths) > 300
     assert "wrong ones are crossed out" in page.locator("figcaption").last.inner_text()
     page.screenshot(path=finished / "report.png", full_page=True)

@@ -106,10 +106,10 @@ def test_cost_is_shown_where_it_was_measured_by_itself(tmp_path):
     write_report(measured, tmp_path / "with")
     for folder, shown in (("without", False), ("with", True)):
         page = (tmp_path / folder / "report.md").read_text()
-        assert ("| train s | MB |" in page) == shown
-        assert ("train s & MB" in (tmp_path / folder / "table.tex").read_text()) == shown
+        assert ("| train s | total s | MB | GPU MB |" in page) == shown
+        assert ("train s & total s & MB & GPU MB" in (tmp_path / folder / "table.tex").read_text()) == shown
         assert (tmp_path / folder / "cost.png").exists() == shown
-    assert "| 4.0 | 100 |" in (tmp_path / "with" / "report.md").read_text()
+    assert "| 4.0 | 3.0 | 100 | 0 |" in (tmp_path / "with" / "report.md").read_text()
 
 
 def test_one_collapsed_run_costs_no_other_arm_its_test():
