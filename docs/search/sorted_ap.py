@@ -1,4 +1,4 @@
-"""A loss on ranks, for the search in docs/search: no part of the package, as it did not earn a place there."""
+"""A loss on ranks, for the search in docs/search: no part of the package unless it earns a place there."""
 
 from __future__ import annotations
 
