@@ -6,6 +6,7 @@ import io
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +23,14 @@ from study.analysis.by_class import read_classes, write_classes
 from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
-from study.analysis.tables import COST_FILE, build_tables, complete, write_tables
+from study.analysis.tables import COST_FILE, build_tables, complete, read_cost, write_tables
 from study.execution.cost import COST, first_finals, measure_cost
 from study.execution.engine import Execution
 from study.execution.growth import grow
 from study.execution.provenance import provenance
 from study.execution.queue import TrialQueue
 from study.execution.scheduler import execute
-from study.plan.trials import Plan
+from study.plan.trials import Plan, PlannedTrial
 from study.storage.opening import JOURNAL, open_storage, shown, storage_errors
 
 SPLITS = "splits.npz"
@@ -67,8 +68,7 @@ class Session:
         Raises:
             UserError: Workers cannot run.
         """
-        for config in {trial.config.image: trial.config for trial in self.plan.trials}.values():
-            prepared(config, self.dataset)
+        self._prepare(self.plan.trials)
         execute(self.queue, self.url, execution)
 
     def measure_cost(self, repeats: int) -> pd.DataFrame:
@@ -86,13 +86,15 @@ class Session:
         trials = first_finals(self.plan.trials)
         if not trials:
             raise UserError(f"study {self.plan.spec.name}: --measure-cost wants final trials: run the study first")
-        data = {trial.config.image: trial for trial in trials}
-        for trial in data.values():
-            prepared(trial.config, self.dataset)
+        self._prepare(trials)
         cost = pd.DataFrame(columns=COST)
         for cost in measure_cost(trials, self.dataset, repeats):
             write_atomically(self.folder / COST_FILE, cost.to_csv(index=False))
         return cost
+
+    def _prepare(self, trials: Iterable[PlannedTrial]) -> None:
+        for config in {trial.config.image: trial.config for trial in trials}.values():
+            prepared(config, self.dataset)
 
     def write_results(self) -> Results:
         """Builds the tables from the storage and writes them, with the facts of the run.
@@ -104,9 +106,7 @@ class Session:
             UserError: The storage cannot be read, or the folder not written.
         """
         with storage_errors(self.url):
-            tables = build_tables(self.queue)
-        if (self.folder / COST_FILE).exists():
-            tables = replace(tables, cost=pd.read_csv(self.folder / COST_FILE))
+            tables = replace(build_tables(self.queue), cost=read_cost(self.folder))
         gallery = make_gallery(complete(tables.trials), self.dataset)
         write_classes(self.dataset.test.labels, self.folder)
         results = Results(tables, self._facts(), gallery, read_classes(self.folder))

@@ -13,10 +13,11 @@ from nsh_core.measures import SELECTION
 from study.analysis.crossed import chosen_p
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, expected_best
+from study.analysis.tables import VALUED
 
 Curve = npt.NDArray[np.float64]
 
-_OVER = ("complete", "pruned", "failed")
+_OVER = (*VALUED, "failed")
 
 
 def tuning_of(results: Results, tried: pd.DataFrame) -> pd.Series:

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from nsh_core.files import write_atomically
-from nsh_core.measures import RESULT
 from nsh_core.metrics.relevance import Labels
-from study.analysis.comparisons import ByQuery
+from study.analysis.comparisons import values_of
 from study.analysis.crossed import crossed
 from study.analysis.statistics import holm
 from study.plan.contrast import Contrast
@@ -67,17 +66,14 @@ def differences_by_class(
         classes, those of fewer than ten queries left out; empty where AP of single queries is not known or the two
         share fewer than two seeds.
     """
-    both = trials.pivot(index="seed", columns="arm", values=RESULT).reindex(columns=[contrast.arm, contrast.reference])
-    seeds = both.dropna().index
-    by_query = ByQuery(per_query, RESULT)
-    one, other = (by_query.of(arm, seeds) for arm in (contrast.arm, contrast.reference))
-    rows = []
-    if one is not None and other is not None and len(seeds) > 1 and one.shape[1] == len(classes):
+    rows, pair = [], [contrast.arm, contrast.reference]
+    values = values_of(trials, per_query, pair) if set(pair) <= set(trials.arm) else np.empty((2, 0))
+    if values.ndim == 3 and values.shape[1] > 1 and values.shape[2] == len(classes):
         for label in np.unique(classes):
             of_class = classes == label
             if of_class.sum() < FEWEST_QUERIES:
                 continue
-            found = crossed((one - other)[:, of_class])
+            found = crossed((values[0] - values[1])[:, of_class])
             rows.append((int(label), int(of_class.sum()), found.mean, *found.interval(), found.p))
     table = pd.DataFrame(rows, columns=["class", "queries", "difference", "low", "high", "p"])
     return table.assign(p_holm=holm(table.p.to_numpy(float))).drop(columns="p")

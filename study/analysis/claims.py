@@ -11,7 +11,7 @@ from scipy import stats
 
 from nsh_core.measures import RESULT
 from study.analysis.power import MOST_SEEDS
-from study.analysis.statistics import ALPHA
+from study.analysis.statistics import ALPHA, smallest_flips_p
 
 # Of normal values of ten seeds one in thirty is as skewed as this; a skewed arm against a tight one errs in one family
 # of four (docs/statistics.md).
@@ -110,7 +110,7 @@ class Claim:
         """Whether exact sign flips over seeds agree, which assume less."""
         if self.row["p_flips"] < ALPHA:
             return ""
-        least = 2 / 2 ** self.row["n"]
+        least = smallest_flips_p(self.row["n"])
         why = f", which cannot go below {least:.2g}" if least >= ALPHA else ""
         return f" Sign flips over the {self.row['n']} seeds alone do not show it: p = {self.row['p_flips']:.2g}{why}."
 

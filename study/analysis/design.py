@@ -10,13 +10,8 @@ from scipy.optimize import brentq
 
 from nsh_core.measures import RESULT
 from study.analysis.power import POWER, power_of
-from study.analysis.statistics import ALPHA
+from study.analysis.statistics import ALPHA, smallest_flips_p
 from study.plan.trials import Plan
-
-
-def smallest_flips_p(seeds: int) -> float:
-    """The least p of two-sided sign flips over seeds."""
-    return min(1.0, 2 / 2**seeds)
 
 
 def what_is_weak(plan: Plan) -> str | None:

@@ -108,7 +108,7 @@ class Results:
             measure: Of the place COST.
         """
         cost = self.tables.cost
-        values = cost[cost.arm == arm][measure.name] if len(cost) else cost.arm
+        values = cost[cost.arm == arm][measure.name]
         return measure.text(values.mean()) if len(values) else ""
 
     @property

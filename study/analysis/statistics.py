@@ -209,6 +209,11 @@ def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def smallest_flips_p(seeds: int) -> float:
+    """The least p of two-sided sign flips over seeds."""
+    return min(1.0, 2 / 2**seeds)
+
+
 def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
     """Best validation value expected of b trials, drawn with replacement from B trials.
 

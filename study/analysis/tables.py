@@ -202,5 +202,17 @@ def read_tables(folder: Path, spec: StudySpec) -> Tables:
         pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=_PER_QUERY),
         spec,
     )
-    cost = folder / COST_FILE
-    return replace(tables, cost=pd.read_csv(cost)) if cost.exists() else tables
+    return replace(tables, cost=read_cost(folder))
+
+
+def read_cost(folder: Path) -> pd.DataFrame:
+    """What study.execution.cost measured; empty where nothing was.
+
+    Args:
+        folder: Of the results.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    path = folder / COST_FILE
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COST)

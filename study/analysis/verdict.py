@@ -14,7 +14,7 @@ from study.analysis.crossed import chosen_p
 from study.analysis.effects import in_words, main_effects
 from study.analysis.headlines import flat_region, predictors, surprises
 from study.analysis.results import Results
-from study.analysis.statistics import ALPHA
+from study.analysis.statistics import ALPHA, smallest_flips_p
 from study.analysis.tables import VALUED, failed_in_training
 
 _MOST_NAMED = 6
@@ -256,9 +256,10 @@ def _cautions(results: Results) -> list[str]:
             f"With {seeds} seeds the spread is hardly known: tests and marks err more often than one time in twenty, "
             "with two seeds up to one in five (docs/statistics.md)."
         )
-    if seeds >= 2 and 2 / 2**seeds >= ALPHA:
+    least = smallest_flips_p(seeds)
+    if seeds >= 2 and least >= ALPHA:
         notes.append(
-            f"With {seeds} seeds exact sign flips cannot go below p = {2 / 2**seeds:.3g}: what is called clear rests "
+            f"With {seeds} seeds exact sign flips cannot go below p = {least:.3g}: what is called clear rests "
             "on seed means being near normal; run more seeds."
         )
     tuned = (results.tables.trials.phase == "tuning").any()

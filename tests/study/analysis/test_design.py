@@ -4,9 +4,9 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from study.analysis.comparisons import COMPARISONS
-from study.analysis.design import design_lines, detectable, smallest_flips_p, what_is_weak
+from study.analysis.design import design_lines, detectable, what_is_weak
 from study.analysis.power import power_of
-from study.analysis.statistics import sign_flip_p
+from study.analysis.statistics import sign_flip_p, smallest_flips_p
 from study.plan.planning import make_plan
 from study.plan.spec import load_spec
 
