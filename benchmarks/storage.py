@@ -21,7 +21,7 @@ from optuna.trial import TrialState, create_trial
 
 from nsh_core import make_config
 from nsh_core.measures import RESULT, SELECTION
-from study.execution.queue import claim
+from study.execution.claim import claim
 from study.execution.records import Task, TrialFacts
 from study.execution.trial import Outcome, record
 from study.storage.opening import open_storage

@@ -23,17 +23,17 @@ try:
     from rich.table import Table
 
     from nsh_core import cli, plugins
-    from nsh_core.data import usage
+    from nsh_core.data import load_dataset, usage
     from nsh_core.errors import UserError
     from nsh_core.measures import RESULT, SELECTION, Place, measures
     from study.analysis.design import design_lines, what_is_weak
     from study.analysis.results import Results, earlier
     from study.analysis.tables import VALUED, over
     from study.analysis.verdict import decide, never_ran
+    from study.analysis.verify import verify as train_again
     from study.execution.engine import EngineName, Execution
     from study.execution.finish import on_finish as run_on_finish
     from study.execution.forking import cool_down
-    from study.execution.verify import verify as train_again
     from study.plan.planning import make_plan
     from study.plan.spec import available, load_spec, with_mode
     from study.registry import MODES
@@ -92,10 +92,16 @@ def study(
     ] = "auto",  # type: ignore[assignment]
     results: Annotated[Path, typer.Option(help="folder of tables and the default storage")] = Path("results"),
     retry_failed: Annotated[bool, typer.Option(help="run trials again that failed")] = False,
+    rerun_older: Annotated[
+        bool, typer.Option("--rerun-older", help="train trials again that another version of code or libraries trained")
+    ] = False,
+    allow_mixed: Annotated[
+        bool, typer.Option("--allow-mixed", help="go on beside trials that another version trained")
+    ] = False,
     engine: Annotated[EngineName, typer.Option(help="worker processes, or tasks on a Ray cluster")] = "local",
     gpus_per_task: Annotated[float, typer.Option(min=0, help="share of a GPU of each Ray task: 0.25, 1, ...")] = 0.0,
     verify: Annotated[
-        int | None, typer.Option(help="train this trial of the storage again and compare the codes, bit for bit")
+        int | None, typer.Option(help="train this trial of the tables again and compare the codes, bit for bit")
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="write spec, tables, storage and report as one .zip, and run nothing")
@@ -126,6 +132,8 @@ def study(
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
     if export is not None and export.is_dir():
         raise UserError(f"--export must name a file to write, as study.zip, got the folder {str(export)!r}")
+    if rerun_older and allow_mixed:
+        raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
     plugins.load(plugin)
     spec = load_spec(study)
     chosen = mode or spec.mode
@@ -141,6 +149,10 @@ def study(
         console.print("\n".join(f"design: {line}" for line in lines), markup=False)
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if verify is not None:
+        verification = train_again(results / plan.key, load_dataset(plan.dataset), verify, cores)
+        console.print("\n".join(verification.lines), markup=False)
+        return 0 if verification.holds else SOME_FAILED
     session = open_session(plan, results, storage)
     if export is not None:
         failures = write_archive(session.queue, session.url, session.write_results(), session.folder, export)
@@ -148,10 +160,6 @@ def study(
         if failures:
             raise UserError("; ".join(failures))
         return 0
-    if verify is not None:
-        verification = train_again(session.queue, session.dataset, session.url, verify, cores)
-        console.print("\n".join(verification.lines), markup=False)
-        return 0 if verification.same else SOME_FAILED
     if measure_cost is not None:
         return _measure_cost(session, measure_cost, console)
     jobs = jobs or cores
@@ -165,7 +173,15 @@ def study(
         return outcome
 
     execution = Execution(
-        jobs, max(1, cores // jobs), batch_trials or None, limit, retry_failed, refresh, engine, gpus_per_task
+        jobs,
+        max(1, cores // jobs),
+        batch_trials or None,
+        limit,
+        retry_failed,
+        "rerun" if rerun_older else "mix" if allow_mixed else "refuse",
+        refresh,
+        engine,
+        gpus_per_task,
     )
     return _run(session, execution, refresh, on_finish, console)
 

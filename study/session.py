@@ -24,10 +24,10 @@ from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import COST_FILE, build_tables, complete, read_cost, write_tables
+from study.analysis.versions import provenance_of
 from study.execution.cost import COST, first_finals, measure_cost
 from study.execution.engine import Execution
 from study.execution.growth import grow
-from study.execution.provenance import provenance
 from study.execution.queue import TrialQueue
 from study.execution.scheduler import execute
 from study.plan.trials import Plan, PlannedTrial
@@ -109,7 +109,7 @@ class Session:
             tables = replace(build_tables(self.queue), cost=read_cost(self.folder))
         gallery = make_gallery(complete(tables.trials), self.dataset)
         write_classes(self.dataset.test.labels, self.folder)
-        results = Results(tables, self._facts(), gallery, read_classes(self.folder))
+        results = Results(tables, self._facts(provenance_of(tables.trials)), gallery, read_classes(self.folder))
         write_tables(tables, self.folder)
         if gallery is not None:
             write_gallery(gallery, self.folder)
@@ -119,7 +119,7 @@ class Session:
         results.facts.write(self.folder)
         return results
 
-    def _facts(self) -> RunFacts:
+    def _facts(self, provenance: dict[str, str]) -> RunFacts:
         plan = self.plan
         limits = {trial.config.map_at for trial in plan.trials}
         chosen = limits.pop() if len(limits) == 1 else None
@@ -141,7 +141,7 @@ class Session:
             storage=shown(self.url),
             command=_command(self.url),
             written=datetime.now(UTC).isoformat(timespec="seconds"),
-            provenance=provenance(),
+            provenance=provenance,
             plugins=plugins.digests(),
         )
 

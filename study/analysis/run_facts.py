@@ -51,7 +51,7 @@ class RunFacts(BaseModel):
         storage: Where Optuna's storage is, without its password.
         command: The command line as typed, without passwords.
         written: When the tables were written.
-        provenance: Commit, versions and machine of the process that wrote them.
+        provenance: Commit, versions and machine that trained the trials; see study.analysis.versions.
         plugins: File or module of each plug-in to the digest of its content.
     """
 

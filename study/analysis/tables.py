@@ -140,7 +140,7 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: Tr
         "tuned": json.dumps(planned.tuned),
         "config_hash": planned.config.digest(),
         "codes_sha256": facts.codes_sha256,
-        "commit": facts.provenance.get("commit"),
+        "provenance": json.dumps(facts.provenance) if facts.provenance else None,
         "config": planned.config.model_dump_json(),
     }
 

@@ -16,6 +16,7 @@ from study.analysis.headlines import flat_region, predictors, surprises
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, smallest_flips_p
 from study.analysis.tables import VALUED, failed_in_training
+from study.analysis.versions import apart, versions
 
 _MOST_NAMED = 6
 _FEW = 5
@@ -247,6 +248,9 @@ def _cautions(results: Results) -> list[str]:
     counts = results.done.groupby("arm").seed.nunique()
     seeds = int(counts.max())
     notes = []
+    found = versions(results.tables.trials)
+    if len(found) > 1:
+        notes.append(f"{len(found)} versions, which differ in {', '.join(apart(found))}, trained these trials.")
     if seeds < 2:
         notes.append("One seed says nothing about the spread, so nothing is tested: run more seeds.")
     elif (counts < 2).any():

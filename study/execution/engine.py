@@ -19,6 +19,8 @@ class Execution:
         batch_trials: Runs that train as one stack; none: what is fastest.
         max_trials: At most so many trials; none: all.
         retry_failed: Whether failed trials run again.
+        others: What becomes of trials that another version trained: the run is refused, they stay beside those of this
+            one, or run again.
         refresh: Called now and then while trials end, for a dashboard.
         engine: Worker processes here, or tasks on a Ray cluster.
         gpus_per_task: Share of a GPU of each Ray task.
@@ -29,6 +31,7 @@ class Execution:
     batch_trials: int | None = None
     max_trials: int | None = None
     retry_failed: bool = False
+    others: Literal["refuse", "mix", "rerun"] = "refuse"
     refresh: Callable[[], object] | None = None
     engine: EngineName = "local"
     gpus_per_task: float = 0.0

@@ -14,7 +14,8 @@ import optuna
 import ray
 
 from nsh_core import Config, Dataset, UserError, load_dataset, plugins
-from study.execution.queue import TrialQueue, claim, interrupt
+from study.execution.claim import claim
+from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import Task
 from study.execution.stack_size import CPU_STACK, CUDA_STACK
 from study.execution.trial import BEAT_SECONDS, Outcome, beat, record, train

@@ -1,28 +1,27 @@
-"""Where a run came from: commit, versions, machine."""
+"""Where a run came from: commit, versions, machine; and what of that codes depend on."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
+import nsh_core
 from nsh_core import plugins
 
-_PACKAGES = (
-    "torch",
-    "torchsort",
-    "diffsort",
-    "optuna",
-    "numpy",
-    "scipy",
-    "pandas",
-    "seaborn",
-    "scikit-learn",
-)
+CPU_CAPABILITY = "CPU capability"
+_TRAINING = ("torch", "torchsort", "diffsort", "numpy", "scipy", "scikit-learn")
+_OTHERS = ("optuna", "pandas", "seaborn")
+_DECISIVE = ("code", *_TRAINING, CPU_CAPABILITY, "accelerator")
+_PLUGIN = "plug-in "
+UNKNOWN = "not recorded"
+_WIDTHS = ("DEFAULT", "AVX2", "AVX512")
 
 
 @cache
@@ -30,14 +29,63 @@ def provenance() -> dict[str, str]:
     """Facts about this checkout and machine, by name; read once by each process."""
     return {
         "commit": _commit(),
+        "code": _code(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in _PACKAGES},
+        **{name: _version(name) for name in (*_TRAINING, *_OTHERS)},
         "host": platform.node(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        CPU_CAPABILITY: torch.backends.cpu.get_cpu_capability(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        **{f"plug-in {Path(name).name}": digest for name, digest in plugins.digests().items()},
+        **{f"{_PLUGIN}{Path(name).name}": digest for name, digest in plugins.digests().items()},
     }
+
+
+def version_of(facts: Mapping[str, str]) -> dict[str, str]:
+    """What codes depend on beside config, seed and data: runs of one version can stand in one mean.
+
+    That is the source of nsh_core and of plug-ins, the libraries that train, the CPU's vector width (what PyTorch calls
+    its capability) and the accelerator. A commit that leaves nsh_core as it is makes no other version.
+
+    Args:
+        facts: As provenance gives them; earlier versions recorded fewer.
+    """
+    own = {name: facts.get(name, UNKNOWN) for name in _DECISIVE}
+    return own | {name: value for name, value in facts.items() if name.startswith(_PLUGIN)}
+
+
+def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Names of the facts in which two versions differ.
+
+    Args:
+        one: A version.
+        other: Another.
+    """
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs between what was recorded and what is, a line each.
+
+    Args:
+        before: Facts of where a trial was trained.
+        now: Those of this process.
+    """
+    names = differing(before, now)
+    unknown = [name for name in names if before.get(name, UNKNOWN) == UNKNOWN]
+    known = [f"{name}: {before[name]} then, {now.get(name, 'none')} now" for name in names if name not in unknown]
+    return [*known, f"not recorded then: {', '.join(unknown)}"] if unknown else known
+
+
+def capability_setting(capability: str) -> str:
+    """What makes PyTorch use the vector width of another processor, NAME=VALUE for the environment; empty if nothing.
+
+    Args:
+        capability: Of the other processor.
+    """
+    here = torch.backends.cpu.get_cpu_capability()
+    wider = capability in _WIDTHS and here in _WIDTHS and _WIDTHS.index(here) > _WIDTHS.index(capability)
+    return f"ATEN_CPU_CAPABILITY={capability.lower()}" if wider else ""
 
 
 def _version(package: str) -> str:
@@ -48,16 +96,42 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
-    folder = Path(__file__).parent
+    """The commit and, of a checkout that differs from it, a digest of the difference, new files among it."""
+    folder = Path(__file__).parents[2]
     try:
         commit = _git(folder, "rev-parse", "--short=12", "HEAD")
-        return f"{commit} (with local changes)" if _git(folder, "status", "--porcelain") else commit
+        if not _git(folder, "status", "--porcelain"):
+            return commit
+        new = (folder / name for name in _git(folder, "ls-files", "--others", "--exclude-standard", "-z").split("\0"))
+        difference = _git(folder, "diff", "HEAD", "--binary") + _contents(
+            folder, (path for path in new if path.is_file())
+        )
+        return f"{commit} (with local changes {_digest(difference)})"
     except (OSError, subprocess.CalledProcessError):
         return "unknown (no git checkout)"
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True, errors="backslashreplace"
+    )
+    return done.stdout.strip()
+
+
+def _code() -> str:
+    """A digest of the source of nsh_core."""
+    root = Path(nsh_core.__file__).parent
+    return _digest(_contents(root, root.rglob("*.py")))
+
+
+def _contents(folder: Path, files: Iterable[Path]) -> str:
+    """Names of files and digests of what they hold."""
+    digests = ((path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(files))
+    return "".join(f"{path.relative_to(folder)} {digest}\n" for path, digest in digests)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _processor() -> str:

@@ -15,17 +15,17 @@ from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nsh_core import Config, UserError
-from study.execution.ownership import owner_is_dead, owner_is_here, this_process
+from nsh_core import UserError
+from study.execution.ownership import owner_is_dead, owner_is_here
 from study.execution.records import Task
-from study.execution.stack_size import stack_kind
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
 
 INTERRUPTED = "interrupted"
 DUPLICATE = "duplicate"
 STALE_SECONDS = 120
-_CLAIMANT = "claimant "
+Again = Callable[[FrozenTrial], bool]
+CLAIMANT = "claimant "
 
 
 def trial_key(trial: PlannedTrial, fingerprint: str) -> str:
@@ -72,14 +72,17 @@ class TrialQueue:
         self._planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
 
     def latest(self) -> dict[str, FrozenTrial]:
-        """For each planned key that has trials, the one that counts: complete or pruned, else the last."""
+        """For each planned key that has trials, the one that counts: the last that was queued after the one before it.
+
+        Of two that were queued at once, without knowing of each other, a complete or pruned one counts.
+        """
         result: dict[str, FrozenTrial] = {}
         for trial in self.study.get_trials(deepcopy=False):
             key = trial.user_attrs.get("key")
             if key not in self._planned or _is_duplicate(trial):
                 continue
             known = result.get(key)
-            if known is None or known.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+            if known is None or known.state not in (TrialState.COMPLETE, TrialState.PRUNED) or _follows(trial, known):
                 result[key] = trial
         return result
 
@@ -99,7 +102,7 @@ class TrialQueue:
             elif self._is_silent(trial, beats):
                 owner = trial.user_attrs.get("owner", "its process")
                 interrupt(self.storage, trial, f"no sign of life of {owner} for {STALE_SECONDS} s")
-        for trial, other in _duplicates(planned):
+        for trial, other in duplicates(planned):
             if has_result(other):
                 end(self.storage, trial, f"{DUPLICATE} of trial {other.number}")
 
@@ -118,14 +121,14 @@ class TrialQueue:
         self._beats[trial_id(trial)] = (beat, since)
         return now - since > STALE_SECONDS
 
-    def enqueue(self, keys: Sequence[str], shared: bool = False, retry_failed: bool = False) -> None:
+    def enqueue(self, keys: Sequence[str], shared: bool = False, again: Again | None = None) -> None:
         """Queues a new trial for each key that has neither a result nor a trial under way by now.
 
         Args:
             keys: Planned ones.
             shared: Whether many may start at once, as on a cluster: each begins somewhere else, so that few are queued
                 twice (of which one will run).
-            retry_failed: Whether a failed trial is no result.
+            again: Which results do not count, beside those that `is_open` names; none: all do.
 
         Raises:
             UserError: The storage has the study with other levels of its factors.
@@ -135,7 +138,7 @@ class TrialQueue:
         for key in [*keys[start:], *keys[:start]]:
             latest = self.latest() if shared else latest
             known = latest.get(key)
-            if known is not None and not is_open(known, retry_failed):
+            if known is not None and not _is_left(known, again):
                 continue
             try:
                 self.study.add_trial(self._waiting(key, -1 if known is None else known.number))
@@ -165,22 +168,36 @@ class TrialQueue:
             user_attrs=task.attributes(),
         )
 
-    def unfinished(self, retry_failed: bool = False) -> list[str]:
+    def unfinished(self, again: Again | None = None) -> list[str]:
         """Planned keys with neither a result nor a trial under way, in the plan's order.
 
         Args:
-            retry_failed: Whether a failed trial is no result.
+            again: See enqueue.
         """
         latest = self.latest()
-        return [key for key in self._planned if key not in latest or is_open(latest[key], retry_failed)]
+        return [key for key in self._planned if key not in latest or _is_left(latest[key], again)]
+
+
+def _is_left(trial: FrozenTrial, again: Again | None) -> bool:
+    """Whether a key whose trial this is, is to be queued again."""
+    return is_open(trial) or (again is not None and has_result(trial) and again(trial))
+
+
+def _follows(trial: FrozenTrial, other: FrozenTrial) -> bool:
+    """Whether a trial was queued in the knowledge of another, to take its place."""
+    return trial.user_attrs.get("after", -1) >= other.number
 
 
 def _is_duplicate(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and trial.user_attrs.get("failure", "").startswith(DUPLICATE)
 
 
-def _duplicates(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, FrozenTrial]]:
-    """Queued trials that stand behind another of their key which whoever queued them did not know of, with that one."""
+def duplicates(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, FrozenTrial]]:
+    """Queued trials that stand behind another of their key which whoever queued them did not know of, with that one.
+
+    Args:
+        trials: Of one study.
+    """
     by_key: dict[str, list[FrozenTrial]] = {}
     for trial in trials:
         by_key.setdefault(trial.user_attrs.get("key", ""), []).append(trial)
@@ -198,22 +215,25 @@ def _duplicates(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, Frozen
 def is_orphan(trial: FrozenTrial) -> bool:
     """Whether the process that runs a trial is over: its owner, or whoever claimed it and did not come to say so."""
     owner = trial.user_attrs.get("owner")
-    return all(owner_is_dead(process) for process in ([owner] if owner else _claimants(trial)))
+    return all(owner_is_dead(process) for process in ([owner] if owner else claimants(trial)))
 
 
-def _claimants(trial: FrozenTrial) -> list[str]:
-    return [name.removeprefix(_CLAIMANT) for name in trial.user_attrs if name.startswith(_CLAIMANT)]
+def claimants(trial: FrozenTrial) -> list[str]:
+    """Who left a name on a trial before asking for it.
+
+    Args:
+        trial: As storage has it.
+    """
+    return [name.removeprefix(CLAIMANT) for name in trial.user_attrs if name.startswith(CLAIMANT)]
 
 
-def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
-    """Whether a trial ended without a result that counts.
+def is_open(trial: FrozenTrial) -> bool:
+    """Whether a trial ended without a result of its own: interrupted.
 
     Args:
         trial: In any state.
-        retry_failed: Whether a failed trial is no result.
     """
-    reason = trial.user_attrs.get("failure", INTERRUPTED)
-    return trial.state == TrialState.FAIL and (retry_failed or reason.startswith(INTERRUPTED))
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("failure", INTERRUPTED).startswith(INTERRUPTED)
 
 
 def has_result(trial: FrozenTrial) -> bool:
@@ -245,52 +265,3 @@ def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
         storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
     except optuna.exceptions.UpdateFinishedTrialError:
         pass
-
-
-def claim(
-    study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
-) -> list[optuna.Trial]:
-    """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
-
-    Args:
-        study: That they belong to.
-        storage: Of the study.
-        keys: Of trials that may be claimed.
-        most: How many at most, by the config of the first.
-
-    Returns:
-        Running trials; empty if none is left.
-    """
-    claimed: list[optuna.Trial] = []
-    kind, limit, me = "", 1, this_process()
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("key") in keys]
-    behind = {trial.number for trial, _ in _duplicates(trials)}
-    for waiting in trials:
-        if waiting.state != TrialState.WAITING or waiting.number in behind:
-            continue
-        task = Task.of(waiting)
-        own_kind = task.phase + stack_kind(task.config)
-        if claimed and own_kind != kind:
-            continue
-        try:
-            # Before the state, and as its owner after it: a process that ends in between leaves its name.
-            storage.set_trial_user_attr(trial_id(waiting), _CLAIMANT + me, True)
-            won = storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
-            won = won or _is_mine(storage.get_trial(trial_id(waiting)), me)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            continue
-        if won:
-            lead = trial_id(claimed[0]) if claimed else trial_id(waiting)
-            storage.set_trial_user_attr(trial_id(waiting), "lead", lead)
-            storage.set_trial_user_attr(trial_id(waiting), "owner", me)
-            claimed.append(optuna.Trial(study, trial_id(waiting)))
-            if len(claimed) == 1:
-                kind, limit = own_kind, most(task.config)
-            if len(claimed) >= limit:
-                break
-    return claimed
-
-
-def _is_mine(trial: FrozenTrial, me: str) -> bool:
-    """Whether this process won a claim of which it did not hear: the connection broke after the server took it."""
-    return trial.state == TrialState.RUNNING and "owner" not in trial.user_attrs and _claimants(trial) == [me]

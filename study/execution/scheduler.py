@@ -14,7 +14,8 @@ from study.execution.engine import Engine, Execution
 from study.execution.engine_local import LocalEngine
 from study.execution.growth import grow
 from study.execution.progress import progress
-from study.execution.queue import TrialQueue, has_result, is_open
+from study.execution.queue import Again, TrialQueue, has_result, is_open
+from study.execution.versions import is_of_another_version, refuse_others
 from study.storage.opening import is_shared, storage_errors
 
 _POLL_SECONDS = 0.5
@@ -74,16 +75,25 @@ class _Run:
         self.keys: list[str] = []
         queue.recover()
         grow(queue)
-        self._add(execution.retry_failed)
+        if execution.others == "refuse" and queue.unfinished(self._again_at_first):
+            refuse_others(queue.plan.key, [trial for trial in queue.latest().values() if has_result(trial)])
+        self._add(self._again_at_first)
 
-    def _add(self, retry_failed: bool = False) -> list[str]:
+    def _again_at_first(self, trial: FrozenTrial) -> bool:
+        """Whether a result is to be made anew, as the run was asked."""
+        execution = self.execution
+        return (execution.retry_failed and trial.state == TrialState.FAIL) or (
+            execution.others == "rerun" and is_of_another_version(trial)
+        )
+
+    def _add(self, again: Again | None = None) -> list[str]:
         """Queues what is unfinished, as far as this run may, and takes up what others queued; returns the new keys."""
         known = set(self.keys)
-        fresh = [key for key in self.queue.unfinished(retry_failed) if key not in known]
+        fresh = [key for key in self.queue.unfinished(again) if key not in known]
         most = self.execution.max_trials
         if most is not None:
             fresh = fresh[: most - len(self.keys)]
-        self.queue.enqueue(fresh, self.shared, retry_failed)
+        self.queue.enqueue(fresh, self.shared, again)
         if most is None:
             under_way = (key for key, trial in self.queue.latest().items() if not trial.state.is_finished())
             fresh = [key for key in dict.fromkeys([*fresh, *under_way]) if key not in known]

@@ -16,8 +16,8 @@ import optuna
 from nsh_core import UserError, load_dataset, plugins
 from nsh_core.cli import BAD_INPUT
 from nsh_core.errors import in_a_line
+from study.execution.claim import claim
 from study.execution.ownership import owner_is_dead
-from study.execution.queue import claim
 from study.execution.stack_size import StackSize
 from study.execution.trial import run_trials
 from study.storage.opening import open_storage, storage_errors

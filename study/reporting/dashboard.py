@@ -16,6 +16,7 @@ from study.analysis.results import Results
 from study.analysis.verdict import decide
 from study.execution.queue import TrialQueue
 from study.reporting.artifacts import add_artifacts
+from study.reporting.by_version import by_version
 from study.storage.opening import storage_errors
 
 
@@ -57,6 +58,9 @@ def note(results: Results) -> str:
         name = html.escape(str(arm)).replace("|", "\\|")
         means = f"{validation['mean'][arm]:.3f} | {results.estimate(arm)}"
         lines.append(f"| {name} | {test.n[arm]:.0f} | {means} |")
+    section = by_version(results)
+    for row in section.rows if section is not None else []:
+        lines.append(f"\n{html.escape(' | '.join(row))}")
     data, key = html.escape(results.facts.dataset), results.facts.key
     lines += ["", f"Data: {data}. Report: `python study/report.py --study {key}`"]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from study.analysis.results import Results
 from study.analysis.statistics import mean_interval
 from study.plan.arm import short
 from study.reporting.by_class import by_class
+from study.reporting.by_version import by_version
 from study.reporting.figures.critical_difference import ACROSS, diagram
 from study.reporting.figures.drawing import Drawn, save, styled
 from study.reporting.section import Section
@@ -29,7 +30,7 @@ def sections_of(results: Results) -> list[Section]:
     Args:
         results: Of the study.
     """
-    makers = _effects, _front, by_class, tuned_settings, _budget, _label_free
+    makers = by_version, _effects, _front, by_class, tuned_settings, _budget, _label_free
     sections = [make(results) for make in makers]
     return [section for section in sections if section is not None]
 

@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 from nsh_core import UserError, load_dataset
 from study.execution import ownership as processes
 from study.execution import queue
-from study.execution.queue import TrialQueue, claim, interrupt
+from study.execution.claim import claim
+from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, _reason, record
 from study.plan.planning import make_plan

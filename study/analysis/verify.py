@@ -1,0 +1,101 @@
+"""Trains a trial of a study's tables again and compares the codes, or what they retrieve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+import nsh_core
+from nsh_core import Config, Dataset, UserError
+from nsh_core.measures import RESULT, SELECTION
+from study.analysis.run_facts import RunFacts
+from study.analysis.versions import provenances
+from study.execution.provenance import (
+    CPU_CAPABILITY,
+    UNKNOWN,
+    capability_setting,
+    differences,
+    provenance,
+    version_of,
+)
+
+# Single seeds of committed studies moved by up to .007 from one vector width to another.
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What training again came to.
+
+    Attributes:
+        holds: Whether the packed codes of all database items are equal or, where another kind of processor trained
+            them, the mAP within TOLERANCE.
+        lines: What was compared, in words.
+    """
+
+    holds: bool
+    lines: list[str]
+
+
+def verify(folder: Path, dataset: Dataset, number: int, evaluation_threads: int) -> Verification:
+    """Trains a trial again from its stored config; its tables are enough, as they are committed.
+
+    Args:
+        folder: Of the study's results.
+        dataset: Of the study.
+        number: Of the trial.
+        evaluation_threads: CPU threads of evaluations; no result depends on it.
+
+    Returns:
+        Whether it holds, and what was compared.
+
+    Raises:
+        UserError: There is nothing to compare, or these are other data.
+    """
+    trial = _trial(folder, dataset, number)
+    config = Config.model_validate_json(trial.config)
+    hasher = nsh_core.fit(config, dataset, evaluation_threads=evaluation_threads, test=trial.phase == "final")
+    lines = [f"trial {number}: {trial.arm}, seed {config.seed}, {trial.phase}, config {config.digest()}"]
+    same = hasher.codes_sha256 == trial.codes_sha256
+    lines.append(
+        f"codes: {'the same, bit for bit' if same else 'OTHERS'} (SHA-256 stored {trial.codes_sha256[:16]}, "
+        f"now {hasher.codes_sha256[:16]})"
+    )
+    apart = 0.0
+    for name in (SELECTION, RESULT):
+        if name in hasher.metrics and pd.notna(trial[name]):
+            lines.append(f"{name}: stored {trial[name]:.6f}, now {hasher.metrics[name]:.6f}")
+            apart = max(apart, abs(trial[name] - hasher.metrics[name]))
+    stored = trial.provenance
+    lines += differences(version_of(stored), version_of(provenance()))
+    before, now = stored.get(CPU_CAPABILITY, UNKNOWN), provenance()[CPU_CAPABILITY]
+    if same or before == now:
+        return Verification(same, lines)
+    setting = capability_setting(before)
+    lines.append(
+        f"codes are promised for processors of one {CPU_CAPABILITY}: between {before} and {now} mAP is held to "
+        f"{TOLERANCE:g}, and differs by {apart:.4f}" + (f"; set {setting} to compare codes" if setting else "")
+    )
+    return Verification(apart <= TOLERANCE, lines)
+
+
+def _trial(folder: Path, dataset: Dataset, number: int) -> pd.Series:
+    """The row of a complete trial of a study on these data, its provenance read."""
+    try:
+        fingerprint, trials = RunFacts.read(folder).fingerprint, pd.read_parquet(folder / "trials.parquet")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--verify reads the tables of a study, and {folder} has none that can be read: {error}"
+        ) from None
+    if fingerprint != dataset.fingerprint():
+        raise UserError(f"{folder} is of data with fingerprint {fingerprint}, these have {dataset.fingerprint()}")
+    found = trials.assign(provenance=provenances(trials))[trials.trial == number]
+    if found.empty:
+        known = trials.trial.dropna().astype(int)
+        raise UserError(f"{folder} has trials {known.min()} to {known.max()}, got --verify {number}")
+    trial = found.iloc[0]
+    if trial.state != "complete":
+        raise UserError(f"trial {number} is {trial.state} and has no codes to compare: choose a complete one")
+    return trial

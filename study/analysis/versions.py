@@ -1,0 +1,75 @@
+"""Which versions of code, libraries and machine trained the trials of a study."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from study.execution.provenance import UNKNOWN, differing, version_of
+
+
+@dataclass(frozen=True)
+class Version:
+    """What trained some of a study's trials.
+
+    Attributes:
+        facts: See study.execution.provenance.version_of.
+        commits: That they were trained from.
+        trials: Their rows.
+    """
+
+    facts: Mapping[str, str]
+    commits: list[str]
+    trials: pd.DataFrame
+
+
+def versions(trials: pd.DataFrame) -> list[Version]:
+    """The versions of trials that have run, in the order of their first.
+
+    Args:
+        trials: As in Tables; earlier versions recorded less of where a trial was trained.
+    """
+    recorded = provenances(trials)
+    keys = recorded.map(lambda facts: json.dumps(version_of(facts)))
+    return [
+        Version(json.loads(key), list(dict.fromkeys(facts["commit"] for facts in own)), trials.loc[own.index])
+        for key, own in recorded.groupby(keys, sort=False)
+    ]
+
+
+def apart(found: Sequence[Version]) -> list[str]:
+    """Names of the facts that tell versions apart.
+
+    Args:
+        found: As `versions` gives them.
+    """
+    return list(dict.fromkeys(name for one in found for name in differing(found[0].facts, one.facts)))
+
+
+def provenances(trials: pd.DataFrame) -> pd.Series:
+    """Where each trial that has run was trained, a mapping of facts by its row.
+
+    Args:
+        trials: As in Tables.
+    """
+    if "provenance" not in trials:
+        return trials.commit.dropna().map(lambda commit: {"commit": commit})
+    return trials.provenance.dropna().map(json.loads)
+
+
+def provenance_of(trials: pd.DataFrame) -> dict[str, str]:
+    """Facts of where trials were trained, by name; of one that differs, each value with the number of its trials.
+
+    Args:
+        trials: As in Tables.
+    """
+    recorded = list(provenances(trials))
+    counts = {name: Counter(facts.get(name, UNKNOWN) for facts in recorded) for facts in recorded for name in facts}
+    return {
+        name: next(iter(own)) if len(own) == 1 else ", ".join(f"{value} ({n} trials)" for value, n in own.items())
+        for name, own in counts.items()
+    }

@@ -1,0 +1,65 @@
+"""Takes trials from the queue: each is claimed once, whoever asks at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from nsh_core import Config
+from study.execution.ownership import this_process
+from study.execution.queue import CLAIMANT, claimants, duplicates
+from study.execution.records import Task
+from study.execution.stack_size import stack_kind
+from study.storage.optuna_internals import trial_id
+
+
+def claim(
+    study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
+) -> list[optuna.Trial]:
+    """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
+
+    Args:
+        study: That they belong to.
+        storage: Of the study.
+        keys: Of trials that may be claimed.
+        most: How many at most, by the config of the first.
+
+    Returns:
+        Running trials; empty if none is left.
+    """
+    claimed: list[optuna.Trial] = []
+    kind, limit, me = "", 1, this_process()
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("key") in keys]
+    behind = {trial.number for trial, _ in duplicates(trials)}
+    for waiting in trials:
+        if waiting.state != TrialState.WAITING or waiting.number in behind:
+            continue
+        task = Task.of(waiting)
+        own_kind = task.phase + stack_kind(task.config)
+        if claimed and own_kind != kind:
+            continue
+        try:
+            # Before the state, and as its owner after it: a process that ends in between leaves its name.
+            storage.set_trial_user_attr(trial_id(waiting), CLAIMANT + me, True)
+            won = storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
+            won = won or _is_mine(storage.get_trial(trial_id(waiting)), me)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            continue
+        if won:
+            lead = trial_id(claimed[0]) if claimed else trial_id(waiting)
+            storage.set_trial_user_attr(trial_id(waiting), "lead", lead)
+            storage.set_trial_user_attr(trial_id(waiting), "owner", me)
+            claimed.append(optuna.Trial(study, trial_id(waiting)))
+            if len(claimed) == 1:
+                kind, limit = own_kind, most(task.config)
+            if len(claimed) >= limit:
+                break
+    return claimed
+
+
+def _is_mine(trial: FrozenTrial, me: str) -> bool:
+    """Whether this process won a claim of which it did not hear: the connection broke after the server took it."""
+    return trial.state == TrialState.RUNNING and "owner" not in trial.user_attrs and claimants(trial) == [me]

@@ -1,0 +1,112 @@
+"""Trials of several versions of code, libraries and machine: never in one mean without a word."""
+
+import json
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+import torch
+from optuna_dashboard import get_note
+
+from study.analysis.results import read_results
+from study.analysis.verdict import decide
+from study.execution.provenance import capability_setting, provenance, version_of
+from study.reporting.by_version import by_version
+from study.storage.opening import open_storage
+from tests.study.commands import run
+
+TORCH = torch.__version__
+
+
+@pytest.fixture
+def older(undisturbed_copy) -> Path:
+    """The tiny study, trained by another PyTorch, as its journal says."""
+    journal = undisturbed_copy / "optuna.journal"
+    text = journal.read_text()
+    assert text.count(TORCH) == 4
+    journal.write_text(text.replace(TORCH, "2.0.0"))
+    return undisturbed_copy
+
+
+@pytest.fixture
+def options(spec_file, undisturbed_copy) -> tuple[object, ...]:
+    return "--study", spec_file, "--results", undisturbed_copy
+
+
+def torches(folder: Path) -> list[str]:
+    trials = pd.read_parquet(folder / "tiny" / "trials.parquet")
+    return [json.loads(text)["torch"] for text in trials.provenance]
+
+
+def test_a_run_does_not_mix_versions_unasked(older, options):
+    refused = run(*options, "--seeds", 3)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert f"4 trials of study tiny were trained by another version (torch: 2.0.0 then, {TORCH} now)" in refused.stderr
+    assert "--rerun-older" in refused.stderr
+    assert "--allow-mixed" in refused.stderr
+    both = run(*options, "--rerun-older", "--allow-mixed")
+    assert both.returncode == 2
+    # Where nothing is left to train, nothing is mixed.
+    assert run(*options).returncode == 0
+
+
+def test_mixed_versions_are_shown_with_their_trials(older, options):
+    mixed = run(*options, "--seeds", 3, "--allow-mixed")
+    assert mixed.returncode == 0, mixed.stderr
+    assert sorted(torches(older)) == ["2.0.0"] * 4 + [TORCH] * 2
+    results = read_results(older / "tiny")
+    assert results.facts.provenance["torch"] == f"2.0.0 (4 trials), {TORCH} (2 trials)"
+    assert "2 versions, which differ in torch, trained these trials." in decide(results).cautions
+    commit, section = provenance()["commit"], by_version(results)
+    assert section.columns == ["commit", "torch", "trials", "of them"]
+    assert section.rows == [
+        [commit, "2.0.0", "4", "softsort: seeds 0, 1; argsort: seeds 0, 1"],
+        [commit, TORCH, "2", "softsort: seeds 2; argsort: seeds 2"],
+    ]
+    study = optuna.load_study(study_name="tiny", storage=open_storage(str(older / "optuna.journal")))
+    assert "2.0.0 | 4 | softsort: seeds 0, 1" in get_note(study)
+
+
+def test_older_trials_are_trained_again_on_demand_and_then_count(older, options):
+    before = pd.read_parquet(older / "tiny" / "trials.parquet")
+    again = run(*options, "--seeds", 3, "--rerun-older")
+    assert again.returncode == 0, again.stderr
+    assert torches(older) == [TORCH] * 6
+    after = pd.read_parquet(older / "tiny" / "trials.parquet")
+    common = after[after.seed < 2].reset_index(drop=True)
+    assert list(common.codes_sha256) == list(before.codes_sha256)
+    assert not set(common.trial) & set(before.trial)
+    assert run(*options, "--seeds", 3).returncode == 0
+    assert torches(older) == [TORCH] * 6
+
+
+def test_codes_are_compared_on_one_kind_of_processor_and_map_on_others(undisturbed_copy, options):
+    tables = undisturbed_copy / "tiny" / "trials.parquet"
+    trials = pd.read_parquet(tables)
+    elsewhere = [json.dumps(json.loads(text) | {"CPU capability": "SVE256"}) for text in trials.provenance]
+    trials = trials.assign(codes_sha256="0" * 64, provenance=elsewhere)
+    trials.to_parquet(tables)
+    near = run(*options, "--verify", 1)
+    assert near.returncode == 0, near.stdout + near.stderr
+    assert "codes: OTHERS" in near.stdout
+    assert "mAP is held to 0.01, and differs by 0.0000" in near.stdout
+    trials.assign(test_map=trials.test_map + 0.02).to_parquet(tables)
+    assert run(*options, "--verify", 1).returncode == 1
+
+
+def test_a_wider_processor_is_told_how_to_be_as_narrow(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert capability_setting("AVX2") == "ATEN_CPU_CAPABILITY=avx2"
+    assert capability_setting("AVX512") == capability_setting("SVE256") == capability_setting("not recorded") == ""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert capability_setting("AVX512") == ""
+
+
+def test_a_version_is_what_codes_depend_on():
+    known = provenance()
+    assert version_of(known | {"commit": "another", "host": "another", "pandas": "0"}) == version_of(known)
+    for name in ("code", "torch", "numpy", "CPU capability", "accelerator", "plug-in own.py"):
+        assert version_of(known | {name: "another"}) != version_of(known)
+    assert version_of({"commit": "of long ago"}) != version_of(known)
