@@ -31,6 +31,7 @@ try:
     from study.analysis.tables import VALUED, over
     from study.analysis.verdict import decide, never_ran
     from study.analysis.verify import verify as train_again
+    from study.analysis.whole import check as read_all
     from study.execution.engine import EngineName, Execution
     from study.execution.finish import on_finish as run_on_finish
     from study.execution.forking import cool_down
@@ -41,7 +42,8 @@ try:
     from study.reporting.dashboard import publish
     from study.reporting.export import export as write_archive
     from study.session import Session, open_session
-    from study.storage.opening import KINDS
+    from study.storage.opening import JOURNAL, KINDS
+    from study.storage.repair import repair as mend
 except ModuleNotFoundError as error:
     from study.execution.forking import cool_down
 
@@ -113,6 +115,12 @@ def study(
     on_finish: Annotated[
         str | None, typer.Option(help="shell command at the end; NSH_STATUS, NSH_HEADLINE, ... are set")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="read storage and tables of all studies, and say whether they are whole")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="set damaged lines of a journal aside, into a file beside it, then --check")
+    ] = False,
     list_studies: Annotated[bool, typer.Option("--list", help="show the shipped studies")] = False,
     dry_run: Annotated[bool, typer.Option(help="show the trials, and what they can show; run none")] = False,
 ) -> int:
@@ -128,6 +136,12 @@ def study(
             table.add_row(spec.name, str(len(spec.arms) * spec.seeds), spec.question)
         console.print(table)
         return 0
+    if check or repair:
+        url = storage or str(results / JOURNAL)
+        done = mend(Path(url)) if repair else []
+        whole, lines = read_all(results, url)
+        console.print("\n".join([*done, *lines]), markup=False, soft_wrap=True)
+        return 0 if whole else SOME_FAILED
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
     if export is not None and export.is_dir():

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from nsh_core.errors import TRAINING_FAILURES
 from nsh_core.files import write_atomically
@@ -19,12 +19,13 @@ from nsh_core.metrics.per_query import from_text
 from study.analysis.comparisons import compare, summarize
 from study.execution.cost import COST
 from study.execution.queue import TrialQueue, trial_key
-from study.execution.records import TrialFacts
+from study.execution.records import TrialFacts, is_whole
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
 COST_FILE = "cost.csv"
 VALUED = ("complete", "pruned")
+DAMAGED = "damaged: its record is not what was written; the same command trains it again"
 _PER_QUERY = ["arm", "seed", "val", "test"]
 # What every version's trials table has, beside measures.
 _STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
@@ -62,7 +63,7 @@ def build_tables(queue: TrialQueue) -> Tables:
     rows, points, by_query = [], [], []
     for planned in queue.plan.trials:
         trial = latest.get(trial_key(planned, queue.fingerprint))
-        facts = TrialFacts() if trial is None else TrialFacts.of(trial)
+        facts = _facts(trial)
         rows.append(_row(queue.plan, planned, trial, facts))
         if not planned.tuning:
             points += _curve_points(planned, facts)
@@ -120,15 +121,23 @@ def complete(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials.state == "complete") & (trials.phase == "final")]
 
 
+def _facts(trial: FrozenTrial | None) -> TrialFacts:
+    if trial is None:
+        return TrialFacts()
+    return TrialFacts.of(trial) if is_whole(trial) else TrialFacts(failure=DAMAGED)
+
+
 def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts) -> dict[str, Any]:
-    failed = trial is not None and trial.state == TrialState.FAIL
+    state = "missing" if trial is None else trial.state.name.lower().replace("fail", "failed")
+    if facts.failure == DAMAGED:
+        state = "failed"
     return {
         "study": plan.key,
         "arm": planned.arm.name,
         "seed": planned.seed,
         "phase": planned.phase,
-        "state": "missing" if trial is None else trial.state.name.lower().replace("fail", "failed"),
-        "failure": facts.failure if failed else "",
+        "state": state,
+        "failure": facts.failure if state == "failed" else "",
         "dataset": plan.dataset,
         "bits": planned.config.code_length,
         **{f"factor_{factor}": label for factor, label in planned.arm.levels.items()},

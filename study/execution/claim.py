@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core import Config
 from study.execution.ownership import this_process
-from study.execution.queue import CLAIMANT, claimants, duplicates
-from study.execution.records import Task
+from study.execution.queue import claimants, duplicates
+from study.execution.records import CLAIMANT, Task
 from study.execution.stack_size import stack_kind
 from study.storage.optuna_internals import trial_id
 

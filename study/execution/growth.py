@@ -7,7 +7,7 @@ from typing import Literal
 from optuna.trial import FrozenTrial, TrialState
 
 from study.execution.queue import TrialQueue, has_result, trial_key
-from study.execution.records import Task, TrialFacts
+from study.execution.records import Task, TrialFacts, is_whole
 from study.plan.planning import extended
 from study.plan.sampling import FinishedTrial
 
@@ -34,13 +34,17 @@ def grow(queue: TrialQueue) -> None:
         over = {
             planned.config.digest(): _finished(trial)
             for planned in queue.plan.trials
-            if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and has_result(trial)
+            if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and _counts(trial)
         }
         plan = extended(queue.plan, over)
         if len(plan.trials) == len(queue.plan.trials):
             return
         queue.replan(plan)
         latest = queue.latest()
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    return has_result(trial) and is_whole(trial)
 
 
 def _finished(trial: FrozenTrial) -> FinishedTrial:

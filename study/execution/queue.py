@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nsh_core import UserError
 from study.execution.ownership import owner_is_dead, owner_is_here
-from study.execution.records import Task
+from study.execution.records import CLAIMANT, Task
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
 
@@ -25,7 +25,6 @@ INTERRUPTED = "interrupted"
 DUPLICATE = "duplicate"
 STALE_SECONDS = 120
 Again = Callable[[FrozenTrial], bool]
-CLAIMANT = "claimant "
 
 
 def trial_key(trial: PlannedTrial, fingerprint: str) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core import Config
-from nsh_core.measures import Place, measures
+from nsh_core.measures import SELECTION, Place, measures
 
 # Written for people: the dashboard lists a trial's attributes, and each is a transaction of its own.
 _SHOWN = "failure"
+# Who runs a trial, and when it was queued, is no part of what it came to.
+_UNSEALED = ("facts", "after", "owner", "lead", "beat")
+_SEAL = "seal"
+# Before the name of whoever asks for a trial.
+CLAIMANT = "claimant "
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,12 @@ class TrialFacts:
     ap: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
-    def attributes(self) -> dict[str, Any]:
-        """As user attributes of a trial: what people look for by itself, the rest as one text."""
+    def attributes(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """As user attributes of a trial: what people look for by itself, the rest as one text with a digest of all.
+
+        Args:
+            task: User attributes of the trial by now.
+        """
         shown = {one.name for one in measures(Place.LISTS)}
         apart: dict[str, Any] = {name: value for name, value in self.measures.items() if name in shown}
         rest: dict[str, Any] = {name: value for name, value in self.measures.items() if name not in shown}
@@ -126,7 +136,7 @@ class TrialFacts:
             "ap": self.ap,
             "provenance": self.provenance,
         }
-        return apart | {"facts": json.dumps(rest)}
+        return apart | {"facts": json.dumps(rest | {_SEAL: _seal({**task, **apart}, rest)})}
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialFacts:
@@ -149,6 +159,32 @@ class TrialFacts:
             known.get("ap", {}),
             _read(known.get("provenance"), {}),
         )
+
+
+def is_whole(trial: FrozenTrial) -> bool:
+    """Whether the record of a trial that is over is what was written; one of an earlier version has no digest.
+
+    Args:
+        trial: As storage has it.
+    """
+    known = trial.user_attrs
+    try:
+        rest = json.loads(known.get("facts", "{}"))
+        seal = rest.pop(_SEAL, None)
+        if seal is not None:
+            return seal == _seal(known, rest)
+        if trial.state == TrialState.COMPLETE:
+            facts = TrialFacts.of(trial)
+            return bool(facts.history) and facts.measures[SELECTION] == trial.value
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return False
+    return True
+
+
+def _seal(shown: Mapping[str, Any], rest: Mapping[str, Any]) -> str:
+    """A digest of a trial's user attributes, all but who ran it, and of the text among them."""
+    sealed = {name: shown[name] for name in shown if name not in _UNSEALED and not name.startswith(CLAIMANT)}
+    return hashlib.sha256(json.dumps([sealed, rest], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _read(value: Any, default: Any) -> Any:

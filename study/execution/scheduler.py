@@ -15,6 +15,7 @@ from study.execution.engine_local import LocalEngine
 from study.execution.growth import grow
 from study.execution.progress import progress
 from study.execution.queue import Again, TrialQueue, has_result, is_open
+from study.execution.records import is_whole
 from study.execution.versions import is_of_another_version, refuse_others
 from study.storage.opening import is_shared, storage_errors
 
@@ -76,14 +77,17 @@ class _Run:
         queue.recover()
         grow(queue)
         if execution.others == "refuse" and queue.unfinished(self._again_at_first):
-            refuse_others(queue.plan.key, [trial for trial in queue.latest().values() if has_result(trial)])
+            held = [trial for trial in queue.latest().values() if has_result(trial) and is_whole(trial)]
+            refuse_others(queue.plan.key, held)
         self._add(self._again_at_first)
 
     def _again_at_first(self, trial: FrozenTrial) -> bool:
         """Whether a result is to be made anew, as the run was asked."""
         execution = self.execution
-        return (execution.retry_failed and trial.state == TrialState.FAIL) or (
-            execution.others == "rerun" and is_of_another_version(trial)
+        return (
+            not is_whole(trial)
+            or (execution.retry_failed and trial.state == TrialState.FAIL)
+            or (execution.others == "rerun" and is_of_another_version(trial))
         )
 
     def _add(self, again: Again | None = None) -> list[str]:

@@ -80,7 +80,7 @@ def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported:
     try:
         for epoch, value in [] if reported else outcome.steps.items():
             trial.report(value, epoch)
-        for name, fact in outcome.facts.attributes().items():
+        for name, fact in outcome.facts.attributes(frozen(study, trial).user_attrs).items():
             trial.set_user_attr(name, fact)
         values = [outcome.facts.measures[SELECTION]] if outcome.state == TrialState.COMPLETE else None
         storage_of(study).set_trial_state_values(trial_id(trial), outcome.state, values)

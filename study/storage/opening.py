@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import random
 import time
@@ -20,7 +19,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from nsh_core.errors import UserError
-from study.storage.journal import JournalFile
+from study.storage.journal import DamagedLine, JournalFile
 from study.storage.retry import PATIENCE_SECONDS, patient, repeated
 
 _CONNECT = {
@@ -76,8 +75,8 @@ def storage_errors(url: str) -> Iterator[None]:
         raise UserError(f"storage {shown(url)} is locked, unreachable or unusable: {line}") from None
     except ModuleNotFoundError as error:
         raise UserError(f"storage {shown(url)} needs the package {error.name}: pip install it") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"storage {shown(url)} is no Optuna journal, or is damaged: {error}") from None
+    except DamagedLine as error:
+        raise UserError(f"storage {shown(url)}: {error}: --check lists all damage, --repair sets it aside") from None
     except OSError as error:
         raise UserError(f"cannot use storage {shown(url)}: {error.strerror or error}") from None
     except Exception as error:

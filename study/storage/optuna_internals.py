@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import optuna
 from optuna.storages import BaseStorage
+from optuna.storages.journal._storage import JournalOperation
 from optuna.trial import FrozenTrial
+
+__all__ = ["BEHIND_THE_CACHE", "JournalOperation", "frozen", "storage_of", "study_id", "trial_id"]
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

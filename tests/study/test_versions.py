@@ -1,6 +1,7 @@
 """Trials of several versions of code, libraries and machine: never in one mean without a word."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -12,6 +13,7 @@ from optuna_dashboard import get_note
 from study.analysis.results import read_results
 from study.analysis.verdict import decide
 from study.execution.provenance import capability_setting, provenance, version_of
+from study.execution.records import TrialFacts
 from study.reporting.by_version import by_version
 from study.storage.opening import open_storage
 from tests.study.commands import run
@@ -23,9 +25,14 @@ TORCH = torch.__version__
 def older(undisturbed_copy) -> Path:
     """The tiny study, trained by another PyTorch, as its journal says."""
     journal = undisturbed_copy / "optuna.journal"
-    text = journal.read_text()
-    assert text.count(TORCH) == 4
-    journal.write_text(text.replace(TORCH, "2.0.0"))
+    trials = optuna.load_study(study_name="tiny", storage=open_storage(str(journal))).trials
+    journal.unlink()
+    study = optuna.create_study(study_name="tiny", storage=open_storage(str(journal)), direction="maximize")
+    for trial in trials:
+        facts = TrialFacts.of(trial)
+        older = replace(facts, provenance=facts.provenance | {"torch": "2.0.0"})
+        trial.user_attrs = trial.user_attrs | older.attributes(trial.user_attrs)
+        study.add_trial(trial)
     return undisturbed_copy
 
 

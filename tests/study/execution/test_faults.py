@@ -60,18 +60,20 @@ def test_half_a_last_line_of_the_journal_is_cut_off(undisturbed, spec_file, tmp_
 
 def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
     journal = JournalFile(str(tmp_path / "j"))
-    journal.append_logs([{"number": 0}])
+    first, second, third = ({"op_code": 2, "study_id": 0, "user_attr": {"text": text}} for text in ("", "x" * 100, "y"))
+    journal.append_logs([first])
     size = os.path.getsize(tmp_path / "j")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
-            journal.append_logs([{"number": 1, "text": "x" * 100}])
+            journal.append_logs([second])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.path.getsize(tmp_path / "j") == size
-    journal.append_logs([{"number": 2}])
-    assert list(JournalFile(str(tmp_path / "j")).read_logs(0)) == [{"number": 0}, {"number": 2}]
+    journal.append_logs([third])
+    read = JournalFile(str(tmp_path / "j")).read_logs(0)
+    assert [line["user_attr"] for line in read] == [first["user_attr"], third["user_attr"]]
 
 
 @pytest.mark.slow(12)
