@@ -1,8 +1,9 @@
-"""Writing files: in one step, so that a reader never sees half of one, or into arrays that are mapped."""
+"""Files: what may be read, and writing in one step, so that a reader never sees half, or into mapped arrays."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,25 @@ import numpy as np
 import numpy.typing as npt
 
 from nsh_core.errors import UserError
+
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+
+
+def status_of(path: Path) -> os.stat_result:
+    """What the system knows of a file that is to be read.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        OSError: It is missing.
+        UserError: It is a folder, a pipe or a device, and reading it could wait for ever.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
+        raise UserError(f"cannot read {path}: a file is expected, got {kind}")
+    return status
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -19,17 +19,20 @@ from PIL import Image
 from nsh_core.cli import progress_bar
 from nsh_core.data.dataset import fingerprint_of
 from nsh_core.data.places import cache_folder
-from nsh_core.errors import UserError
-from nsh_core.files import new_array
+from nsh_core.errors import UserError, in_a_line, is_out_of_memory
+from nsh_core.files import new_array, status_of
 
 _LARGEST = 256
+_MOST_PIXELS = 2**26
+_WIDE_GREY = ("PNG", "PPM")  # whose 16-bit greys Pillow may hand over as mode I
 
 
 def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
-    """Decodes image files, and keeps them in the cache folder, by path, size and time of change.
+    """Decodes image files, and keeps them in the cache folder for as long as none of the files changes.
 
     S is the shorter side of the first image, at most 256: images are scaled to that shorter side and cut to the middle
-    square.
+    square. All become 8-bit RGB: of 16 bits the higher 8 are kept, as Pillow does for 16-bit colours, and what is
+    transparent is laid on white.
 
     Args:
         paths: Of N files.
@@ -44,22 +47,35 @@ def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
     folder = cache_folder() / "images" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "facts.json").exists():
+        try:
+            return _kept(folder)
+        except (OSError, ValueError, KeyError):  # not there, or damaged
+            shutil.rmtree(folder, ignore_errors=True)
             _decode_into(folder, paths)
+        return _kept(folder)
+
+
+def _kept(folder: Path) -> tuple[npt.NDArray[np.uint8], str]:
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     return np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False), facts["fingerprint"]
 
 
 def _key(paths: Sequence[Path]) -> str:
+    """Identifies files as they are now.
+
+    The time of change (ctime) is the system's own: unlike the time of modification, no copy and no program sets it
+    back, so that a picture that was replaced has another key.
+    """
     digest = hashlib.sha256(f"{_LARGEST}".encode())
     missing = []
     for path in paths:
         try:
-            status = path.stat()
+            status = status_of(path)
         except OSError:
             missing.append(path)
             continue
-        digest.update(f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}".encode())
+        times = f"{status.st_mtime_ns}|{status.st_ctime_ns}"
+        digest.update(f"{path.absolute()}|{status.st_ino}|{status.st_size}|{times}".encode())
     if missing:
         raise UserError(f"{len(missing)} of {len(paths)} images are missing, the first: {missing[0]}")
     return digest.hexdigest()[:24]
@@ -72,7 +88,7 @@ def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
         array = new_array(working / "images.npy", np.uint8, (len(paths), 3, side, side))
 
         def decode(place: int) -> None:
-            array[place] = _square(_open(paths[place]), side)
+            array[place] = _square(paths[place], side)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar("decoding") as progress:
             for _ in progress.track(pool.map(decode, range(len(paths))), total=len(paths)):
@@ -88,18 +104,39 @@ def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
 
 def _open(path: Path) -> Image.Image:
     try:
-        image = Image.open(path)
-        image.draft("RGB", (_LARGEST, _LARGEST))
-        return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is no readable image: {error}") from None
+        with Image.open(path) as image:
+            image.draft("RGB", (_LARGEST, _LARGEST))
+            return _as_rgb(image)
+    except Exception as error:  # decoders of damaged files raise whatever they stumble over
+        if is_out_of_memory(error):
+            raise
+        raise UserError(f"{path} is no readable image: {in_a_line(error)}") from None
 
 
-def _square(image: Image.Image, side: int) -> npt.NDArray[np.uint8]:
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in _WIDE_GREY):
+        # Pillow's own conversion cuts all values above 255 to white.
+        wide = np.asarray(image)
+        grey = (wide >> 8).astype(np.uint8)
+        if "transparency" in image.info:
+            grey[wide == image.info["transparency"]] = 255
+        return Image.fromarray(grey).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"no one knows which of its values, of 32 bits each (mode {image.mode}), are black and white")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _square(path: Path, side: int) -> npt.NDArray[np.uint8]:
     """The middle square [3, side, side] of an image scaled to that shorter side."""
+    image = _open(path)
     shorter = min(image.size)
     if shorter != side:
         size = [max(side, round(length * side / shorter)) for length in image.size]
+        if size[0] * size[1] > _MOST_PIXELS:
+            raise UserError(f"{path} is too long and narrow, {image.size[0]} x {image.size[1]}, to be scaled to {side}")
         image = image.resize((size[0], size[1]), Image.Resampling.BICUBIC)
     left, top = ((length - side) // 2 for length in image.size)
     return np.asarray(image.crop((left, top, left + side, top + side))).transpose(2, 0, 1)
