@@ -24,8 +24,7 @@ from nsh_core.backbones import build_backbone
 from nsh_core.cli import progress_bar
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images, Split
-from nsh_core.data.dataset import fingerprint_of
-from nsh_core.data.features import FACTS, Features, read_folder, stored_fingerprint
+from nsh_core.data.features import FeatureFolder, fingerprint_of_folder
 from nsh_core.data.places import cache_folder
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
@@ -35,6 +34,7 @@ from nsh_core.sections import ImageConfig
 
 Progress = Callable[..., None]
 
+_FACTS = "facts.json"
 _DONE = "done.json"
 _PACKED = "packed.npz"
 _SAVE_SECONDS = 5
@@ -42,7 +42,7 @@ _WEIGHTS_SEED = 0
 _prepared: dict[str, Dataset] = {}
 
 
-class FrozenFeatures(Features):
+class FrozenFeatures(FeatureFolder):
     """Features extracted from a data set of images, of which they keep the name, the splits and the pictures.
 
     Args:
@@ -51,7 +51,7 @@ class FrozenFeatures(Features):
     """
 
     def __init__(self, images: Images, path: Path) -> None:
-        super().__init__(images.name, read_folder(path), path, stored_fingerprint(path))
+        super().__init__(images.name, path)
         self._images = images
         self.default_map_at = images.default_map_at
 
@@ -179,8 +179,8 @@ class _Work:
             "database": (len(dataset.database), dim),
             "query": (len(dataset.validation) + len(dataset.test), dim),
         }
-        if (folder / FACTS).exists():
-            known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if (folder / _FACTS).exists():
+            known = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
             known.pop("fingerprint", None)
             if known != facts:
                 differing = ", ".join(name for name in facts if known.get(name) != facts[name])
@@ -197,7 +197,7 @@ class _Work:
             self.done = dict.fromkeys(shapes, 0)
             self._save()
             # Last: with it the folder is one to go on from.
-            write_atomically(folder / FACTS, json.dumps(facts, indent=1))
+            write_atomically(folder / _FACTS, json.dumps(facts, indent=1))
 
     def run(self, features: Callable[[Tensor], npt.NDArray[np.float32]], on_progress: Progress | None) -> None:
         """Computes what is not done yet."""
@@ -207,9 +207,12 @@ class _Work:
         for name, array in self.arrays.items():
             for start, images in self._batches(name, self.done[name]):
                 values = features(images)
-                if not np.isfinite(values).all():
-                    raise UserError(f"features of {name}, rows from {start}, hold NaN or infinite values")
-                rows = values.reshape(-1, *array.shape[1:]).astype(self.dtype)
+                with np.errstate(over="ignore"):
+                    rows = values.reshape(-1, *array.shape[1:]).astype(self.dtype)
+                if not np.isfinite(rows).all():
+                    raise UserError(
+                        f"features of {name}, rows from {start}, hold NaN or values that are infinite in {self.dtype}"
+                    )
                 array[start : start + len(rows)] = rows
                 self.done[name] = start + len(rows)
                 if time.monotonic() - saved > _SAVE_SECONDS:
@@ -225,8 +228,7 @@ class _Work:
         labels = {"database_labels": self.dataset.database.labels, "query_labels": self._query_labels()}
         place = self.dataset.train_in_database
         extra = labels if place is None else labels | {"train_index": place}
-        arrays = [*self.arrays.values(), *extra.values()]
-        self.facts = self.facts | {"fingerprint": fingerprint_of(arrays)}
+        self.facts = self.facts | {"fingerprint": fingerprint_of_folder(self.arrays | extra)}
         for name, array in extra.items():
             np.save(self.folder / f"{name}.npy", array)
         if out.suffix == ".npz":
@@ -234,7 +236,7 @@ class _Work:
             os.replace(self.folder / _PACKED, out)
             shutil.rmtree(self.folder)
             return
-        write_atomically(self.folder / FACTS, json.dumps(self.facts, indent=1))
+        write_atomically(self.folder / _FACTS, json.dumps(self.facts, indent=1))
         (self.folder / _DONE).unlink()
         os.replace(self.folder, out)
 
@@ -246,7 +248,7 @@ class _Work:
                     entry = zipfile.ZipInfo(source.name)
                     with source.open("rb") as part, archive.open(entry, "w", force_zip64=True) as target:
                         shutil.copyfileobj(part, target, 2**22)
-                archive.writestr(zipfile.ZipInfo(FACTS), json.dumps(self.facts, indent=1))
+                archive.writestr(zipfile.ZipInfo(_FACTS), json.dumps(self.facts, indent=1))
             file.flush()
             os.fsync(file.fileno())
 

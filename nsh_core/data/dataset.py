@@ -64,8 +64,9 @@ def batch_of_images(shape: tuple[int, ...]) -> int:
 
 
 def scaled(stored: Stored, scale: float) -> Tensor:
-    """Stored values as a new float32 tensor, times the scale."""
-    return torch.from_numpy(stored.astype(np.float32)).mul_(scale)
+    """Stored values as a new float32 tensor, times the scale; infinite where float32 does not reach."""
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(stored.astype(np.float32)).mul_(scale)
 
 
 def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -13,14 +11,14 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from nsh_core.data.dataset import Dataset, Split, Stored, scaled
+from nsh_core.array_files import map_array, read_archive
+from nsh_core.data.dataset import Dataset, Split, Stored, fingerprint_of, scaled
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
 from nsh_core.metrics.relevance import Labels
 
-FACTS = "facts.json"
-
 _ROWS = 512
+_HIGHEST_SCALE = 1e36  # 255 times that is finite in float32
 _OPTIONAL = ("scale", "train_index")
 _REQUIRED = ("train_views", "database", "database_labels", "query", "query_labels")
 
@@ -36,7 +34,6 @@ class Features(Dataset):
         name: How to ask for it again.
         arrays: By name.
         where: What messages call their place.
-        content: Fingerprint of them, where it is known.
 
     Raises:
         UserError: An array is missing or does not fit.
@@ -45,19 +42,13 @@ class Features(Dataset):
     encoder = "identity"
     default_map_at: int | None = 1000
 
-    def __init__(
-        self, name: str, arrays: Mapping[str, npt.NDArray], where: str | Path = "", content: str | None = None
-    ) -> None:
+    def __init__(self, name: str, arrays: Mapping[str, npt.NDArray], where: str | Path = "") -> None:
         path = where or name
         _check_names(path, arrays)
-        self._content = content
-        scale = float(arrays.get("scale", np.float32(1)))
-        if not 0 < scale < float("inf"):
-            raise UserError(f"{path}: scale must be a positive number, got {scale}")
-        self._scale = scale
-        self._train = _items(path, arrays, "train_views", 3)
-        database = _items(path, arrays, "database", 2)
-        query = _items(path, arrays, "query", 2)
+        self._scale = scale = _scale(path, arrays)
+        self._train = _items(path, arrays, "train_views", 3, scale)
+        database = _items(path, arrays, "database", 2, scale)
+        query = _items(path, arrays, "query", 2, scale)
         views, dim = self._train.shape[1:]
         if views < 2:
             raise UserError(f"{path}: train_views must hold at least 2 views of each item, got {views}")
@@ -133,16 +124,44 @@ class Features(Dataset):
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits
 
-    @override
-    def fingerprint(self) -> str:
-        return self._content or super().fingerprint()
-
     def _training_array(self) -> Stored:
         return self._train
 
 
+class FeatureFolder(Features):
+    """Features in a folder of .npy files, as `python -m nsh_core features` writes it, mapped into memory.
+
+    Args:
+        name: How to ask for it again.
+        path: Of the folder.
+
+    Raises:
+        UserError: An array is missing, cannot be read, or does not fit.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        found = [file.stem for file in sorted(path.glob("*.npy"))]
+        _check_names(path, found)
+        self._mapped = {one: map_array(path / f"{one}.npy") for one in (*_REQUIRED, *_OPTIONAL) if one in found}
+        super().__init__(name, self._mapped, path)
+
+    @override
+    def fingerprint(self) -> str:
+        return fingerprint_of_folder(self._mapped)
+
+
+def fingerprint_of_folder(arrays: Mapping[str, npt.NDArray]) -> str:
+    """Identifies the arrays of a folder of features, 16 hex digits.
+
+    Args:
+        arrays: By name.
+    """
+    order = ("train_views", "database", "query", "database_labels", "query_labels", "train_index", "scale")
+    return fingerprint_of(np.atleast_1d(arrays[name]) for name in order if name in arrays)
+
+
 def read_features(name: str, path: Path) -> Features:
-    """A feature file: .npz, or a folder as `python -m nsh_core features` writes it, which is mapped into memory.
+    """A feature file: .npz, or a folder of .npy files.
 
     Args:
         name: How to ask for it again.
@@ -152,8 +171,12 @@ def read_features(name: str, path: Path) -> Features:
         UserError: It cannot be read, or an array does not fit.
     """
     if path.is_dir():
-        return Features(name, read_folder(path), path, stored_fingerprint(path))
-    return Features(name, _read(path), path)
+        return FeatureFolder(name, path)
+    if path.suffix == ".npy":
+        raise UserError(f"{path} must be an .npz file of several arrays, or a folder of them, got a single array")
+    arrays, found = read_archive(path, (*_REQUIRED, *_OPTIONAL))
+    _check_names(path, found)
+    return Features(name, arrays, path)
 
 
 def _check_names(path: str | Path, found: Collection[str]) -> None:
@@ -165,64 +188,33 @@ def _check_names(path: str | Path, found: Collection[str]) -> None:
         )
 
 
-def read_folder(path: Path) -> dict[str, npt.NDArray]:
-    """The arrays of a folder of .npy files, mapped into memory.
-
-    Args:
-        path: Of the folder.
-
-    Returns:
-        Arrays by name.
-
-    Raises:
-        UserError: A needed array is missing, or one cannot be read.
-    """
-    _check_names(path, sorted(file.stem for file in path.glob("*.npy")))
-    arrays = {}
-    for name in (*_REQUIRED, *_OPTIONAL):
-        if (path / f"{name}.npy").exists():
-            try:
-                arrays[name] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise UserError(f"{path / name}.npy is not a readable array: {error}") from None
-    return arrays
+def _scale(path: str | Path, arrays: Mapping[str, npt.NDArray]) -> float:
+    scale = np.asarray(arrays.get("scale", np.float32(1)))
+    if scale.size != 1 or scale.dtype.kind not in "iuf":
+        raise UserError(f"{path}: scale must be one number, got {scale.dtype} {list(scale.shape)}")
+    value = float(scale.item())
+    if not 0 < value < _HIGHEST_SCALE:
+        raise UserError(f"{path}: scale must be a positive number below {_HIGHEST_SCALE:g}, got {value}")
+    return value
 
 
-def stored_fingerprint(path: Path) -> str | None:
-    """The fingerprint that extraction left in a folder; none for a folder of other origin."""
-    try:
-        return json.loads((path / FACTS).read_text(encoding="utf-8"))["fingerprint"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _read(path: Path) -> dict[str, npt.NDArray]:
-    try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise UserError(f"{path} must be an .npz file of several arrays, got a single array")
-        with file:
-            _check_names(path, file.files)
-            return {name: file[name] for name in (*_REQUIRED, *_OPTIONAL) if name in file.files}
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a readable .npz feature file: {error}") from None
-
-
-def _items(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, ndim: int) -> Stored:
+def _items(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, ndim: int, scale: float) -> Stored:
     array = arrays[name]
     axes = "[n, V, D]" if ndim == 3 else "[N, D]"
     if array.ndim != ndim or array.size == 0:
         raise UserError(f"{path}: {name} must have shape {axes}, none of them 0, got {list(array.shape)}")
-    if array.dtype == np.uint8 or isinstance(array, np.memmap):
-        return array  # what is mapped was checked when it was extracted
-    if not np.issubdtype(array.dtype, np.floating):
+    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise UserError(f"{path}: {name} must be uint8 or floating point, got {array.dtype}")
+    if array.dtype == np.uint8:
+        return array
     for start in range(0, len(array), _ROWS):
-        if not np.isfinite(array[start : start + _ROWS]).all():
-            raise UserError(f"{path}: {name} holds NaN or infinite values (rows {start} to {start + _ROWS - 1})")
-    return array if array.dtype == np.float16 else array.astype(np.float32, copy=False)
+        # As they will be used: in float32 a value may be infinite that is not in float64.
+        if not np.isfinite(scaled(array[start : start + _ROWS], scale).numpy()).all():
+            raise UserError(
+                f"{path}: {name} holds NaN or infinite values (rows {start} to {start + _ROWS - 1}), in float32"
+            )
+    kept = isinstance(array, np.memmap) or array.dtype == np.float16
+    return array if kept else array.astype(np.float32, copy=False)
 
 
 def _check_index(path: str | Path, index: npt.NDArray, count: int, size: int) -> None:

@@ -128,6 +128,47 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
     assert len(prints) == 3
 
 
+def write(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """Features as a file, or as a folder that extraction left."""
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+        return path
+    path.mkdir()
+    (path / "facts.json").write_text('{"fingerprint": "0123456789abcdef"}')
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
+    return path
+
+
+def test_the_fingerprint_of_a_folder_is_of_the_content_whatever_its_facts_say(tmp_path):
+    arrays = feature_arrays(stored=np.uint8)
+    path = write(tmp_path / "f", arrays)
+    prints = [load_dataset(f"features:{path}").fingerprint()]
+    for name in ("train_views", "database", "query", "database_labels", "query_labels", "scale"):
+        np.save(path / f"{name}.npy", np.flip(arrays[name]) if arrays[name].ndim else np.float32(2))
+        prints.append(load_dataset(f"features:{path}").fingerprint())
+    assert len(set(prints)) == 7
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
+    assert load_dataset(f"features:{path}").fingerprint() == prints[0]
+
+
+@pytest.mark.parametrize("form", ["f.npz", "f"])
+def test_features_of_another_byte_order_are_the_same(tmp_path, form):
+    arrays = feature_arrays() | {"train_index": np.arange(80)}
+    small = load_dataset(f"features:{write(tmp_path / f'small {form}', arrays)}")
+    swapped = {name: array.astype(array.dtype.newbyteorder(">")) for name, array in arrays.items()}
+    big = load_dataset(f"features:{write(tmp_path / f'big {form}', swapped)}")
+    for first, second in ((small.database, big.database), (small.test, big.test)):
+        assert torch.equal(torch.cat(list(first.batches())), torch.cat(list(second.batches())))
+        np.testing.assert_array_equal(first.labels, second.labels)
+    index = torch.tensor([3, 7])
+    for first, second in zip(*(one.views(index, index, torch.Generator(), CPU) for one in (small, big)), strict=True):
+        assert torch.equal(first, second)
+    assert torch.equal(small.plain(index), big.plain(index))
+    assert torch.equal(torch.cat(list(small.training_values())), torch.cat(list(big.training_values())))
+
+
 def nan_at(shape: tuple[int, ...]) -> np.ndarray:
     array = np.zeros(shape)
     array[-1] = np.nan
@@ -151,14 +192,20 @@ def nan_at(shape: tuple[int, ...]) -> np.ndarray:
         ({"database_labels": np.full((120, 4), 2)}, "database_labels of shape .* must be multi-hot"),
         ({"train_index": np.zeros(79, int)}, r"train_index must be whole numbers \[80\], got int64 \[79\]"),
         ({"train_index": np.full(80, 120)}, "train_index must lie in the database, 0 to 119, got 120 to 120"),
-        ({"scale": np.float32(0)}, "scale must be a positive number, got 0.0"),
+        ({"scale": np.float32(0)}, "scale must be a positive number below 1e\\+36, got 0.0"),
+        ({"scale": np.full(2, 0.1)}, r"scale must be one number, got float64 \[2\]"),
+        ({"scale": np.complex64(1)}, r"scale must be one number, got complex64 \[\]"),
+        ({"scale": np.float64(1e38)}, "scale must be a positive number below"),
+        ({"query": np.full((41, 12), 1e300)}, r"query holds NaN or infinite values \(rows 0 to 511\), in float32"),
+        ({"query": np.zeros((41, 12), complex)}, "query must be uint8 or floating point, got complex128"),
+        ({"database": np.zeros((120, 12), bool)}, "database must be uint8 or floating point, got bool"),
         ({"query": np.zeros((1, 12)), "query_labels": np.zeros(1, int)}, "query must hold at least 2 items, got 1"),
     ],
 )
-def test_a_file_that_does_not_fit_is_named(tmp_path, change, message):
+@pytest.mark.parametrize("form", ["bad.npz", "bad"])
+def test_features_that_do_not_fit_are_named(tmp_path, change, message, form):
     arrays = {name: array for name, array in (feature_arrays() | change).items() if array is not None}
-    path = tmp_path / "bad.npz"
-    np.savez(path, **arrays)
+    path = write(tmp_path / form, arrays)
     with pytest.raises(UserError, match=message) as caught:
         load_dataset(f"features:{path}")
     assert str(path) in str(caught.value)
@@ -168,7 +215,7 @@ def test_a_file_that_does_not_fit_is_named(tmp_path, change, message):
 def test_a_file_that_is_no_npz_is_named(tmp_path, content):
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"bad.npz is not a readable .npz feature file"):
+    with pytest.raises(UserError, match=r"bad.npz is not a readable .npz file"):
         load_dataset(f"features:{path}")
 
 

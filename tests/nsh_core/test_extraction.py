@@ -203,6 +203,18 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     assert len(calls) == 2
 
 
+def test_features_that_float16_does_not_reach_are_refused(folder, tmp_path, monkeypatch):
+    class Large(_Colours):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return 1e6 * super().forward(images)
+
+    dataset = load_dataset(f"imagefolder:{folder}")
+    monkeypatch.setattr(extraction, "build_backbone", lambda image: Large())
+    with pytest.raises(UserError, match=r"features of train_views, rows from 0, hold NaN .* infinite in float16"):
+        extract(dataset, CNN, tmp_path / "f.npz", views=2)
+    extract(dataset, CNN, tmp_path / "g.npz", views=2, dtype=np.float32)
+
+
 class _Colours(torch.nn.Module):
     dim = 24
 
