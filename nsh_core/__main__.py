@@ -14,7 +14,7 @@ from rich.progress import TextColumn
 
 from nsh_core import cli, plugins
 from nsh_core.config import make_config
-from nsh_core.data import Images, load_dataset, usage
+from nsh_core.data import Dataset, Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
@@ -52,6 +52,8 @@ def train(
     final = make_config(settings, [*assignments, *seeds])
     data = load_dataset(dataset)
     with processes(), cli.progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
+        if rank() == 0:
+            _print_labels(data)
         task = progress.add_task("train", total=final.train.epochs, note="")
 
         def show(record: dict[str, float]) -> None:
@@ -82,6 +84,7 @@ def evaluate(
     has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
     if has != takes:
         raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
+    _print_labels(data)
     losses = hasher.history[-1] if hasher.history else {}
     _print_metrics(evaluate_hasher(Evidence(hasher, data, hasher.encode(data.database), losses)).metrics)
 
@@ -144,6 +147,10 @@ def features(
         facts = extract(data, image, out, views, batch, kind, partial(progress.update, task))
     print(f"features: {out}")
     print(f"fingerprint: {facts['fingerprint']}")
+
+
+def _print_labels(data: Dataset) -> None:
+    print(f"labels: {data.labels_in_words()}")
 
 
 def _print_metrics(metrics: dict[str, float]) -> None:

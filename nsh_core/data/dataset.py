@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.errors import UserError
-from nsh_core.metrics.relevance import Labels
+from nsh_core.metrics.relevance import Labels, one_label_each
 
 Stored = npt.NDArray[np.uint8 | np.float16 | np.float32]
 
@@ -29,16 +29,25 @@ class Split:
 
     Attributes:
         items: As they came (uint8 or floats, value = scale * stored), [N, D] or images [N, 3, H, W].
-        labels: [N] or multi-hot [N, L].
+        labels: [N] or multi-hot [N, L]; a single column [N, 1] is one label each, and becomes [N].
         scale: Of a stored value.
         index: Which rows of `items` they are [N], none for all; so that splits can share one array, which may lie on
             disk.
+
+    Raises:
+        UserError: There are more labels than items, or fewer.
     """
 
     items: Stored
     labels: Labels
     scale: float = 1.0
     index: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.items if self.index is None else self.index)
+        if len(self.labels) != count:
+            raise UserError(f"a split must have as many labels as items, got {len(self.labels)} and {count}")
+        object.__setattr__(self, "labels", one_label_each(self.labels))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -235,6 +244,16 @@ class Dataset(ABC):
     @abstractmethod
     def _training_array(self) -> Stored:
         """The stored training items, for the fingerprint."""
+
+    def labels_in_words(self) -> str:
+        """What was understood of the labels: how many classes, one or several an item, how many items have none."""
+        splits = (self.database, self.validation, self.test)
+        labels = np.concatenate([split.labels for split in splits])
+        if labels.ndim == 1:
+            classes = np.unique(labels)
+            return f"{len(classes)} classes ({classes[0]} to {classes[-1]}), one an item"
+        without = np.count_nonzero(~labels.any(axis=1))
+        return f"{labels.shape[1]} classes, any number an item; {without:,} of {len(labels):,} items have none"
 
     def fingerprint(self) -> str:
         """Identifies the content: items, labels and split, 16 hex digits."""

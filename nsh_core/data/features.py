@@ -15,7 +15,7 @@ from nsh_core.array_files import map_array, read_archive
 from nsh_core.data.dataset import Dataset, Split, Stored, fingerprint_of, scaled
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
-from nsh_core.metrics.relevance import Labels
+from nsh_core.metrics.relevance import Labels, one_label_each
 
 _ROWS = 512
 _HIGHEST_SCALE = 1e36  # 255 times that is finite in float32
@@ -227,8 +227,8 @@ def _check_index(path: str | Path, index: npt.NDArray, count: int, size: int) ->
 
 
 def _labels(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, count: int) -> Labels:
-    labels = arrays[name]
-    if labels.ndim not in (1, 2) or len(labels) != count:
+    labels = one_label_each(arrays[name])
+    if labels.ndim not in (1, 2) or len(labels) != count or labels.shape[1:] == (0,):
         raise UserError(
             f"{path}: {name} must have shape [{count}] or [{count}, L], one row an item, got {list(labels.shape)}"
         )

@@ -8,6 +8,15 @@ import numpy.typing as npt
 Labels = npt.NDArray[np.integer | np.bool_]
 
 
+def one_label_each(labels: Labels) -> Labels:
+    """Labels in a single column [N, 1] as [N]: they are one label each, and no multi-hot of one class.
+
+    Args:
+        labels: Of any shape; others stay as they are.
+    """
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
 def check_labels(name: str, labels: Labels, count: int) -> None:
     """Looks whether labels are of a shape and type that relevance knows.
 
@@ -19,11 +28,11 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
     Raises:
         ValueError: They are not.
     """
-    if labels.ndim not in (1, 2) or len(labels) != count:
+    if labels.ndim not in (1, 2) or len(labels) != count or labels.shape[1:] == (0,):
         raise ValueError(f"'{name}' must have shape [{count}] or [{count}, L], got {list(labels.shape)}")
     if not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == np.bool_):
         raise ValueError(f"'{name}' must be whole numbers, got {labels.dtype}")
-    if labels.ndim == 2 and not np.isin(labels, (0, 1)).all():
+    if one_label_each(labels).ndim == 2 and not np.isin(labels, (0, 1)).all():
         raise ValueError(f"'{name}' of shape [N, L] must be multi-hot, 0 or 1")
 
 
@@ -31,7 +40,7 @@ class Relevance:
     """Relevance of a database to queries.
 
     Args:
-        query_labels: [Q], or multi-hot [Q, L].
+        query_labels: [Q], or multi-hot [Q, L]; of a single column one label each.
         database_labels: [N], or multi-hot [N, L].
 
     Attributes:
@@ -44,6 +53,7 @@ class Relevance:
     """
 
     def __init__(self, query_labels: Labels, database_labels: Labels) -> None:
+        query_labels, database_labels = one_label_each(query_labels), one_label_each(database_labels)
         if query_labels.shape[1:] != database_labels.shape[1:]:
             raise ValueError(
                 "'query_labels' and 'database_labels' must be of one kind, got "

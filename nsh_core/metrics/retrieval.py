@@ -63,7 +63,7 @@ def mean_average_precision(
 
     Args:
         query_codes: Packed codes, uint8 [Q, bytes].
-        query_labels: [Q], relevance being the same label, or multi-hot [Q, L], relevance being a shared label.
+        query_labels: [Q] or [Q, 1], relevance being the same label, or multi-hot [Q, L], relevance being a shared one.
         database_codes: Packed codes, uint8 [N, bytes].
         database_labels: [N], or multi-hot [N, L].
         k: Ranks looked at, none or more than N: all.

@@ -30,6 +30,7 @@ def metrics_of(output: str) -> dict[str, str]:
 
 def test_train_prints_its_metrics_last(trained):
     metrics = metrics_of(trained[1])
+    assert trained[1].startswith("labels: 10 classes (0 to 9), one an item\n")
     assert {"val_map", "test_map", "test_map_expected", "sorter_fidelity", "effective_codes"} <= set(metrics)
     assert 0.3 < float(metrics["test_map"]) < 1
 

@@ -6,6 +6,7 @@ import torch
 
 from nsh_core import UserError, load_dataset
 from nsh_core.data import Split
+from nsh_core.evaluation import continuous_map
 from tests.conftest import feature_arrays
 
 CPU = torch.device("cpu")
@@ -48,6 +49,34 @@ def test_feature_files(tmp_path, stored, multi):
     assert {row.tobytes() for row in queries} == {row.tobytes() for row in arrays["query"].astype(queries.dtype)}
     values = torch.cat(list(dataset.training_values()))
     torch.testing.assert_close(values, torch.from_numpy(arrays["train_views"].astype(np.float32)).flatten(0, 1) * scale)
+
+
+@pytest.mark.parametrize("column", [("database_labels", "query_labels"), ("query_labels",)])
+def test_a_single_column_is_one_label_each(tmp_path, column):
+    arrays = feature_arrays()
+    flat = arrays | {name: arrays[name] % 2 for name in ("database_labels", "query_labels")}
+    np.savez(tmp_path / "flat.npz", **flat)
+    np.savez(tmp_path / "column.npz", **flat | {name: flat[name][:, None] for name in column})
+    first, second = (load_dataset(f"features:{tmp_path / name}.npz") for name in ("flat", "column"))
+    assert first.fingerprint() == second.fingerprint()
+    assert first.labels_in_words() == second.labels_in_words() == "2 classes (0 to 1), one an item"
+    assert continuous_map(second, None) == continuous_map(first, None)
+
+
+def test_what_was_understood_of_labels_is_said(tmp_path, digits):
+    assert digits.labels_in_words() == "10 classes (0 to 9), one an item"
+    arrays = feature_arrays(multi=True)
+    arrays["query_labels"][:3] = 0
+    np.savez(tmp_path / "f.npz", **arrays)
+    dataset = load_dataset(f"features:{tmp_path / 'f.npz'}")
+    assert dataset.labels_in_words() == "4 classes, any number an item; 3 of 161 items have none"
+
+
+def test_labels_and_items_of_a_split_are_of_one_number():
+    with pytest.raises(UserError, match="as many labels as items, got 4 and 3"):
+        Split(np.zeros((3, 2), np.float32), np.zeros(4, int))
+    with pytest.raises(UserError, match="as many labels as items, got 3 and 2"):
+        Split(np.zeros((3, 2), np.float32), np.zeros(3, int), index=np.arange(2))
 
 
 def test_feature_views_are_two_different_stored_views(feature_file):
@@ -187,6 +216,7 @@ def nan_at(shape: tuple[int, ...]) -> np.ndarray:
         ({"query": nan_at((41, 12))}, "query holds NaN"),
         ({"query": np.zeros((41, 12), int)}, "query must be uint8 or floating point, got int64"),
         ({"query_labels": np.zeros(40, int)}, r"query_labels must have shape \[41\] or \[41, L\]"),
+        ({"query_labels": np.zeros((41, 0), int)}, r"query_labels must have shape .* got \[41, 0\]"),
         ({"query_labels": np.zeros(41)}, "query_labels must be whole numbers, got float64"),
         ({"query_labels": np.zeros((41, 4), int)}, "must both be"),
         ({"database_labels": np.full((120, 4), 2)}, "database_labels of shape .* must be multi-hot"),

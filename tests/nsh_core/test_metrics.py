@@ -153,6 +153,22 @@ def test_cosine_map_ranks_by_cosine():
         assert cosine_map(queries, query_labels, database, labels, k) == pytest.approx(np.mean(expected))
 
 
+def test_labels_in_a_single_column_are_one_label_each():
+    rng = np.random.default_rng(7)
+    queries, database = pack(signs(rng, 6, 8)), pack(signs(rng, 40, 8))
+    labels, query_labels = rng.integers(0, 2, 40), rng.integers(0, 2, 6)
+    expected = retrieval_metrics(queries, query_labels, database, labels)
+    column = retrieval_metrics(queries, query_labels[:, None], database, labels[:, None])
+    np.testing.assert_array_equal(column.ap, expected.ap)
+    assert mean_average_precision(queries, query_labels[:, None] + 5, database, labels + 5) == expected.map
+    cosine = [rng.normal(size=(count, 4)).astype(np.float32) for count in (6, 40)]
+    flat, column = (
+        cosine_map(cosine[0], query_labels.reshape(shape), cosine[1], labels.reshape(shape))
+        for shape in ([-1], [-1, 1])
+    )
+    assert flat == column
+
+
 def test_code_health_of_known_codes():
     every = np.array(list(itertools.product((-1, 1), repeat=4)))
     healthy = code_health(pack(every), 4)
