@@ -13,6 +13,7 @@ import typer
 from rich.progress import TextColumn
 
 from nsh_core import cli, plugins
+from nsh_core.array_files import read_array
 from nsh_core.config import make_config
 from nsh_core.data import Dataset, Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
@@ -30,6 +31,9 @@ app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 
 _Dataset = Annotated[str, typer.Option(help=usage())]
 _Plugin = Annotated[list[str], typer.Option("--plugin", help="a file or module that registers sorters, methods, ...")]
+_AnyScale = Annotated[
+    bool, typer.Option("--any-scale", help="also items that are of another scale than those it was trained on")
+]
 _Set = Annotated[list[str], typer.Option("--set", help="override a setting: loss.num_positives=5")]
 
 
@@ -74,6 +78,7 @@ def train(
 def evaluate(
     model: Annotated[Path, typer.Option(help="folder of a trained hasher")],
     dataset: _Dataset = "digits",
+    any_scale: _AnyScale = False,
     plugin: _Plugin = [],  # noqa: B006
 ) -> None:
     """Evaluate a trained hasher on a data set."""
@@ -84,6 +89,11 @@ def evaluate(
     has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
     if has != takes:
         raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
+    for part in () if any_scale else ("database", "validation", "test"):
+        try:
+            hasher.check_kind(f"{dataset}: items of {part}", getattr(data, part).batches())
+        except ValueError as error:
+            raise UserError(str(error)) from None
     _print_labels(data)
     losses = hasher.history[-1] if hasher.history else {}
     _print_metrics(evaluate_hasher(Evidence(hasher, data, hasher.encode(data.database), losses)).metrics)
@@ -94,17 +104,15 @@ def encode(
     model: Annotated[Path, typer.Option(help="folder of a trained hasher")],
     items: Annotated[Path, typer.Option("--input", help=".npy of items [N, D]")],
     out: Annotated[Path, typer.Option(help=".npy of packed codes, uint8 [N, ceil(K / 8)]")],
+    any_scale: _AnyScale = False,
     plugin: _Plugin = [],  # noqa: B006
 ) -> None:
     """Encode items into packed codes."""
     plugins.load(plugin)
     hasher = Hasher.load(model)
     try:
-        values = np.load(items, allow_pickle=False)
-        codes = hasher.encode(values)
-    except OSError as error:
-        raise UserError(f"cannot read {items}: {error.strerror or error}") from None
-    except (ValueError, TypeError, EOFError, AttributeError) as error:
+        codes = hasher.encode(read_array(items), any_scale=any_scale)
+    except ValueError as error:
         raise UserError(f"{items}: {error}") from None
     buffer = io.BytesIO()
     np.save(buffer, codes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from nsh_core.backbones import trained_backbone
 from nsh_core.codes import PackedCodes, pack
 from nsh_core.config import Config
 from nsh_core.data import Split
-from nsh_core.data.dataset import batch_of_images
+from nsh_core.data.dataset import batch_of_images, scaled
 from nsh_core.errors import UserError
+from nsh_core.inputs import InputFacts
 from nsh_core.model import HashModel
 from nsh_core.registry import METHODS
 from nsh_core.settings import validation_line
@@ -23,6 +26,7 @@ from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
 
 _ROWS = 4096
+_IMAGE_RANGE = (-0.25, 1.25)  # resampling may overshoot [0, 1]
 _MEASURED = ("metrics", "history", "curves", "nearest", "ap", "seconds", "codes_sha256")
 
 
@@ -33,10 +37,12 @@ class Hasher:
         config: What it was trained with.
         model: The trained model.
         encoder: "mlp" or "identity", as in the model.
+        inputs: What its training items are like; none for images, or for a hasher that an earlier version saved.
 
     Attributes:
         config: What it was trained with.
         model: The trained model.
+        inputs: As given.
         metrics: Its evaluation, name to value.
         history: One mapping an evaluation: epoch, loss terms, val_map.
         curves: Lists by name, e.g. precision by Hamming radius.
@@ -46,9 +52,10 @@ class Hasher:
         codes_sha256: Of the packed codes of the database.
     """
 
-    def __init__(self, config: Config, model: HashModel, encoder: str) -> None:
+    def __init__(self, config: Config, model: HashModel, encoder: str, inputs: InputFacts | None = None) -> None:
         self.config = config
         self.model = model.eval()
+        self.inputs = inputs
         self._encoder = encoder
         self.metrics: dict[str, float] = {}
         self.history: list[dict[str, float]] = []
@@ -72,31 +79,71 @@ class Hasher:
         """D, values of an item or of what the backbone makes of it."""
         return self.model.dim
 
-    def encode(self, items: npt.ArrayLike | torch.Tensor | Split) -> PackedCodes:
+    def encode(self, items: npt.ArrayLike | torch.Tensor | Split, *, any_scale: bool = False) -> PackedCodes:
         """Encodes items, or a stored split.
 
         Args:
             items: [N, D]; with a trained backbone images [N, 3, H, W], uint8 or floats in [0, 1].
+            any_scale: Encode also items that cannot be of the kind that it was trained on, see check_kind. Splits are
+                taken as they are.
 
         Returns:
             Packed codes uint8 [N, ceil(K / 8)].
 
         Raises:
-            ValueError: The items have another shape, or hold NaN or infinite values.
+            ValueError: The items have another shape or scale, or hold something else than finite real numbers.
         """
         if isinstance(items, Split):
             return np.concatenate([self._encode_batch(batch) for batch in items.batches()])
-        values = torch.as_tensor(items)
+        array = _as_array(items)
         images = self.model.backbone is not None
-        fits = values.ndim == 4 and values.shape[1] == 3 if images else values.ndim == 2 and values.shape[1] == self.dim
-        if not fits or len(values) == 0:
+        fits = array.ndim == 4 and array.shape[1] == 3 if images else array.ndim == 2 and array.shape[1] == self.dim
+        if not fits or array.size == 0:
             wanted = "[N, 3, H, W]" if images else f"[N, {self.dim}]"
-            raise ValueError(f"'items' must have shape {wanted}, N >= 1, got {list(values.shape)}")
-        if not values.isfinite().all():
-            raise ValueError("'items' hold NaN or infinite values")
-        scale = 1 / 255 if images and values.dtype == torch.uint8 else 1
-        rows = batch_of_images(tuple(values.shape)) if images else _ROWS
-        return np.concatenate([self._encode_batch(batch.float() * scale) for batch in values.split(rows)])
+            raise ValueError(f"'items' must have shape {wanted}, N >= 1, got {list(array.shape)}")
+        if array.dtype.kind not in "iuf":
+            raise ValueError(f"'items' must be real numbers, got {array.dtype}")
+        scale = 1 / 255 if images and array.dtype == np.uint8 else 1.0
+        rows = batch_of_images(array.shape) if images else _ROWS
+
+        def batches() -> Iterator[torch.Tensor]:
+            for start in range(0, len(array), rows):
+                yield scaled(array[start : start + rows], scale)
+
+        if not all(bool(batch.isfinite().all()) for batch in batches()):
+            raise ValueError("'items' hold NaN or infinite values, in float32")
+        if not any_scale:
+            self.check_kind("'items'", batches())
+        return np.concatenate([self._encode_batch(batch) for batch in batches()])
+
+    def check_kind(self, name: str, batches: Iterable[torch.Tensor]) -> None:
+        """Refuses items that cannot be of the kind that the hasher was trained on.
+
+        Images, if their values are far outside of [0, 1]; others by InputFacts.admits, if what the training items are
+        like is known.
+
+        Args:
+            name: What the message calls them.
+            batches: float32 [b, D], or images [b, 3, H, W].
+
+        Raises:
+            ValueError: They cannot.
+        """
+        if self.model.backbone is not None:
+            ends = torch.stack([torch.stack(batch.aminmax()) for batch in batches])
+            low, high = float(ends.min()), float(ends.max())
+            if low < _IMAGE_RANGE[0] or high > _IMAGE_RANGE[1]:
+                raise ValueError(
+                    f"{name} must be images in uint8, or floats in [0, 1], got values {low:.3g} to {high:.3g}: scale "
+                    "them alike, or go on with any_scale (--any-scale)"
+                )
+        elif self.inputs is not None:
+            found = InputFacts.of(batches)
+            if not self.inputs.admits(found):
+                raise ValueError(
+                    f"{name} are of another scale than what the hasher was trained on ({found.in_words()}; in training "
+                    f"{self.inputs.in_words()}): scale them alike, or go on with any_scale (--any-scale)"
+                )
 
     @torch.no_grad()
     def _encode_batch(self, batch: torch.Tensor) -> PackedCodes:
@@ -133,6 +180,7 @@ class Hasher:
             "encoder": self._encoder,
             "dim": self.dim,
             "images": self.model.backbone is not None,
+            "inputs": None if self.inputs is None else asdict(self.inputs),
         } | self.measured()
         save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
 
@@ -154,7 +202,8 @@ class Hasher:
             backbone = trained_backbone(image) if facts["images"] else None
             model = HashModel(config, facts["dim"], facts["encoder"], backbone)
             model.load_state_dict(tensors)
-            hasher = cls(config, model, facts["encoder"])
+            inputs = facts.get("inputs")
+            hasher = cls(config, model, facts["encoder"], None if inputs is None else InputFacts(**inputs))
             hasher.take(facts)
         except ValidationError as error:
             raise UserError(f"{folder} holds a config that does not fit: {validation_line(error, Config)}") from None
@@ -162,3 +211,10 @@ class Hasher:
             message = " ".join(str(error).split())
             raise UserError(f"{folder} does not hold a hasher of this version: {message}") from None
         return hasher
+
+
+def _as_array(items: npt.ArrayLike | torch.Tensor) -> npt.NDArray:
+    if isinstance(items, torch.Tensor):
+        known = items.float() if items.dtype == torch.bfloat16 else items
+        return known.detach().cpu().numpy()
+    return np.asarray(items)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.errors import UserError
+from nsh_core.inputs import InputFacts
 from nsh_core.metrics.relevance import Labels, one_label_each
 
 Stored = npt.NDArray[np.uint8 | np.float16 | np.float32]
@@ -197,6 +198,11 @@ class Dataset(ABC):
     def training_moments(self) -> tuple[Tensor, Tensor]:
         """Mean and variance [D] of all training values."""
         return moments(self.training_values())
+
+    @cached_property
+    def training_facts(self) -> InputFacts:
+        """What training items [D] are like, views included."""
+        return InputFacts.of(self.training_values())
 
     def training_neighbors(self, count: int) -> Tensor:
         """The nearest other training items of each by cosine, centred; views are averaged.

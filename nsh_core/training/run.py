@@ -91,7 +91,8 @@ class Run:
             backbone = trained_backbone(config.image) if isinstance(dataset, Images) else None
             self.model = HashModel(config, dataset.dim if backbone is None else backbone.dim, encoder, backbone)
         share_statistics(self.model)
-        self.hasher = Hasher(config, self.model.to(self.device), encoder)
+        inputs = dataset.training_facts if backbone is None else None
+        self.hasher = Hasher(config, self.model.to(self.device), encoder, inputs)
         kind = _OPTIMIZERS[config.train.optimizer]
         self.optimizer = kind(self._parameter_groups(), weight_decay=config.train.weight_decay, fused=True)
         self.generator = torch.Generator()

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +6,9 @@ import pytest
 import torch
 
 from nsh_core import UserError, load_dataset
-from nsh_core.data import Split
+from nsh_core.data import Dataset, Split
 from nsh_core.evaluation import continuous_map
+from nsh_core.inputs import InputFacts
 from tests.conftest import feature_arrays
 
 CPU = torch.device("cpu")
@@ -276,8 +278,26 @@ def test_splits_are_read_in_batches():
     assert torch.equal(torch.cat(batches)[:, 0], 2 * torch.arange(10_000.0))
 
 
+def check_real_queries(dataset: Dataset) -> None:
+    """Every hundredth query alone and all of them are of the scale of the first training items."""
+    facts = InputFacts.of(itertools.islice(dataset.training_values(), 2))
+    for split in (dataset.validation, dataset.test):
+        items = torch.cat(list(split.batches()))
+        assert facts.admits(InputFacts.of([items]))
+        assert all(facts.admits(InputFacts.of([row[None]])) for row in items[::100])
+        assert not facts.admits(InputFacts.of([items * 3]))
+
+
+def test_real_multi_label_queries_are_of_the_scale_of_their_training_items(cifar_features):
+    path = Path(cifar_features.partition(":")[2]).with_stem("corel5k_mobilenetv2")
+    if not path.exists():
+        pytest.skip(f"no {path.name} here")
+    check_real_queries(load_dataset(f"features:{path}"))
+
+
 def test_real_features_fit(cifar_features):
     dataset = load_dataset(cifar_features)
+    check_real_queries(dataset)
     assert (len(dataset.database), len(dataset.validation), len(dataset.test)) == (50_000, 5_000, 5_000)
     assert dataset.database.items.dtype == np.uint8
     assert Path(cifar_features.partition(":")[2]).name in dataset.name

@@ -1,0 +1,76 @@
+"""What the items are like that a hasher was trained on, to tell those of another scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_FACTOR = 1.5
+_SHIFT = 0.5
+_QUANTILES = (0.01, 0.5, 0.99)
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """The values of items in short.
+
+    Attributes:
+        lowest: Of all values.
+        highest: Of all values.
+        means: 1%, 50% and 99% quantile over items of the mean of an item's values.
+        sizes: The same of their root mean square, over items that are not all 0; empty if there are none.
+    """
+
+    lowest: float
+    highest: float
+    means: list[float]
+    sizes: list[float]
+
+    @classmethod
+    def of(cls, batches: Iterable[Tensor]) -> InputFacts:
+        """The facts of items.
+
+        Args:
+            batches: float32 [b, D] each, at least one.
+        """
+        ends, means, sizes = [], [], []
+        for batch in batches:
+            ends.append(torch.stack(batch.aminmax()))
+            means.append(batch.mean(dim=1))
+            norms = torch.linalg.vector_norm(batch, dim=1)
+            sizes.append(norms[norms > 0] / batch.shape[1] ** 0.5)
+        lowest, highest = torch.stack(ends).T
+        return cls(float(lowest.min()), float(highest.max()), _quantiles(means), _quantiles(sizes))
+
+    def admits(self, other: InputFacts) -> bool:
+        """Whether other items can be of the same kind as these.
+
+        Not, if their typical size (the median) is more than 1.5 times the sizes of 98% of these items, or less than
+        the 1.5th part; or if their typical mean is off the means of 98% of these items by more than half the typical
+        size of these. Items that are all 0 have no size. Every single query of the digits, of CIFAR-10's and of
+        Corel5k's features passes by itself; digits at twice or half their scale do not.
+
+        Args:
+            other: Facts of the other items.
+        """
+        if not (self.sizes and other.sizes):
+            return True
+        (least, typical, most), size = self.sizes, other.sizes[1]
+        off = max(self.means[0] - other.means[1], other.means[1] - self.means[2])
+        return least / _FACTOR <= size <= most * _FACTOR and off <= _SHIFT * typical
+
+    def in_words(self) -> str:
+        """The facts in a line."""
+        means, sizes = (f"{values[0]:.3g} to {values[2]:.3g}" if values else "0" for values in (self.means, self.sizes))
+        return (
+            f"values {self.lowest:.3g} to {self.highest:.3g}, their mean in an item {means}, root mean square {sizes}"
+        )
+
+
+def _quantiles(parts: list[Tensor]) -> list[float]:
+    values = torch.cat(parts).double().numpy()
+    return np.quantile(values, _QUANTILES).tolist() if values.size else []
