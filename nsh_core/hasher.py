@@ -194,7 +194,7 @@ class Hasher:
         Raises:
             UserError: It is missing or damaged.
         """
-        tensors, facts = load_tensors(Path(folder), "hasher")
+        tensors, facts = load_tensors(Path(folder), "hasher", old=True)
         try:
             config = Config.model_validate(facts["config"])
             # The weights of the file replace whatever the backbone starts from.

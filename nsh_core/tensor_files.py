@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nsh_core.errors import UserError
-from nsh_core.files import write_atomically
+from nsh_core.files import status_of, write_atomically
+
+_DIGEST = "sha256"
+
+
+class Damaged(UserError):
+    """Files that are there, but not as they were saved."""
 
 
 def save_tensors(folder: Path, stem: str, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Writes `stem`.json and the tensors file that it names; the JSON comes last and makes the pair valid.
+    """Writes `stem`.json and the tensors file that it names; the JSON comes last, with a digest of both.
 
     Args:
         folder: Made if it is not there.
@@ -28,32 +35,49 @@ def save_tensors(folder: Path, stem: str, tensors: dict[str, Tensor], facts: dic
     """
     tensor_file = f"{stem}-{facts.get('epoch', 'final')}.safetensors"
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(folder / tensor_file, safetensors.torch.save(ready))
-    write_atomically(folder / f"{stem}.json", json.dumps(facts | {"tensors": tensor_file}, indent=1))
+    content = safetensors.torch.save(ready)
+    known = json.loads(json.dumps(facts | {"tensors": tensor_file}))
+    write_atomically(folder / tensor_file, content)
+    write_atomically(folder / f"{stem}.json", json.dumps(known | {_DIGEST: _digest(known, content)}, indent=1))
     for old in folder.glob(f"{stem}-*.safetensors"):
         if old.name != tensor_file:
             old.unlink(missing_ok=True)
 
 
-def load_tensors(folder: Path, stem: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(folder: Path, stem: str, *, old: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what save_tensors wrote.
 
     Args:
         folder: As given to save_tensors.
         stem: As given to save_tensors.
+        old: Whether files without a digest are taken too, as earlier versions wrote them.
 
     Returns:
         Tensors by name, and the facts.
 
     Raises:
-        UserError: The files are missing or damaged.
+        Damaged: They are not what was saved.
+        UserError: They are missing or cannot be read.
     """
     path = folder / f"{stem}.json"
     try:
+        status_of(path)
         facts = json.loads(path.read_text(encoding="utf-8"))
-        tensors = safetensors.torch.load((folder / Path(facts["tensors"]).name).read_bytes())
+        file = folder / Path(facts["tensors"]).name
+        if not file.exists():
+            raise Damaged(f"{path} tells of {file.name}, which is missing")
+        status_of(file)
+        content = file.read_bytes()
+        saved = facts.pop(_DIGEST, None)
+        if saved != _digest(facts, content) and not (old and saved is None):
+            raise Damaged(f"{path} or {file.name} is not what was saved: it is damaged, or was altered")
+        tensors = safetensors.torch.load(content)
     except OSError as error:
         raise UserError(f"cannot read {error.filename or path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"{path} is no checkpoint of this project or is damaged: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+        raise Damaged(f"{path} is no checkpoint of this project or is damaged: {error}") from None
     return tensors, facts
+
+
+def _digest(facts: dict[str, Any], content: bytes) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + content).hexdigest()

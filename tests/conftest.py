@@ -8,7 +8,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from nsh_core import load_dataset
+from nsh_core import Hasher, fit, load_dataset, make_config
 from nsh_core.data import Dataset
 
 torch.set_num_threads(1)
@@ -68,6 +68,12 @@ def once(shared_folder: Path) -> Once:
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     return load_dataset("digits")
+
+
+@pytest.fixture(scope="session")
+def hasher(digits: Dataset) -> Hasher:
+    """Of the digits, 8 bits; to be read only."""
+    return fit(make_config({"code_length": 8, "train": {"epochs": 1}}), digits)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsh_core.errors import UserError
+from nsh_core.files import status_of
 
 
 def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
@@ -23,6 +24,7 @@ def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
         UserError: It cannot be read, holds no images, or a line does not fit, which is named.
     """
     try:
+        status_of(file)
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None

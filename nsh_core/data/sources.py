@@ -16,6 +16,7 @@ from nsh_core.data.lists import read_list
 from nsh_core.data.places import data_folder, locate
 from nsh_core.data.splits import Splits
 from nsh_core.errors import UserError
+from nsh_core.files import status_of
 from nsh_core.metrics.relevance import Labels
 
 _TRIPLE = ("train.txt", "test.txt", "database.txt")
@@ -216,12 +217,12 @@ def _cifar_binary(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.i
     records = []
     for name in _CIFAR_BATCHES:
         try:
-            content = np.fromfile(folder / name, np.uint8)
+            size = status_of(folder / name).st_size
+            if size != 10_000 * 3073:
+                raise UserError(f"{folder / name} must hold 10,000 records of 3,073 bytes, got {size} bytes")
+            records.append(np.fromfile(folder / name, np.uint8).reshape(10_000, 3073))
         except OSError as error:
             raise UserError(f"cannot read {folder / name}: {error.strerror or error}") from None
-        if content.size != 10_000 * 3073:
-            raise UserError(f"{folder / name} must hold 10,000 records of 3,073 bytes, got {content.size} bytes")
-        records.append(content.reshape(10_000, 3073))
     both = np.concatenate(records)
     return np.ascontiguousarray(both[:, 1:]).reshape(-1, 3, 32, 32), both[:, 0].astype(np.int64)
 

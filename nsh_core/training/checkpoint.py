@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nsh_core.distributed import from_first
 from nsh_core.errors import UserError
-from nsh_core.tensor_files import load_tensors, save_tensors
+from nsh_core.tensor_files import Damaged, load_tensors, save_tensors
 
 _STEM = "checkpoint"
 
@@ -43,11 +44,6 @@ class Progress:
     memory: dict[str, Tensor] = field(default_factory=dict)
 
 
-def is_there(folder: Path) -> bool:
-    """Whether a folder holds a checkpoint."""
-    return (folder / f"{_STEM}.json").exists()
-
-
 def save(
     folder: Path, identity: Mapping[str, str], progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
@@ -71,8 +67,10 @@ def save(
     save_tensors(folder, _STEM, tensors, dict(identity) | facts)
 
 
-def restore(folder: Path, identity: Mapping[str, str], model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Puts the tensors of a checkpoint back.
+def restore(
+    folder: Path, identity: Mapping[str, str], model: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress | None:
+    """Puts the tensors of a checkpoint back; one that is damaged is set aside, since a run can start over.
 
     Args:
         folder: As given to save.
@@ -81,11 +79,13 @@ def restore(folder: Path, identity: Mapping[str, str], model: nn.Module, optimiz
         optimizer: Of the same parameters.
 
     Returns:
-        The progress.
+        The progress; none where there is no checkpoint, or a damaged one.
 
     Raises:
-        UserError: The checkpoint is another run's, or damaged.
+        UserError: The checkpoint is another run's, or cannot be read.
     """
+    if not from_first(lambda: _is_sound(folder)):
+        return None
     tensors, facts = load_tensors(folder, _STEM)
     for name, value in identity.items():
         if facts.get(name) != value:
@@ -101,6 +101,24 @@ def restore(folder: Path, identity: Mapping[str, str], model: nn.Module, optimiz
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     known = {name: facts[name] for name in Progress.__dataclass_fields__ if name in facts}
     return Progress(**known, memory=_under("memory", tensors))
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether there is a checkpoint; one that is damaged is set aside."""
+    file = folder / f"{_STEM}.json"
+    if not file.exists():
+        return False
+    try:
+        load_tensors(folder, _STEM)
+    except Damaged as error:
+        try:
+            for path in (file, *folder.glob(f"{_STEM}-*.safetensors")):
+                path.replace(f"{path}.damaged")
+        except OSError as refusal:
+            raise UserError(f"{error}; it cannot be set aside: {refusal.strerror or refusal}") from None
+        print(f"note: {error}; it is set aside as {file.name}.damaged, and the run starts over")
+        return False
+    return True
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

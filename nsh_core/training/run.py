@@ -98,12 +98,13 @@ class Run:
         self.generator = torch.Generator()
         count = config.train.neighbors
         self.neighbors = dataset.training_neighbors(count) if count else None
-        self.progress = Progress()
         self.error: Exception | None = None
-        if folder is not None and checkpoint.is_there(folder):
-            self.progress = checkpoint.restore(folder, self._identity(), self.model, self.optimizer)
-        elif self.model.backbone is None:
+        restored = None
+        if folder is not None:
+            restored = checkpoint.restore(folder, self._identity(), self.model, self.optimizer)
+        if restored is None and self.model.backbone is None:
             self.model.fit_standardization(*dataset.training_moments)
+        self.progress = restored or Progress()
         self.schedule = learning_rates(self.optimizer, config.train, self.steps, self.progress.epoch)
 
     def _parameter_groups(self) -> list[dict[str, Any]]:

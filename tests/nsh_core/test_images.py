@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections import Counter
 
@@ -140,6 +141,12 @@ def test_lists_that_do_not_fit_are_named(tmp_path, content, message):
         read_list(tmp_path / "l.txt")
 
 
+def test_a_list_that_is_a_pipe_is_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "l.txt")
+    with pytest.raises(UserError, match=r"cannot read .*l\.txt: a file is expected, got a pipe"):
+        load_dataset(f"list:{tmp_path / 'l.txt'}")
+
+
 def test_lists_may_hold_blanks_and_digits_in_paths(tmp_path):
     (tmp_path / "l.txt").write_text("a 1 b.png 0 1\nc 0 1 1\n")
     paths, labels = read_list(tmp_path / "l.txt")
@@ -188,6 +195,10 @@ def test_cifar_protocols(cifar_binary):
     assert other.fingerprint() != dataset.fingerprint()
     (cifar_binary / "test_batch.bin").write_bytes(b"short")
     with pytest.raises(UserError, match=r"test_batch\.bin must hold 10,000 records of 3,073 bytes, got 5 bytes"):
+        load_dataset("cifar10")
+    (cifar_binary / "test_batch.bin").unlink()
+    os.mkfifo(cifar_binary / "test_batch.bin")
+    with pytest.raises(UserError, match=r"cannot read .*test_batch\.bin: a file is expected, got a pipe"):
         load_dataset("cifar10")
 
 

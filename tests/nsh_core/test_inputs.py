@@ -13,11 +13,6 @@ from tests.nsh_core.images import make_folder
 REFUSED = "of another scale than what the hasher was trained on"
 
 
-@pytest.fixture(scope="module")
-def hasher(digits) -> Hasher:
-    return fit(make_config({"code_length": 8, "train": {"epochs": 1}}), digits)
-
-
 def test_every_query_of_the_digits_passes_alone_and_by_class(digits, hasher):
     for split in (digits.validation, digits.test, digits.database):
         items = torch.from_numpy(split.items)

@@ -163,9 +163,6 @@ def test_checkpoints_of_another_run_are_refused(digits, tmp_path):
     fit(fast("train.epochs=1"), digits, checkpoints=tmp_path)
     with pytest.raises(UserError, match=r"holds a checkpoint of another config .* choose another folder"):
         fit(fast("train.epochs=2"), digits, checkpoints=tmp_path)
-    next(tmp_path.glob("*.safetensors")).write_bytes(b"torn")
-    with pytest.raises(UserError, match="no checkpoint of this project or is damaged"):
-        fit(fast("train.epochs=1"), digits, checkpoints=tmp_path)
 
 
 def test_a_loss_that_is_not_finite_has_a_name(digits, monkeypatch):
