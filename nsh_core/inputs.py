@@ -73,4 +73,4 @@ class InputFacts:
 
 def _quantiles(parts: list[Tensor]) -> list[float]:
     values = torch.cat(parts).double().numpy()
-    return np.quantile(values, _QUANTILES).tolist() if values.size else []
+    return np.quantile(values, _QUANTILES, method="nearest").tolist() if values.size else []

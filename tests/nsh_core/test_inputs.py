@@ -24,6 +24,13 @@ def test_every_query_of_the_digits_passes_alone_and_by_class(digits, hasher):
     np.testing.assert_array_equal(hasher.encode(torch.from_numpy(blank)), hasher.encode(blank.tolist()))
 
 
+@pytest.mark.filterwarnings("error")
+def test_facts_of_the_largest_numbers_are_quiet():
+    facts = InputFacts.of([torch.full((3, 4), 3e38)])
+    assert facts.highest == pytest.approx(3e38)
+    assert facts.sizes == [float("inf")] * 3
+
+
 @pytest.mark.parametrize("change", [lambda x: 16 * x, lambda x: 2 * x, lambda x: x / 2, lambda x: 2 * x - 1])
 def test_items_of_another_scale_are_refused_with_a_switch(digits, hasher, change):
     items = change(digits.test.items)
