@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def test_encode_writes_packed_codes(trained, digits, tmp_path):
     codes = np.load(tmp_path / "b.npy")
     assert codes.shape == (300, 2)
     np.testing.assert_array_equal(codes, Hasher.load(trained[0]).encode(digits.test.items))
+
+
+def test_what_cannot_be_read_is_one_line_and_exit_code_2(trained, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for arguments in (
+        ("train", "--dataset", f"features:{tmp_path / 'pipe'}"),
+        ("encode", "--model", str(trained[0]), "--input", str(tmp_path / "pipe"), "--out", str(tmp_path / "b.npy")),
+    ):
+        refused = command(*arguments)
+        assert refused.returncode == 2
+        assert refused.stderr == f"error: cannot read {tmp_path / 'pipe'}: a file is expected, got a pipe\n"
 
 
 def test_save_and_load_keep_everything(digits, tmp_path):
