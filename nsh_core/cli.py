@@ -18,6 +18,7 @@ from nsh_core.errors import TrainingFailure, UserError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+_MOST_DIGITS = 9
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -74,6 +75,8 @@ def at_least_one(text: str) -> int:
     Raises:
         typer.BadParameter: It is no whole number of at least 1.
     """
+    if text.isdecimal() and len(text) > _MOST_DIGITS:
+        raise typer.BadParameter(f"must be a number of at most {_MOST_DIGITS} digits, got one of {len(text)}")
     if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"must be a whole number of at least 1, got {text!r}")
     return int(text)

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from nsh_core.errors import UserError
-from nsh_core.registry import METHODS
+from nsh_core.registry import METHODS, nearest
 from nsh_core.sections import ImageConfig, LossConfig, MethodConfig, ModelConfig, Section, SorterConfig, TrainConfig
-from nsh_core.settings import parse_assignment, validation_line, with_overrides
+from nsh_core.settings import parse_assignments, validation_line, with_overrides
 
 # Settings that came when trials were stored already, and the value that means what was before them: there they are no
 # part of a digest.
@@ -121,7 +121,7 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
     Raises:
         UserError: Settings that are unknown or not allowed, each by name.
     """
-    nested = with_overrides(settings or {}, dict(parse_assignment(text) for text in assignments))
+    nested = with_overrides(settings or {}, parse_assignments(assignments))
     if "recipe" in nested:
         nested = _merged(with_overrides({}, recipe(nested.pop("recipe"), nested)), nested)
     try:
@@ -141,7 +141,7 @@ def recipe(name: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
         UserError: There is no such recipe.
     """
     if name != "published":
-        raise UserError(f"recipe must be published, or be left out, got {name!r}")
+        raise UserError(f"recipe must be published, or be left out, got {name!r}{nearest(str(name), ['published'])}")
     config = make_config({part: settings[part] for part in ("method", "code_length") if part in settings})
     return dict(METHODS[config.method.name].published(config.code_length))
 

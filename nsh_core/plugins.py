@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsh_core.errors import UserError, in_a_line
-from nsh_core.registry import registering
+from nsh_core.registry import nearest_file, registering
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def load(names: Iterable[str]) -> None:
                 source = Path(name).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or error
-                raise UserError(f"cannot read the plug-in {name}: {reason}") from None
+                raise UserError(f"cannot read the plug-in {name}: {reason}{nearest_file(Path(name))}") from None
             receive([Plugin(name, source)])
         else:
             _import(name)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 from nsh_core.errors import UserError, in_a_line
@@ -38,8 +39,19 @@ def registering(plugin: str) -> Iterator[None]:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' with the known name next to `name`, or nothing where none is near."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    by_case = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), by_case, n=1)
+    return f"; did you mean {by_case[found[0]]!r}?" if found else ""
+
+
+def nearest_file(path: Path) -> str:
+    """'; did you mean ...?' with the file of the same ending next to a path that is not there, or nothing.
+
+    Args:
+        path: Of a file.
+    """
+    found = nearest(path.name, (file.name for file in path.parent.glob(f"*{path.suffix}"))) if path.suffix else ""
+    return "" if path.exists() else found
 
 
 class Registry(Generic[T]):

@@ -13,9 +13,9 @@ from nsh_core.settings import validation_line
 
 
 class Section(BaseModel):
-    """What all sections are."""
+    """What all sections are. Strict: true is no 1, and text is no number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _entry_of(registry: Registry[Any], name: str) -> str:
@@ -130,8 +130,11 @@ class LossConfig(Section):
     nce_temperature: float = Field(0.3, ge=1e-3, le=100, description="tau of SortedNCE and of pairwise")
     teacher_temperature: float = Field(0.1, ge=1e-3, le=100, description="of latent similarities in listwise")
     student_temperature: float = Field(0.2, ge=1e-3, le=100, description="of cosines of codes in listwise")
-    softmaxes: Literal[1, 2] = Field(
-        1, description="2: SortedNCE's cross entropy is taken of probabilities, as in public re-implementations"
+    softmaxes: int = Field(
+        1,
+        ge=1,
+        le=2,
+        description="2: SortedNCE's cross entropy is of probabilities, as in public re-implementations",
     )
     num_positives: int = Field(5, ge=1, le=4096, description="m, first ranks taken as positives")
     gap: int = Field(0, ge=0, le=4096, description="ranks left out between positives and negatives")

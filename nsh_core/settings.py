@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from nsh_core.errors import UserError
-from nsh_core.registry import nearest
+from nsh_core.plain_yaml import LONGEST, read_yaml
+from nsh_core.registry import nearest, nearest_file
+
+_MOST_SHOWN = 80
 
 
 def validation_line(error: ValidationError, model: type[BaseModel] | None = None) -> str:
@@ -27,13 +31,23 @@ def validation_line(error: ValidationError, model: type[BaseModel] | None = None
         where = f"{'.'.join(loc)}: " if loc else ""
         message = item["msg"].removeprefix("Value error, ")
         named = isinstance(value, str) and repr(value) in message
-        got = "" if named or isinstance(value, (dict, BaseModel)) else f", got {value!r}"
+        got = "" if named or isinstance(value, (dict, BaseModel)) else f", got {_cut(repr(value))}"
+        if item["type"] == "string_type" and isinstance(value, (int, float)):
+            got += ": as text write it in quotes"
+        if item["type"] == "bool_type":
+            message = "Input should be true or false"
+        if item["type"] == "literal_error":
+            got += nearest(str(value), [part.strip("'") for part in re.split(", | or ", item["ctx"]["expected"])])
         if item["type"] == "extra_forbidden":
             message = "unknown setting"
             known = [] if model is None else _settings_of(model, loc[:-1])
             got += f", known: {', '.join(known)}{nearest(loc[-1], known)}" if known else ""
         parts.append(f"{where}{message}{got}")
     return "; ".join(parts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _settings_of(model: type[BaseModel], sections: Sequence[str]) -> list[str]:
@@ -53,30 +67,63 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: It is missing, malformed or no mapping.
     """
+    path = Path(path)
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            # A pipe may never end.
+            raise UserError(f"cannot read {path}: it is no file")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML or JSON: {' '.join(str(error).split())}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {path}: {reason}{nearest_file(path)}") from None
+    try:
+        content = read_yaml(text)
+    except ValueError as error:
+        raise UserError(f"{path} is not valid YAML or JSON: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
     return content
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """'a.b=c' as ('a.b', value), the value read as YAML.
+def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Assignments 'a.b=c' as dotted names with values, each value read as YAML.
+
+    Args:
+        texts: Of a command line.
 
     Raises:
-        UserError: There is no name or no '=', or the value is no YAML.
+        UserError: There is no name or no '=', a value is no YAML, or a setting is given twice.
     """
+    pairs = [_parsed(text) for text in texts]
+    twice = clash(name for name, _ in pairs)
+    if twice is not None:
+        values = " and ".join(repr(value) for name, value in pairs if name in twice)
+        raise UserError(f"--set {' and '.join(dict.fromkeys(twice))} twice, as {values}: once is enough")
+    return dict(pairs)
+
+
+def _parsed(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise UserError(f"--set wants NAME=VALUE, e.g. loss.num_positives=5, got {text!r}")
     try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--set {name.strip()}: {value!r} is not a valid value") from None
+        return name.strip(), read_yaml(value)
+    except ValueError as error:
+        raise UserError(f"--set {name.strip()}: {_cut(repr(value))} is not a valid value: {error}") from None
+
+
+def clash(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two dotted names of one setting, or of a section and a setting in it; none where all are apart.
+
+    Args:
+        names: Of settings.
+    """
+    parts = sorted(name.split(".") for name in names)
+    for one, other in pairwise(parts):
+        if other[: len(one)] == one:
+            return ".".join(one), ".".join(other)
+    return None
 
 
 def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ try:
     import typer
 
     from nsh_core import UserError, cli, plugins
-    from study.analysis.results import Results, read_results
+    from study.analysis.results import Results, read_results, studies_in
     from study.analysis.unplanned import differences, find_arm, unplanned
     from study.plan.spec import load_spec, with_mode
     from study.plan.trials import study_key
@@ -57,7 +57,7 @@ def report(
         return
     key = study
     if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
-        spec = with_mode(load_spec(study), mode, None)
+        spec = with_mode(load_spec(study, studies_in(results)), mode, None)
         key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
     found = read_results(results / key)
     if compare is not None:

@@ -35,7 +35,7 @@ try:
     from study.execution.engine import EngineName, Execution
     from study.execution.finish import on_finish as run_on_finish
     from study.execution.forking import cool_down
-    from study.plan.planning import make_plan
+    from study.plan.planning import make_plan, overruled
     from study.plan.spec import available, load_spec, with_mode
     from study.registry import MODES
     from study.reporting.artifacts import FOLDER
@@ -154,6 +154,8 @@ def study(
     if chosen in MODES and not MODES[chosen].tunes:
         limit, trials = limit or trials, None
     plan = make_plan(with_mode(spec, mode, trials, tune_each_seed), dataset, tuple(assignments), seeds)
+    for name, arms in overruled(plan).items():
+        console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already", markup=False)
     if dry_run:
         table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
         for number, trial in enumerate(plan.trials):

@@ -19,7 +19,7 @@ from nsh_core.model import HashModel, Outputs
 class MethodOptions(BaseModel):
     """The options of a method, each with its range."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from nsh_core.errors import UserError, naming
-from nsh_core.registry import SORTERS
+from nsh_core.registry import SORTERS, nearest
 from nsh_core.sorters.argsort import ArgSort
 from nsh_core.sorters.base import Sorter
 from nsh_core.sorters.diffsort_networks import BitonicNetwork, OddEvenNetwork
@@ -56,7 +56,8 @@ def check(name: str, hard_forward: bool = False, **options: Any) -> None:
     allowed = list(inspect.signature(backend(name)).parameters)
     for option in options:
         if option not in allowed:
-            raise UserError(f"sorter {name} has no option {option!r}, it takes: {', '.join(allowed) or 'none'}")
+            takes = f"{', '.join(allowed) or 'none'}{nearest(option, allowed)}"
+            raise UserError(f"sorter {name} has no option {option!r}, it takes: {takes}")
     if hard_forward and backend(name).level_form == "hard":
         raise UserError(f"sorter {name} is hard already: leave hard_forward at false")
 

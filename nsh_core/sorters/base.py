@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.errors import UserError
+from nsh_core.registry import nearest
 from nsh_core.sorters.levels import Ranked
 
 
@@ -138,5 +139,6 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
         UserError: It is not among them.
     """
     if value not in allowed:
-        raise UserError(f"sorter {name} must be one of {', '.join(allowed)}, got {value!r}")
+        near = nearest(str(value), allowed)
+        raise UserError(f"sorter {name} must be one of {', '.join(allowed)}, got {value!r}{near}")
     return value

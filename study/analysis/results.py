@@ -11,6 +11,7 @@ import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, Place, measures
+from nsh_core.registry import nearest
 from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
@@ -163,6 +164,15 @@ def earlier(folder: Path, spec: StudySpec) -> pd.DataFrame:
         return pd.DataFrame(columns=COMPARISONS)
 
 
+def studies_in(folder: Path) -> list[str]:
+    """Names of the studies that have results in a folder.
+
+    Args:
+        folder: Of all results.
+    """
+    return [facts.parent.name for facts in sorted(folder.glob(f"*/{RUN_FILE}"))]
+
+
 def read_results(folder: Path) -> Results:
     """Reads results/<study>; measures that its version did not know are missing values.
 
@@ -173,7 +183,10 @@ def read_results(folder: Path) -> Results:
         UserError: The study has not been run, or its files are damaged.
     """
     if not (folder / RUN_FILE).exists():
-        raise UserError(f"no results in {folder}: run `python study/run.py --study {folder.name.split('@')[0]}` first")
+        near = nearest(folder.name, studies_in(folder.parent))
+        raise UserError(
+            f"no results in {folder}: run `python study/run.py --study {folder.name.split('@')[0]}` first{near}"
+        )
     load_plugins_of(folder)
     try:
         facts = RunFacts.read(folder)

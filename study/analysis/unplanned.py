@@ -13,7 +13,7 @@ from nsh_core.measures import RESULT
 from nsh_core.registry import nearest
 from study.analysis.claims import Claim, claims_of
 from study.analysis.comparisons import compare
-from study.analysis.results import Results, read_results
+from study.analysis.results import Results, read_results, studies_in
 from study.plan.contrast import Contrast
 
 Side = tuple[Results, str]
@@ -42,7 +42,8 @@ def find_arm(text: str, folder: Path, own: Results | None) -> Side:
             return other, arm
         raise UserError(f"--compare: {study} has no arm {arm!r}{_known(arm, other)}")
     if own is None and colon:
-        raise UserError(f"--compare: there are no results of a study {study!r} in {folder}")
+        near = nearest(study, studies_in(folder))
+        raise UserError(f"--compare: there are no results of a study {study!r} in {folder}{near}")
     if own is None:
         raise UserError(f"--compare wants STUDY:ARM where no --study is given, got {text!r}")
     raise UserError(f"--compare: {own.facts.key} has no arm {text!r}{_known(text, own)}; of another study: STUDY:ARM")

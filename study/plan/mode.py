@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
 Finished = Mapping[str, FinishedTrial]
+MOST_ARMS = 10_000
 
 
 class Mode(ABC):
@@ -58,7 +60,13 @@ class Mode(ABC):
 
         Args:
             spec: The study.
+
+        Raises:
+            ValueError: They are too many.
         """
+        count = math.prod(map(len, spec.factors.values()))
+        if count > MOST_ARMS:
+            raise ValueError(f"the levels of all factors make {count} arms, at most {MOST_ARMS} are planned")
         arms = []
         for labels in itertools.product(*(spec.labels(factor) for factor in spec.factors)):
             levels = dict(zip(spec.factors, labels, strict=True))

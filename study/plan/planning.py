@@ -9,8 +9,10 @@ from typing import Any
 from nsh_core.config import make_config
 from nsh_core.errors import UserError
 from study.plan.sampling import FinishedTrial, tries_of
-from study.plan.spec import StudySpec
+from study.plan.spec import MOST_SEEDS, StudySpec
 from study.plan.trials import Plan, PlannedTrial, by_tuning
+
+MOST_TRIALS = 100_000
 
 
 def make_plan(
@@ -30,16 +32,70 @@ def make_plan(
         UserError: What does not fit.
     """
     count = spec.seeds if seeds is None else seeds
+    if count > MOST_SEEDS:
+        raise UserError(f"--seeds must be at most {MOST_SEEDS}, got {count}")
     if spec.tune is not None and spec.tune.seed < count:
         raise UserError(
             f"study {spec.name}: tune.seed = {spec.tune.seed} is one of the {count} seeds of the final runs"
         )
     plan = Plan(spec, spec.dataset if dataset is None else dataset, assignments, count)
+    _check_size(plan)
     trials = tuple(trial for arm in spec.arms for trial in spec.how.first_trials(plan, arm))
     for origin, settings in (("base", spec.base), ("--set", plan.assigned)):
         for name, value in settings.items():
             _check_alone(plan, f"{origin} {name}", {name: value})
+    _check_assigned(plan)
+    _check_apart(plan)
     return replace(plan, trials=trials)
+
+
+def overruled(plan: Plan) -> dict[str, list[str]]:
+    """What a command assigns and an arm sets itself: dotted name to the names of these arms.
+
+    Args:
+        plan: Of the command.
+    """
+    found: dict[str, list[str]] = {}
+    for arm in plan.spec.arms:
+        own = plan.spec.overrides(arm.levels)
+        for name in plan.assigned:
+            if any(name == one or name.startswith(f"{one}.") for one in own):
+                found.setdefault(name, []).append(arm.name)
+    return found
+
+
+def _check_size(plan: Plan) -> None:
+    """Raises UserError for more trials than anybody runs, before any is made."""
+    tune, arms = plan.spec.tune, len(plan.spec.arms)
+    tuning = 0 if tune is None else tune.trials * tune.seeds * (plan.seeds if tune.each_seed else 1)
+    count = arms * (plan.seeds + tuning)
+    if count > MOST_TRIALS:
+        tried = f" and {tuning} of tuning" if tuning else ""
+        raise UserError(
+            f"study {plan.spec.name} comes to {count} trials ({arms} arms, each with {plan.seeds} seeds{tried}), "
+            f"at most {MOST_TRIALS} are planned"
+        )
+
+
+def _check_assigned(plan: Plan) -> None:
+    """Raises UserError for an assignment that changes nothing."""
+    if "seed" in plan.assigned:
+        raise UserError(
+            f"study {plan.spec.name}, --set seed: every arm runs with the seeds 0, 1, ...: --seeds says how many"
+        )
+    for name, arms in overruled(plan).items():
+        if len(arms) == len(plan.spec.arms):
+            raise UserError(f"study {plan.spec.name}, --set {name}: every arm sets it itself, so this changes nothing")
+
+
+def _check_apart(plan: Plan) -> None:
+    """Raises UserError for two arms that run the same; where arms are tuned, what they fix may tell them apart."""
+    known: dict[tuple[str, frozenset[str]], str] = {}
+    for arm in plan.spec.arms:
+        config = plan.config(arm, plan.spec.overrides(arm.levels))
+        other = known.setdefault((config.digest(), frozenset(arm.overrides if plan.spec.how.tunes else ())), arm.name)
+        if other != arm.name:
+            raise UserError(f"study {plan.spec.name}: the arms {other!r} and {arm.name!r} have the same settings")
 
 
 def _check_alone(plan: Plan, origin: str, setting: Mapping[str, Any]) -> None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nsh_core import plugins
 from nsh_core.errors import UserError
 from nsh_core.registry import Registry, nearest
 from nsh_core.settings import read_mapping, validation_line
 from study.plan.arm import Arm
+from study.plan.budget import Tuning
 from study.plan.contrast import Contrast
+from study.plan.levels import Level, Levels, check_factors
 from study.registry import FIGURES, MODES
 
 SPECS = Path(__file__).parents[1] / "specs"
 
-Level = str | int | float | bool
+MOST_SEEDS = 1000
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 
 
@@ -32,27 +43,6 @@ def _known_in(registry: Registry[Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Tuning(BaseModel):
-    """The tuning budget of every arm whose method can be tuned: the same number of trials, on validation queries."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    trials: int = Field(20, ge=1, le=10_000, description="configurations tried for each arm, the default one first")
-    seed: int = Field(1_000_000, ge=0, lt=2**31, description="of every tuning run; no seed of the final runs")
-    seeds: int = Field(1, ge=1, le=100, description="mode tuned: runs of each try, whose mean it is judged by")
-    sampler: Literal["tpe", "gp", "halton"] = Field(
-        "tpe", description="tpe and gp learn from earlier rounds; halton is quasi-random"
-    )
-    each_seed: bool = Field(
-        False,
-        description="mode tuned: tune anew for each seed of the final runs, so that intervals hold what tuning leaves "
-        "to chance",
-    )
-    prune: bool = Field(
-        True, description="tpe and gp: stop a trial that is below the median of earlier rounds at the same epoch"
-    )
-
-
 class StudySpec(BaseModel):
     """One study.
 
@@ -60,7 +50,7 @@ class StudySpec(BaseModel):
     several settings. Its mode decides which arms the factors make and what runs; see study.plan.modes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: _Name = Field(description="how the study is called in commands, files and the dashboard")
     question: str = Field(min_length=1, description="what the study answers, in a sentence")
@@ -69,12 +59,12 @@ class StudySpec(BaseModel):
         default_factory=list, description="files (my_sorter.py, beside the spec) and modules that register what is used"
     )
     base: dict[str, Any] = Field(default_factory=dict, description="settings of every run")
-    factors: dict[str, list[Level] | dict[str, dict[str, Any]]] = Field(min_length=1)
+    factors: dict[str, Levels] = Field(min_length=1)
     reference: dict[str, Level] = Field(description="factor to level: the arm that the others are compared with")
     within: list[str] = Field(
         default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
     )
-    comparisons: dict[str, list[tuple[str, str]]] = Field(
+    comparisons: dict[str, list[Annotated[tuple[str, str], Strict(False)]]] = Field(
         default_factory=dict,
         description="question to pairs [arm, arm that it is compared with], by their names within groups: the "
         "contrasts that the study is about; without any, each arm against its reference",
@@ -89,7 +79,7 @@ class StudySpec(BaseModel):
         "grid", description="one of study.plan.modes; a spec with `tune` and no mode is tuned"
     )
     tune: Tuning | None = Field(None, description="the budget of a mode that tunes")
-    seeds: int = Field(10, ge=1, le=1000, description="runs of each arm, with seeds 0, 1, ...")
+    seeds: int = Field(10, ge=1, le=MOST_SEEDS, description="runs of each arm, with seeds 0, 1, ...")
     figures: list[Annotated[str, _known_in(FIGURES)]] = Field(
         ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
     )
@@ -109,20 +99,9 @@ class StudySpec(BaseModel):
     def _one_line(cls, question: str) -> str:
         return " ".join(question.split())
 
-    @field_validator("factors")
-    @classmethod
-    def _levels(cls, factors: dict[str, list[Level] | dict[str, Any]]) -> dict[str, Any]:
-        for factor, levels in factors.items():
-            labels = [str(level) for level in levels]
-            unprintable = [label for label in labels if not label.isprintable() or not label.strip()]
-            if unprintable:
-                raise ValueError(f"level names of {factor!r} must be printable text in one line, got {unprintable}")
-            if not labels or len(set(labels)) < len(labels):
-                raise ValueError(f"factor {factor!r} needs levels, each once, got {labels}")
-        return factors
-
     @model_validator(mode="after")
-    def _reference_exists(self) -> StudySpec:
+    def _fits_together(self) -> StudySpec:
+        check_factors(self.base, self.factors)
         if set(self.reference) != set(self.factors):
             raise ValueError(
                 f"reference must name a level of each factor ({', '.join(self.factors)}), got {self.reference}"
@@ -130,14 +109,18 @@ class StudySpec(BaseModel):
         for factor, level in self.reference.items():
             labels = self.labels(factor)
             if str(level) not in labels:
-                raise ValueError(f"reference level {level!r} of {factor!r} is none of {', '.join(labels)}")
+                near = nearest(str(level), labels)
+                raise ValueError(f"reference level {level!r} of {factor!r} is none of {', '.join(labels)}{near}")
         if not self.how.tunes and self.tune is not None:
             tuning = [name for name in MODES.names() if MODES[name].tunes]
             raise ValueError(f"mode {self.mode} tunes nothing: leave out `tune`, or choose among {', '.join(tuning)}")
         self.how.check(self)
         unknown = [factor for factor in self.within if factor not in self.factors]
         if unknown or len(set(self.within)) == len(self.factors):
-            raise ValueError(f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}")
+            near = nearest(unknown[0], self.factors) if unknown else ""
+            raise ValueError(
+                f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}{near}"
+            )
         self._check_comparisons()
         if self.tune is not None and self.tune.seed < self.seeds:
             raise ValueError(f"tune.seed = {self.tune.seed} is one of the {self.seeds} seeds of the final runs")
@@ -244,11 +227,12 @@ def available() -> list[StudySpec]:
     return [load_spec(str(path)) for path in sorted(SPECS.glob("*.yaml"))]
 
 
-def load_spec(name: str) -> StudySpec:
+def load_spec(name: str, others: Iterable[str] = ()) -> StudySpec:
     """A study by name or file; its plug-ins are loaded first.
 
     Args:
         name: Of a shipped spec, or the path of a .yaml, .yml or .json file.
+        others: What else may have been meant.
 
     Raises:
         UserError: What does not fit, or a plug-in that cannot be used.
@@ -256,9 +240,8 @@ def load_spec(name: str) -> StudySpec:
     path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else SPECS / f"{name}.yaml"
     if path.parent == SPECS and not path.exists():
         known = [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
-        raise UserError(
-            f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{nearest(name, known)}"
-        )
+        near = nearest(name, [*known, *others])
+        raise UserError(f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{near}")
     settings = {"name": path.stem} | read_mapping(path)
     names = settings.get("plugins")
     if isinstance(names, list) and all(isinstance(one, str) for one in names):

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from nsh_core.config import Config, make_config, recipe
 from nsh_core.errors import UserError
-from nsh_core.settings import parse_assignment, with_overrides
+from nsh_core.settings import parse_assignments, with_overrides
 from study.plan.arm import Arm
-from study.plan.spec import StudySpec, Tuning
+from study.plan.budget import Tuning
+from study.plan.spec import StudySpec
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Plan:
     @property
     def assigned(self) -> dict[str, Any]:
         """The overrides of every arm, by dotted name."""
-        return dict(parse_assignment(text) for text in self.assignments)
+        return parse_assignments(self.assignments)
 
     def settings(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """The base, what the command assigns, then the layers, later ones winning.

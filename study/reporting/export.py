@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import optuna
-import yaml
 
 from nsh_core import plugins
 from nsh_core.files import write_atomically
+from nsh_core.plain_yaml import write_yaml
 from study.analysis.results import Results
 from study.execution.queue import TrialQueue
 from study.plan.trials import Plan
@@ -62,7 +62,7 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
             )
         spec = plan.spec.model_dump(mode="json", exclude={"name"}, exclude_none=True)
         spec["plugins"] = [_place(plugin) for plugin in plugins.loaded()]
-        (root / f"{plan.spec.name}.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
+        (root / f"{plan.spec.name}.yaml").write_text(write_yaml(spec), encoding="utf-8")
         (root / "README.txt").write_text(_readme(plan), encoding="utf-8")
         for plugin in plugins.loaded():
             if plugin.is_file:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -82,10 +83,25 @@ def test_configs_are_frozen():
         ("loss.num_positives=64", r"\(64 \+ 0 \+ 1 for 'all'\) exceed train.batch_size = 64"),
         ("sorter.name=quick", "sorter: unknown sorter 'quick', known: softsort"),
         ("sorter.options.iterations=3", "softsort has no option 'iterations'"),
+        (
+            "sorter.options.temprature=3",
+            "softsort has no option 'temprature', it takes: .*; did you mean 'temperature'",
+        ),
+        ("sorter.name=SoftSort", "unknown sorter 'SoftSort', known: .*; did you mean 'softsort'"),
+        ("recipe=Publshed", "recipe must be published, or be left out, got 'Publshed'; did you mean 'published'"),
         ("code_length.x=3", "code_length: .*valid integer"),
         ("=3", "--set wants NAME=VALUE"),
         ("code_length", "--set wants NAME=VALUE.*got 'code_length'"),
         ("code_length=[", "not a valid value"),
+        ("code_length=true", "code_length: Input should be a valid integer, got True"),
+        ("code_length='16'", "code_length: Input should be a valid integer, got '16'"),
+        ("train.bf16=yes", "train.bf16: Input should be true or false, got 'yes'"),
+        ("loss.softmaxes=true", "loss.softmaxes: Input should be a valid integer, got True"),
+        ("train.patience=1:30", "train.patience: Input should be a valid integer, got '1:30'"),
+        ("train.optimizer=adm", "train.optimizer: Input should be 'adam', .*got 'adm'; did you mean 'adam'"),
+        ("train.schedule=" + "x" * 500, "got 'x{79}[.]{3}$"),
+        ("code_length=" + "9" * 5000, "--set code_length: '9{79}[.]{3} is not a valid value: a number of 5000 char"),
+        ("seed=2026-01-01", "--set seed: '2026-01-01' is not a valid value: 2026-01-01 is read as a date"),
     ],
 )
 def test_bad_settings_are_named(assignment, message):
@@ -100,5 +116,10 @@ def test_bad_files_are_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         read_mapping(path)
-    with pytest.raises(UserError, match=r"cannot read .*absent.yaml: No such file"):
-        read_mapping(tmp_path / "absent.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for place, message in (("pipe.yaml", "it is no file"), (".", "it is no file"), ("absent.yaml", "No such file")):
+        with pytest.raises(UserError, match=f"cannot read .*: {message}"):
+            read_mapping(tmp_path / place)
+    path.write_text("a: 1\n" * 10**6)
+    with pytest.raises(UserError, match="more than 100000 characters, the most that are read"):
+        read_mapping(path)

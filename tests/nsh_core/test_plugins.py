@@ -105,6 +105,10 @@ def test_a_name_that_is_taken_is_told_with_who_took_it(tmp_path):
         ("", "the plug-in '' is neither a file that ends in .py nor a module"),
         (".", "the plug-in '.' is neither a file that ends in .py nor a module"),
         ("my_sorter.txt", "'my_sorter.txt' is neither .*; did you mean 'my_sorter.py'?"),
+        (
+            "my_sotrer.py",
+            "cannot read the plug-in .*my_sotrer.py: No such file or directory; did you mean 'my_sorter.py'",
+        ),
         ("./my_sorter", "'./my_sorter' is neither .*; did you mean 'my_sorter.py'?"),
         ("my_sorter", "No module named 'my_sorter'; did you mean 'my_sorter.py'?"),
         ("plain_folder", "the plug-in plain_folder has no Python source: give a .py file, or a package"),

@@ -7,8 +7,9 @@ from scipy import stats
 from nsh_core import UserError
 from study.analysis.comparisons import values_of
 from study.analysis.crossed import crossed
-from study.analysis.results import read_results
+from study.analysis.results import read_results, studies_in
 from study.analysis.unplanned import differences, find_arm, unplanned
+from study.plan.spec import load_spec
 from tests.study.commands import report
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"
@@ -68,6 +69,17 @@ def test_what_cannot_be_compared_is_said(arms, message):
     own = read_results(REFERENCE / "sorter_ablation")
     with pytest.raises(UserError, match=message):
         unplanned(*(find_arm(text, REFERENCE, own) for text in arms))
+
+
+def test_a_misspelt_study_of_a_results_folder_is_named():
+    with pytest.raises(UserError, match=r"no results of a study 'tranfser' in .*; did you mean 'transfer'"):
+        find_arm("tranfser:softsort", REFERENCE, None)
+    with pytest.raises(UserError, match=r"no results in .*; did you mean 'transfer@cifar10_mobilenetv2-ced1.25271b'"):
+        read_results(REFERENCE / "transfer@cifar10_mobilenetv2")
+    with pytest.raises(
+        UserError, match=r"unknown study 'Code_length@cifar10_mobilenet', .*mean 'code_length@cifar10_mob"
+    ):
+        load_spec("Code_length@cifar10_mobilenet", studies_in(REFERENCE))
 
 
 @pytest.mark.slow(8)

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from nsh_core import UserError, methods
-from study.plan.planning import make_plan
+from study.plan.planning import make_plan, overruled
 from study.plan.spec import StudySpec, available, load_spec, with_mode
 from tests.study.commands import SPEC
 
@@ -35,10 +35,58 @@ def test_the_shipped_studies():
 
 
 def test_arms_win_over_assignments_and_those_over_the_base(spec_file):
-    plan = make_plan(load_spec(str(spec_file)), assignments=("code_length=16", "sorter.name=neuralsort"), seeds=1)
-    assert [(t.arm.name, t.config.sorter.name, t.config.code_length) for t in plan.trials] == [
-        ("softsort", "softsort", 16), ("argsort", "argsort", 16),
+    levels = SPEC.replace("sorter.name: [softsort, argsort]", "s: {open: {}, fixed: {loss.gap: 2}}")
+    spec_file.write_text(levels.replace("{sorter.name: softsort}", "{s: open}"))
+    plan = make_plan(load_spec(str(spec_file)), assignments=("code_length=16", "loss.gap=1"), seeds=1)
+    assert [(t.arm.name, t.config.loss.gap, t.config.code_length) for t in plan.trials] == [
+        ("open", 1, 16), ("fixed", 2, 16),
     ]  # fmt: skip
+    assert overruled(plan) == {"loss.gap": ["fixed"]}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["sorter.name=neuralsort"], "--set sorter.name: every arm sets it itself, so this changes nothing"),
+        (["loss.gap=1", "loss.gap=2"], "--set loss.gap twice, as 1 and 2"),
+        (["loss={gap: 1}", "loss.gap=2"], r"--set loss and loss.gap twice, as {'gap': 1} and 2"),
+        (["seed=7"], "--set seed: every arm runs with the seeds 0, 1, ...: --seeds says how many"),
+    ],
+)
+def test_no_assignment_is_passed_over(spec_file, assignments, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(load_spec(str(spec_file)), assignments=tuple(assignments))
+
+
+@pytest.mark.parametrize("assignment", ["loss.gap=0", "sorter.temperature=1.0"])
+def test_arms_that_come_to_the_same_settings_are_refused(spec_file, assignment):
+    name, _, value = assignment.partition("=")
+    levels = f"s: {{open: {{}}, fixed: {{{name}: {value}}}, other: {{code_length: 16}}}}"
+    spec_file.write_text(SPEC.replace("sorter.name: [softsort, argsort]", levels).replace(
+        "{sorter.name: softsort}", "{s: open}"
+    ))  # fmt: skip
+    with pytest.raises(UserError, match="study tiny: the arms 'open' and 'fixed' have the same settings"):
+        make_plan(load_spec(str(spec_file)), assignments=(assignment,))
+
+
+def test_a_plan_has_a_stated_size(spec_file):
+    spec = load_spec(str(spec_file))
+    with pytest.raises(UserError, match="--seeds must be at most 1000, got 100000000"):
+        make_plan(spec, seeds=100_000_000)
+    tuned = with_mode(spec, "tuned", 10_000, each_seed=True)
+    with pytest.raises(UserError, match=r"comes to 20002000 trials \(2 arms, each with 1000 seeds and 10000000 of tun"):
+        make_plan(tuned, seeds=1000)
+    bits = ", ".join(map(str, range(1, 101)))
+    factors = "".join(
+        f"  loss.{name}: [{bits}]\n" for name in ("gap", "num_positives", "anchor_weight", "balance_weight")
+    )
+    spec_file.write_text(f"question: q\nfactors:\n{factors}reference: {{}}\n")
+    with pytest.raises(UserError, match="reference must name a level of each factor"):
+        load_spec(str(spec_file))
+    named = ", ".join(f"loss.{name}: 1" for name in ("gap", "num_positives", "anchor_weight", "balance_weight"))
+    spec_file.write_text(f"question: q\nfactors:\n{factors}reference: {{{named}}}\n")
+    with pytest.raises(UserError, match="the levels of all factors make 100000000 arms, at most 10000 are planned"):
+        load_spec(str(spec_file))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +145,37 @@ def test_keys_tell_data_and_overrides_apart(spec_file):
         ("seeds: 2", "tune: {trails: 2}", "tune.trails: unknown setting, got 2, known: trials, .*mean 'trials'"),
         ("seeds: 2", "within: [foo]", r"tiny.yaml: within must name some of the factors \(sorter.name\)"),
         ("[softsort, argsort]", "[softsort, softsort]", "needs levels, each once"),
+        (
+            "[softsort, argsort]",
+            "[softsort, null]",
+            "factors.sorter.name.list.1: a level is text, a number, true or fa",
+        ),
+        ("[softsort, argsort]", "3", "factors.sorter.name: a factor is a list of values of its setting, or a mapping"),
+        (
+            "[softsort, argsort]",
+            "[softsort, 2026-01-01]",
+            "line 4: 2026-01-01 is read as a date: as text write '2026-01",
+        ),
+        ("[softsort, argsort]", "{no: {}, 1.0: {}}", "line 4: the name 1.0 is read as a number: as text write '1.0'"),
+        ("seeds: 2", "name: 1.0", "name: Input should be a valid string, got 1.0: as text write it in quotes"),
+        ("seeds: 2", "seeds: true", "seeds: Input should be a valid integer, got True"),
+        ("seeds: 2", "seeds: 2\nseeds: 3", "line 7: found duplicate key .seeds. with value .3."),
+        ("train.epochs: 2", "seed: 2", "base: seed is no setting of an arm"),
+        ("train.epochs: 2", "train.epochs: 2, train: {}", "base sets train.epochs twice, as train too"),
+        ("[softsort, argsort]", "[softsort, argsort]\n  seed: [1, 2]", "seed is no setting of an arm"),
+        ("[softsort, argsort]", "{a: {seed: 1}}", "level 'a' of 'sorter.name': seed is no setting of an arm"),
+        (
+            "[softsort, argsort]",
+            "[softsort]\n  s: {a: {sorter.name: sinkhorn}}",
+            "both set sorter.name: one would repl",
+        ),
+        (
+            "{sorter.name: softsort}\nseeds",
+            "{sorter.name: sofsort}\nseeds",
+            "softsort, argsort; did you mean 'softsort'",
+        ),
+        ("seeds: 2", "within: [sorter.nam]", "did you mean 'sorter.name'"),
+        ("seeds: 2", "asks: facters", "asks: Input should be 'arms'.*got 'facters'; did you mean 'factors'"),
         ("{sorter.name: softsort}\nseeds", "{sorter.name: sinkhorn}\nseeds", "'sinkhorn' of 'sorter.name' is none of"),
         ("reference: {sorter.name: softsort}", "reference: {}", "reference must name a level of each factor"),
         ("[arms, curves", "[pies, curves", "figures.0: Input should be .*got 'pies'"),
@@ -114,6 +193,13 @@ def test_an_arm_that_does_not_fit_is_named(spec_file):
     spec_file.write_text(SPEC.replace("[softsort, argsort]", "[softsort, quicksort]"))
     with pytest.raises(UserError, match="study tiny, arm 'quicksort': sorter: unknown sorter"):
         make_plan(load_spec(str(spec_file)))
+
+
+def test_a_misspelt_file_is_named(spec_file):
+    with pytest.raises(
+        UserError, match=r"cannot read .*tniy.yaml: No such file or directory; did you mean 'tiny.yaml'"
+    ):
+        load_spec(str(spec_file.with_name("tniy.yaml")))
 
 
 def spec_of(**changes: object) -> StudySpec:
