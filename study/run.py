@@ -238,6 +238,11 @@ def _run(
     finally:
         if on_finish is not None:
             run_on_finish(on_finish, session.plan.key, status, headline, session.folder)
+    if outcome.facts.seeds > session.plan.seeds:
+        held, asked = outcome.facts.seeds, session.plan.seeds
+        console.print(
+            f"note: the study holds {held} seeds, this command asked for {asked}: the tables have all of them"
+        )
     _print_summary(console, outcome)
     return 0 if status == "complete" else SOME_FAILED
 

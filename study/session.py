@@ -28,6 +28,7 @@ from study.analysis.versions import provenance_of
 from study.execution.cost import COST, first_finals, measure_cost
 from study.execution.engine import Execution
 from study.execution.growth import grow
+from study.execution.held import with_all_seeds
 from study.execution.queue import TrialQueue
 from study.execution.scheduler import execute
 from study.plan.trials import Plan, PlannedTrial
@@ -106,10 +107,12 @@ class Session:
             UserError: The storage cannot be read, or the folder not written.
         """
         with storage_errors(self.url):
-            tables = replace(build_tables(self.queue), cost=read_cost(self.folder))
+            held = with_all_seeds(self.queue)
+            tables = replace(build_tables(held), cost=read_cost(self.folder))
         gallery = make_gallery(complete(tables.trials), self.dataset)
         write_classes(self.dataset.test.labels, self.folder)
-        results = Results(tables, self._facts(provenance_of(tables.trials)), gallery, read_classes(self.folder))
+        facts = self._facts(held.plan, provenance_of(tables.trials))
+        results = Results(tables, facts, gallery, read_classes(self.folder))
         write_tables(tables, self.folder)
         if gallery is not None:
             write_gallery(gallery, self.folder)
@@ -119,8 +122,7 @@ class Session:
         results.facts.write(self.folder)
         return results
 
-    def _facts(self, provenance: dict[str, str]) -> RunFacts:
-        plan = self.plan
+    def _facts(self, plan: Plan, provenance: dict[str, str]) -> RunFacts:
         limits = {trial.config.map_at for trial in plan.trials}
         chosen = limits.pop() if len(limits) == 1 else None
         map_at = self.dataset.default_map_at if chosen is None else chosen

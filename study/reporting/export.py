@@ -63,7 +63,7 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
         spec = plan.spec.model_dump(mode="json", exclude={"name"}, exclude_none=True)
         spec["plugins"] = [_place(plugin) for plugin in plugins.loaded()]
         (root / f"{plan.spec.name}.yaml").write_text(write_yaml(spec), encoding="utf-8")
-        (root / "README.txt").write_text(_readme(plan), encoding="utf-8")
+        (root / "README.txt").write_text(_readme(plan, results.facts.seeds), encoding="utf-8")
         for plugin in plugins.loaded():
             if plugin.is_file:
                 write_atomically(root / _place(plugin), plugin.source)
@@ -82,7 +82,7 @@ def _place(plugin: plugins.Plugin) -> str:
     return f"plugins/{Path(plugin.name).name}" if plugin.is_file else plugin.name
 
 
-def _readme(plan: Plan) -> str:
+def _readme(plan: Plan, seeds: int) -> str:
     dataset = f" --dataset {plan.dataset}" if plan.dataset != plan.spec.dataset else ""
     settings = "".join(f" --set {text}" for text in plan.assignments)
     files = [f"DIR/{_place(plugin)}" for plugin in plugins.loaded() if plugin.is_file]
@@ -93,6 +93,6 @@ def _readme(plan: Plan) -> str:
         journal=JOURNAL,
         plugins="plugins/            what the study registers beside the project's own\n" if files else "",
         options="".join(f" --plugin {file}" for file in files),
-        command=f"python study/run.py --study DIR/{plan.spec.name}.yaml{dataset}{settings} --seeds {plan.seeds} "
+        command=f"python study/run.py --study DIR/{plan.spec.name}.yaml{dataset}{settings} --seeds {seeds} "
         "--results DIR/results",
     )

@@ -13,6 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from study.analysis.comparisons import SUMMARY
+from study.analysis.run_facts import RunFacts
 from study.storage.opening import open_storage
 from tests.study.commands import Fork, outcome, run
 
@@ -99,8 +100,11 @@ def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed_cop
     after = stored(undisturbed)
     assert [trial.datetime_complete for trial in after[:4]] == before
     assert len(after) == 6
-    assert run("--study", spec_file, "--results", undisturbed).returncode == 0
-    assert len(pd.read_parquet(undisturbed / "tiny" / "trials.parquet")) == 4
+    again = run("--study", spec_file, "--results", undisturbed)
+    assert again.returncode == 0
+    assert "note: the study holds 3 seeds, this command asked for 2: the tables have all" in again.stdout
+    assert list(pd.read_parquet(undisturbed / "tiny" / "trials.parquet").seed) == [0, 1, 2, 0, 1, 2]
+    assert RunFacts.read(undisturbed / "tiny").seeds == 3
 
 
 def assert_complete_and_equal(results: Path, undisturbed: Path) -> None:
