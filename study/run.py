@@ -42,7 +42,8 @@ try:
     from study.reporting.dashboard import publish
     from study.reporting.export import export as write_archive
     from study.session import Session, open_session
-    from study.storage.opening import JOURNAL, KINDS
+    from study.storage.opening import JOURNAL
+    from study.storage.place import KINDS
     from study.storage.repair import repair as mend
 except ModuleNotFoundError as error:
     from study.execution.forking import cool_down

@@ -32,7 +32,8 @@ from study.execution.held import with_all_seeds
 from study.execution.queue import TrialQueue
 from study.execution.scheduler import execute
 from study.plan.trials import Plan, PlannedTrial
-from study.storage.opening import JOURNAL, open_storage, shown, storage_errors
+from study.storage.opening import JOURNAL, open_storage, storage_errors
+from study.storage.place import shown, without_secrets
 
 SPLITS = "splits.npz"
 
@@ -141,7 +142,7 @@ class Session:
             precision_at=plan.trials[0].config.precision_at,
             continuous=self._continuous(map_at),
             storage=shown(self.url),
-            command=_command(self.url),
+            command=shlex.join(["python", "study/run.py", *without_secrets(sys.argv[1:])]),
             written=datetime.now(UTC).isoformat(timespec="seconds"),
             provenance=provenance,
             plugins=plugins.digests(),
@@ -158,11 +159,6 @@ class Session:
         levels = self.plan.spec.reference_levels
         reference = next(trial.config for trial in self.plan.trials if trial.arm.levels == levels)
         return Continuous(**continuous_map(prepared(reference, self.dataset), map_at))
-
-
-def _command(url: str) -> str:
-    """The command line as typed, without passwords."""
-    return shlex.join(["python", "study/run.py", *(part.replace(url, shown(url)) for part in sys.argv[1:])])
 
 
 def open_session(plan: Plan, results: Path, storage: str | None) -> Session:

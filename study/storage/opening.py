@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from nsh_core.errors import UserError
 from study.storage.journal import DamagedLine, JournalFile
+from study.storage.place import scheme_of, secrets_hidden, shown
 from study.storage.retry import PATIENCE_SECONDS, patient, repeated
 
 _CONNECT = {
@@ -28,21 +29,6 @@ _CONNECT = {
 }
 _MAKERS = 5
 JOURNAL = "optuna.journal"
-KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, grpc://HOST:PORT"
-
-
-def shown(url: str) -> str:
-    """The storage's name without its password.
-
-    Args:
-        url: Path or URL of a storage.
-    """
-    if "://" not in url:
-        return url
-    try:
-        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return f"{url.partition('://')[0]}://..."
 
 
 def is_shared(url: str) -> bool:
@@ -72,7 +58,9 @@ def storage_errors(url: str) -> Iterator[None]:
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         line = " ".join(str(getattr(cause, "orig", None) or cause).split())
-        raise UserError(f"storage {shown(url)} is locked, unreachable or unusable: {line}") from None
+        raise UserError(
+            f"storage {shown(url)} is locked, unreachable or unusable: {secrets_hidden(line, url)}"
+        ) from None
     except ModuleNotFoundError as error:
         raise UserError(f"storage {shown(url)} needs the package {error.name}: pip install it") from None
     except DamagedLine as error:
@@ -93,27 +81,25 @@ def open_storage(url: str, patiently: bool = False) -> BaseStorage:
     What a server does not answer for a while, as when it is restarted, is asked again; see study.storage.retry.
 
     Args:
-        url: Path of a journal file, or a URL; see KINDS.
+        url: Path of a journal file, or a URL; see study.storage.place.KINDS.
         patiently: Whether the server itself is waited for too, as by a worker, whose storage was there a moment ago.
 
     Raises:
         UserError: It cannot be used.
     """
     with storage_errors(url):
-        if "://" not in url:
+        scheme = scheme_of(url)
+        if scheme is None:
             return _journal(Path(url))
-        scheme, _, place = url.partition("://")
         if scheme == "grpc":
-            return _proxy(url, place, patiently)
-        scheme = scheme.partition("+")[0]
-        if scheme not in _CONNECT:
-            raise UserError(f"storage {shown(url)} is of an unknown kind, allowed: {KINDS}")
+            return _proxy(url, patiently)
         kind = patient(RDBStorage) if scheme == "postgresql" else RDBStorage
         connect = partial(_connect, partial(kind, url, engine_kwargs=_engine(scheme)))
         try:
             return repeated(connect)() if patiently else connect()
         except (ImportError, ValueError, RuntimeError) as error:
-            raise UserError(f"storage {shown(url)}: {' '.join(str(error).split())}") from None
+            line = " ".join(str(error).split())
+            raise UserError(f"storage {shown(url)}: {secrets_hidden(line, url)}") from None
 
 
 def _engine(scheme: str) -> dict[str, Any]:
@@ -130,16 +116,17 @@ def _connect(open_: Callable[[], BaseStorage]) -> BaseStorage:
     return open_()
 
 
-def _proxy(url: str, place: str, patiently: bool) -> BaseStorage:
-    host, _, port = place.rpartition(":")
-    if not host or not port.isdecimal():
-        raise UserError(f"storage {url} must be grpc://HOST:PORT")
+def _proxy(url: str, patiently: bool) -> BaseStorage:
+    place = make_url(url)
+    if place != URL.create("grpc", host=place.host, port=place.port) or not (place.host and place.port):
+        raise UserError(f"storage {shown(url)} must be grpc://HOST:PORT")
     if importlib.util.find_spec("grpc") is None:
-        raise UserError(f"storage {url} needs the package grpcio: pip install '.[cluster]'")
+        raise UserError(f"storage {shown(url)} needs the package grpcio: pip install '.[cluster]'")
     from optuna.storages import GrpcStorageProxy
 
+    host = f"[{place.host}]" if ":" in place.host else place.host
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-        storage = patient(GrpcStorageProxy)(host=host, port=int(port))
+        storage = patient(GrpcStorageProxy)(host=host, port=place.port)
     # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
     storage.wait_server_ready(timeout=PATIENCE_SECONDS if patiently else 10)
     return storage

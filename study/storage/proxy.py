@@ -11,7 +11,8 @@ import typer
 
 from nsh_core import cli
 from nsh_core.errors import UserError
-from study.storage.opening import open_storage, shown, storage_errors
+from study.storage.opening import open_storage, storage_errors
+from study.storage.place import shown
 
 app = typer.Typer(add_completion=False)
 

@@ -84,6 +84,8 @@ CASES = {
     "NaN": ([*RUN, "--dataset", "features:f.npz"], features_with(query=np.full((41, 12), np.nan)), "query holds NaN"),
     "labels of another length": ([*RUN, "--dataset", "features:f.npz"], features_with(query_labels=np.zeros(3, int)), "query_labels must have shape [41]"),
     "unknown storage": ([*RUN, "--storage", "mongodb://u:hunter2@h/d"], None, "of an unknown kind, allowed: a journal file"),
+    "storage with a mistyped URL": ([*RUN, "--storage", "postgres//u:hunter2@h/d"], None, "storage postgres... looks like a URL and is none, allowed: a journal file"),
+    "storage with an @ in its password": ([*RUN, "--storage", "postgresql://u:x@hunter2@h/d"], None, "in a user name or password write @ as %40"),
     "storage is no journal": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text("hello\n"), "j.log is no Optuna journal"),
     "journal damaged": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text('{"op_code": 0,\n{}\n'), "j.log is no Optuna journal, or is damaged"),
     "storage is a folder": ([*RUN, "--storage", "dir"], lambda: Path("dir").mkdir(), "cannot use storage dir: not a file"),

@@ -5,7 +5,8 @@ import pytest
 
 from nsh_core import UserError
 from study.storage import opening as storage
-from study.storage.opening import open_storage, shown
+from study.storage.opening import open_storage
+from study.storage.place import secrets_hidden, shown, without_secrets
 
 
 def test_a_locked_database_is_named(tmp_path, monkeypatch):
@@ -24,13 +25,53 @@ def test_storage_persists(tmp_path):
         assert len(optuna.load_study(study_name="s", storage=open_storage(url)).trials) == 1
 
 
+MISTYPED = [
+    "postgres//bob:hunter2@h/d", "postgresql:/bob:hunter2@h", "postgresql:bob:hunter2@h/d", "bob:hunter2@h/d",
+    "//bob:hunter2@h/d", "./bob:hunter2@h", "postgres//h/d?user=bob&password=hunter2", "h:5432", "d?password=hunter2",
+    "postgresql://bob:hunter2@h:port/d", "postgresql://bob:x@hunter2@h/d", "postgresql://bob/x:hunter2@h/d",
+    "postgresql://bob:x@1:hunter2@h/d", "postgres://bob:hunter2@h/d", "://bob:hunter2@h/d", "grpc://bob:hunter2@h:1",
+    "grpc://h:1/d?password=hunter2", "grpc://h",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", MISTYPED)
+def test_what_looks_like_a_url_and_is_none_is_refused_and_hidden(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^storage .*grpc://HOST:PORT") as caught:
+        open_storage(url)
+    assert not any(secret in str(caught.value) for secret in ("hunter2", "bob"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["a@b/c.journal", "./12:30.journal", "x//a.journal", "a=b.journal"])
+def test_a_path_may_hold_signs_of_a_url(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    optuna.create_study(study_name="s", storage=open_storage(path))
+    assert (tmp_path / path).exists()
+    assert shown(path) == path
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("results/optuna.journal", "results/optuna.journal"),
-        ("postgresql://bob:hunter2@h:5/d", "postgresql://bob:***@h:5/d"),
+        ("sqlite:///a/b@c.db", "sqlite:///a/b@c.db"),
+        ("postgresql://bob:hunter2@h:5/d", "postgresql://h:5/d"),
+        ("postgresql+psycopg://h/d?user=bob&password=hunter2", "postgresql+psycopg://h/d"),
+        ("postgresql://bob:x@hunter2@h/d", "postgresql://..."),
         ("nonsense://bob:hunter2@h:port/d", "nonsense://..."),
+        ("postgres//bob:hunter2@h/d", "postgres..."),
+        ("bob:hunter2@h/d", "..."),
     ],
 )
-def test_passwords_are_not_shown(url, expected):
+def test_users_and_passwords_are_not_shown(url, expected):
     assert shown(url) == expected
+    typed = ["--study", "x", f"--storage={url}", "--storage", url, "--set", "a=b"]
+    assert without_secrets(typed) == [
+        "--study", "x", f"--storage={expected}", "--storage", expected, "--set", "a=b"
+    ]  # fmt: skip
+
+
+def test_what_a_driver_says_has_no_secrets():
+    for url in ("postgresql://bob:hunter2@/d?host=/run", "postgresql:///d?host=/run&passwrod=hunter2"):
+        assert secrets_hidden("no option hunter2 of /run", url) == "no option *** of /run"
