@@ -130,7 +130,7 @@ def study(
     Exit codes: 0 all trials complete, 1 some failed or are left (tries of tuning may diverge), 2 bad input, 130
     interrupted.
     """
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of a user's are text
     if list_studies:
         table = Table("study", "trials", "question")
         for spec in available():
@@ -156,24 +156,24 @@ def study(
         limit, trials = limit or trials, None
     plan = make_plan(with_mode(spec, mode, trials, tune_each_seed), dataset, tuple(assignments), seeds)
     for name, arms in overruled(plan).items():
-        console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already", markup=False)
+        console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already")
     if dry_run:
         table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
         for number, trial in enumerate(plan.trials):
             table.add_row(str(number), trial.arm.name, str(trial.seed), trial.config.digest())
         console.print(table)
         lines = design_lines(plan, earlier(results / plan.key, plan.spec))
-        console.print("\n".join(f"design: {line}" for line in lines), markup=False)
+        console.print("\n".join(f"design: {line}" for line in lines))
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if verify is not None:
         verification = train_again(results / plan.key, load_dataset(plan.dataset), verify, cores)
-        console.print("\n".join(verification.lines), markup=False)
+        console.print("\n".join(verification.lines))
         return 0 if verification.holds else SOME_FAILED
     session = open_session(plan, results, storage)
     if export is not None:
         failures = write_archive(session.queue, session.url, session.write_results(), session.folder, export)
-        console.print(f"archive: {export}", markup=False)
+        console.print(f"archive: {export}")
         if failures:
             raise UserError("; ".join(failures))
         return 0
@@ -182,7 +182,7 @@ def study(
     jobs = jobs or cores
     weak = what_is_weak(plan)
     if weak is not None:
-        console.print(f"note: {weak}", markup=False)
+        console.print(f"note: {weak}")
 
     def refresh() -> Results:
         outcome = session.write_results()
@@ -265,7 +265,7 @@ def _print_summary(console: Console, results: Results) -> None:
     left = trials[~trials.state.isin(VALUED)]
     for (name, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
         seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
-        console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip(), markup=False)
+        console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip())
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from nsh_core.evaluation import continuous_map
 from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
 from study.analysis.by_class import read_classes, write_classes
+from study.analysis.csv_files import csv_text
 from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
@@ -91,7 +92,7 @@ class Session:
         self._prepare(trials)
         cost = pd.DataFrame(columns=COST)
         for cost in measure_cost(trials, self.dataset, repeats):
-            write_atomically(self.folder / COST_FILE, cost.to_csv(index=False))
+            write_atomically(self.folder / COST_FILE, csv_text(cost))
         return cost
 
     def _prepare(self, trials: Iterable[PlannedTrial]) -> None:

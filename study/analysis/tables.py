@@ -17,6 +17,7 @@ from nsh_core.files import write_atomically
 from nsh_core.measures import measures
 from nsh_core.metrics.per_query import from_text
 from study.analysis.comparisons import compare, summarize
+from study.analysis.csv_files import csv_text, read_csv
 from study.execution.cost import COST
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import TrialFacts, is_whole
@@ -184,7 +185,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
         ("summary", tables.summary),
         ("comparisons", tables.comparisons),
     ):
-        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False))
+        write_atomically(folder / f"{name}.csv", csv_text(frame))
 
 
 def read_tables(folder: Path, spec: StudySpec) -> Tables:
@@ -224,4 +225,4 @@ def read_cost(folder: Path) -> pd.DataFrame:
         ValueError: The file is damaged.
     """
     path = folder / COST_FILE
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COST)
+    return read_csv(path, ["arm", "host"]) if path.exists() else pd.DataFrame(columns=COST)

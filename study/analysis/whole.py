@@ -10,7 +10,8 @@ from nsh_core.errors import UserError
 from study.analysis.results import read_results
 from study.analysis.run_facts import RUN_FILE
 from study.execution.records import is_whole
-from study.storage.opening import open_storage, shown, storage_errors
+from study.storage.opening import open_storage, storage_errors
+from study.storage.place import shown
 from study.storage.repair import damage
 
 

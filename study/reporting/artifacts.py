@@ -96,7 +96,7 @@ class _Curves:
         )
         self._left.relim()
         self._left.autoscale_view()
-        self._left.set_title(title)
+        self._left.set_title(title, parse_math=False)
         precision, recall = (facts.curves.get(f"test_{name}_by_radius", []) for name in ("precision", "recall"))
         points = [(x, y) for x, y in zip(recall, precision, strict=True) if x is not None and y is not None]
         self._by_radius.set_data([x for x, _ in points], [y for _, y in points])

@@ -17,6 +17,7 @@ from study.analysis.verdict import decide
 from study.execution.queue import TrialQueue
 from study.reporting.artifacts import add_artifacts
 from study.reporting.by_version import by_version
+from study.reporting.markdown import as_markdown
 from study.storage.opening import storage_errors
 
 
@@ -50,19 +51,18 @@ def note(results: Results) -> str:
         results: Of the study so far.
     """
     verdict = decide(results)
-    lines = [f"# {html.escape(results.spec.question)}", "", html.escape(verdict.headline), ""]
-    lines += [f"> {html.escape(caution)}\n" for caution in verdict.cautions]
+    lines = [f"# {as_markdown(results.spec.question)}", "", as_markdown(verdict.headline), ""]
+    lines += [f"> {as_markdown(caution)}\n" for caution in verdict.cautions]
     lines += [f"| arm | seeds | val {results.map_name} | test {results.map_name} |", "|---|---|---|---|"]
     validation, test = results.summary_of(SELECTION), results.summary_of(RESULT)
     for arm in validation["mean"].sort_values(ascending=False).index:
-        name = html.escape(str(arm)).replace("|", "\\|")
         means = f"{validation['mean'][arm]:.3f} | {results.estimate(arm)}"
-        lines.append(f"| {name} | {test.n[arm]:.0f} | {means} |")
+        lines.append(f"| {as_markdown(str(arm))} | {test.n[arm]:.0f} | {means} |")
     section = by_version(results)
     for row in section.rows if section is not None else []:
-        lines.append(f"\n{html.escape(' | '.join(row))}")
-    data, key = html.escape(results.facts.dataset), results.facts.key
-    lines += ["", f"Data: {data}. Report: `python study/report.py --study {key}`"]
+        lines.append(f"\n{as_markdown(' | '.join(row))}")
+    key = results.facts.key
+    lines += ["", f"Data: {as_markdown(results.facts.dataset)}. Report: `python study/report.py --study {key}`"]
     return "\n".join(lines)
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context, select_autoescape
-from jinja2.nodes import EvalContext
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from nsh_core.files import write_atomically
 from nsh_core.measures import RESULT
@@ -19,6 +16,7 @@ from study.analysis.verdict import decide
 from study.reporting.arms_table import MARK, arms_table, class_order, glance
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
+from study.reporting.markdown import as_markdown
 from study.reporting.sections import across_section, sections_of
 
 # Longer lists of comparisons are folded.
@@ -63,11 +61,11 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         loader=PackageLoader("study.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
-        finalize=_without_tags,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["plain"] = as_markdown
     context = {
         "name": results.facts.key,
         "question": results.spec.question,
@@ -107,12 +105,6 @@ def _method(results: Results) -> str:
         "where two one-sided tests, each at .05 over the number of these comparisons, put the difference within "
         f"{results.spec.smallest_effect:g}. The training items and the database are taken as they are."
     )
-
-
-@pass_eval_context
-def _without_tags(context: EvalContext, value: Any) -> Any:
-    """In Markdown, where nothing is escaped, a tag that somebody names an arm by would be a tag."""
-    return value if context.autoescape or not isinstance(value, str) else re.sub(r"<(?=[A-Za-z/!?])", "&lt;", value)
 
 
 def _facts(results: Results) -> dict[str, str]:

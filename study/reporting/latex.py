@@ -11,13 +11,14 @@ from study.analysis.verdict import Verdict
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
-    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "[": "{[}", "*": "{*}",  # after the end of a row the last two would be its options
 }  # fmt: skip
 
 
 def escape(text: str) -> str:
     """Plain text as LaTeX."""
-    return re.sub(r"[\\{}&%$#_~^]", lambda match: _SPECIAL[match.group()], text)
+    return re.sub(r"[\\{}&%$#_~^<>|[*]", lambda match: _SPECIAL[match.group()], text)
 
 
 def latex_table(results: Results, verdict: Verdict) -> str:

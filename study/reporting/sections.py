@@ -11,6 +11,7 @@ from nsh_core.measures import MEASURES
 from study.analysis.across import across, blocks
 from study.analysis.budget import Curve, expected_by_budget, leaders, shown_budgets
 from study.analysis.claims import p_text
+from study.analysis.csv_files import csv_text
 from study.analysis.effects import main_effects
 from study.analysis.label_free import called, rank_correlations, within_levels
 from study.analysis.results import Results
@@ -149,7 +150,7 @@ def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, l
         UserError: They share fewer than two arms, or the folder cannot be written into.
     """
     table = across(studies)
-    write_atomically(folder / "across.csv", table.to_csv(index=False))
+    write_atomically(folder / "across.csv", csv_text(table))
     drawn = []
     with styled():
         figure = diagram(blocks(studies))

@@ -20,7 +20,7 @@ from study.storage.opening import open_storage
 from study.storage.optuna_internals import storage_of, study_id
 from tests.study.commands import ROOT, outcome, report, run
 
-NASTY = "<script>alert(1)</script> & 50%_$x$ | \\input{x}"
+NASTY = "=[/b]<script>alert(1)</script> & 50%_$x$ $\\nix$ | \\input{x}"
 
 SPEC = f"""\
 question: "Is {NASTY.replace(chr(92), chr(92) * 2)}\\n shown as text?"
@@ -43,6 +43,7 @@ def folder(once) -> Path:
         result = run("--study", folder / "nasty.yaml", "--results", folder / "r", "--on-finish", marks)
         assert result.returncode == 0, result.stderr
         assert "warning: --on-finish" in result.stderr
+        assert "=[/b]<script>" in result.stdout
 
     return once("nasty", make)
 
@@ -55,7 +56,9 @@ def folder_copy(folder, tmp_path) -> Path:
 
 @pytest.mark.slow(12)
 def test_names_are_escaped_in_html_markdown_latex_and_the_dashboard(folder, tmp_path):
-    write_report(read_results(folder / "r" / "nasty"), tmp_path)
+    assert write_report(read_results(folder / "r" / "nasty"), tmp_path).failures == []
+    trials = pd.read_csv(folder / "r" / "nasty" / "trials.csv")
+    assert trials.arm.unique().tolist() == [f"'{NASTY}", "other"]
     for name in ("report.html", "report.md"):
         text = (tmp_path / name).read_text()
         assert "<script" not in text

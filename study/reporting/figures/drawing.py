@@ -69,12 +69,16 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The look of all figures.
+    """The look of all figures, in which a $ is a $.
 
     Yields:
         Nothing; what is drawn in the block has it.
     """
-    with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.1):
+    with (
+        sns.axes_style("whitegrid"),
+        sns.plotting_context("paper", font_scale=1.1),
+        plt.rc_context({"text.parse_math": False}),
+    ):
         yield
 
 
