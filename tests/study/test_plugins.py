@@ -177,7 +177,10 @@ def test_a_plugin_that_a_spec_names_and_is_not_there_is_told(scratch):
     (scratch / "my_method.py").unlink()
     result = run("--study", scratch / "own.yaml", "--results", scratch / "r")
     assert result.returncode == 2
-    assert re.fullmatch(r"error: cannot read the plug-in \S+/my_method.py: No such file or directory\n", result.stderr)
+    assert re.fullmatch(
+        r"error: cannot read the plug-in \S+/my_method.py: No such file or directory; did you mean 'my_measure.py'\?\n",
+        result.stderr,
+    )
 
 
 def test_results_without_a_measure_are_read_with_missing_values(undisturbed_copy):
