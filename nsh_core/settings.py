@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nsh_core.errors import UserError
+from nsh_core.files import status_of
 from nsh_core.plain_yaml import LONGEST, read_yaml
 from nsh_core.registry import nearest, nearest_file
 
@@ -69,9 +70,7 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():
-            # A pipe may never end.
-            raise UserError(f"cannot read {path}: it is no file")
+        status_of(path)
         with path.open(encoding="utf-8") as file:
             text = file.read(LONGEST + 1)
     except (OSError, UnicodeDecodeError) as error:

@@ -43,7 +43,7 @@ try:
     from study.reporting.export import export as write_archive
     from study.session import Session, open_session
     from study.storage.opening import JOURNAL
-    from study.storage.place import KINDS
+    from study.storage.place import KINDS, scheme_of, shown
     from study.storage.repair import repair as mend
 except ModuleNotFoundError as error:
     from study.execution.forking import cool_down
@@ -139,9 +139,11 @@ def study(
         return 0
     if check or repair:
         url = storage or str(results / JOURNAL)
+        if repair and scheme_of(url) is not None:
+            raise UserError(f"--repair mends a journal file, and {shown(url)} is none")
         done = mend(Path(url)) if repair else []
         whole, lines = read_all(results, url)
-        console.print("\n".join([*done, *lines]), markup=False, soft_wrap=True)
+        console.print("\n".join([*done, *lines]), soft_wrap=True)
         return 0 if whole else SOME_FAILED
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")

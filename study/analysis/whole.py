@@ -11,7 +11,7 @@ from study.analysis.results import read_results
 from study.analysis.run_facts import RUN_FILE
 from study.execution.records import is_whole
 from study.storage.opening import open_storage, storage_errors
-from study.storage.place import shown
+from study.storage.place import scheme_of, shown
 from study.storage.repair import damage
 
 
@@ -39,7 +39,7 @@ def check(results: Path, storage: str) -> tuple[bool, list[str]]:
 def _storage(url: str) -> tuple[bool, list[str]]:
     """Whether a storage is damaged, and what it holds."""
     path = Path(url)
-    if "://" not in url:
+    if scheme_of(url) is None:
         if not path.is_file():
             return False, [f"storage {url}: none"]
         if found := damage(path):

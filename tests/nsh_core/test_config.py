@@ -117,7 +117,11 @@ def test_bad_files_are_named(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_mapping(path)
     os.mkfifo(tmp_path / "pipe.yaml")
-    for place, message in (("pipe.yaml", "it is no file"), (".", "it is no file"), ("absent.yaml", "No such file")):
+    for place, message in (
+        ("pipe.yaml", "a file is expected, got a pipe"),
+        (".", "a file is expected, got a folder"),
+        ("absent.yaml", "No such file"),
+    ):
         with pytest.raises(UserError, match=f"cannot read .*: {message}"):
             read_mapping(tmp_path / place)
     path.write_text("a: 1\n" * 10**6)
