@@ -60,7 +60,7 @@ def note(results: Results) -> str:
         lines.append(f"| {as_markdown(str(arm))} | {test.n[arm]:.0f} | {means} |")
     section = by_version(results)
     for row in section.rows if section is not None else []:
-        lines.append(f"\n{as_markdown(' | '.join(row))}")
+        lines.append(f"\n{' | '.join(map(as_markdown, row))}")
     key = results.facts.key
     lines += ["", f"Data: {as_markdown(results.facts.dataset)}. Report: `python study/report.py --study {key}`"]
     return "\n".join(lines)
