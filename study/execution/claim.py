@@ -12,12 +12,17 @@ from nsh_core import Config
 from study.execution.ownership import this_process
 from study.execution.queue import claimants, duplicates
 from study.execution.records import CLAIMANT, Task
+from study.execution.signs_of_life import alive
 from study.execution.stack_size import stack_kind
 from study.storage.optuna_internals import trial_id
 
 
 def claim(
-    study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int]
+    study: optuna.Study,
+    storage: BaseStorage,
+    keys: set[str],
+    most: Callable[[Config], int],
+    run: str | None = None,
 ) -> list[optuna.Trial]:
     """The first queued trial among `keys` and those that can be stacked with it, now owned by this process.
 
@@ -26,12 +31,13 @@ def claim(
         storage: Of the study.
         keys: Of trials that may be claimed.
         most: How many at most, by the config of the first.
+        run: That this process works for; none: its own.
 
     Returns:
         Running trials; empty if none is left.
     """
     claimed: list[optuna.Trial] = []
-    kind, limit, me = "", 1, this_process()
+    kind, limit, me = "", 1, this_process(run)
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("key") in keys]
     behind = {trial.number for trial, _ in duplicates(trials)}
     for waiting in trials:
@@ -54,7 +60,9 @@ def claim(
             storage.set_trial_user_attr(trial_id(waiting), "owner", me)
             claimed.append(optuna.Trial(study, trial_id(waiting)))
             if len(claimed) == 1:
-                kind, limit = own_kind, most(task.config)
+                # That may time a few steps.
+                with alive(study, claimed[0]):
+                    kind, limit = own_kind, most(task.config)
             if len(claimed) >= limit:
                 break
     return claimed

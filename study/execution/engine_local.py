@@ -18,19 +18,34 @@ from typing import Any
 from nsh_core import UserError, plugins
 from nsh_core.cli import BAD_INPUT
 from study.execution.engine import Execution
-from study.execution.forking import warm_up
-from study.execution.ownership import this_process
+from study.execution.forking import GRACE_SECONDS, warm_up
+from study.execution.ownership import own_run
 from study.execution.queue import TrialQueue
-from study.execution.worker import CRASHED, GRACE_SECONDS, Offer, Orders, work
+from study.execution.signs_of_life import Silence, no_sign_of
+from study.execution.worker import CRASHED, Offer, Orders, work
 
 START_METHOD = "forkserver"
 _TRIES = 3
+_MANY_BEATS = 65536
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Worker:
     process: BaseProcess
     channel: Connection
+    pulse: Connection
+    beats: int = 0
+    silence: str = ""
+
+    def listen(self) -> int:
+        """How many signs of life it gave by now."""
+        if self.pulse.poll():
+            self.beats += len(os.read(self.pulse.fileno(), _MANY_BEATS))
+        return self.beats
+
+    def close(self) -> None:
+        self.channel.close()
+        self.pulse.close()
 
 
 class LocalEngine:
@@ -52,15 +67,14 @@ class LocalEngine:
             execution.batch_trials,
             plugins.loaded(),
             dict(os.environ),
-            this_process(),
+            own_run(),
         )
         self.workers: list[_Worker] = []
         self.keys: dict[str, None] = {}
         self.share = 1
         self.crashes = 0
         self._last_failure = "its process ended"
-        if START_METHOD == "forkserver":
-            warm_up()
+        self._silence = Silence()
         self._context: Any = multiprocessing.get_context(START_METHOD)
 
     def offer(self, keys: Sequence[str], waiting: int) -> None:
@@ -78,16 +92,20 @@ class LocalEngine:
 
     def _start(self, waiting: int) -> None:
         while len(self.workers) < min(self.jobs, waiting):
+            if START_METHOD == "forkserver":
+                warm_up()
             ours, theirs = self._context.Pipe()
-            process = self._context.Process(target=work, args=(self.orders, theirs), daemon=True)
+            listening, pulse = self._context.Pipe(duplex=False)
+            process = self._context.Process(target=work, args=(self.orders, theirs, pulse), daemon=True)
             with _without_main():
                 process.start()
             theirs.close()
-            self.workers.append(_Worker(process, ours))
+            pulse.close()
+            self.workers.append(_Worker(process, ours, listening))
             _send(ours, Offer(list(self.keys), self.share))
 
     def poll(self, waiting: int) -> bool:
-        """Replaces workers that died; whether any did.
+        """Ends workers that hang, and replaces those that died; whether any did.
 
         Args:
             waiting: Trials that wait altogether.
@@ -95,6 +113,7 @@ class LocalEngine:
         Raises:
             UserError: Workers end for a reason that others would end for too.
         """
+        self._end_silent()
         ended = [worker for worker in self.workers if worker.process.exitcode is not None]
         for worker in ended:
             self.workers.remove(worker)
@@ -102,9 +121,19 @@ class LocalEngine:
             self.crashes += code == CRASHED
             if code == BAD_INPUT or self.crashes >= _TRIES * self.jobs:
                 raise UserError(f"a worker process ended: {_last_message(worker.channel)}")
-            self._last_failure = _cause(code)
+            self._last_failure = worker.silence or _cause(code)
+            worker.close()
         self._start(waiting)
         return bool(ended)
+
+    def _end_silent(self) -> None:
+        """Kills workers that give no sign of life, as stopped ones do."""
+        silent = self._silence.after({worker.process.pid: worker.listen() for worker in self.workers})
+        for worker in self.workers:
+            if worker.process.pid in silent and not worker.silence:
+                worker.silence = no_sign_of(f"worker process {worker.process.pid}")
+                worker.process.kill()
+                print(f"note: {worker.silence}: it was ended, its trials run again")
 
     def last_failure(self) -> str:
         """What the last worker that died died of."""
@@ -119,7 +148,7 @@ class LocalEngine:
             worker.process.join(max(0.0, until - time.monotonic()))
             worker.process.kill()
             worker.process.join()
-            worker.channel.close()
+            worker.close()
 
 
 @contextlib.contextmanager

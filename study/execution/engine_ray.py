@@ -17,8 +17,9 @@ from nsh_core import Config, Dataset, UserError, load_dataset, plugins
 from study.execution.claim import claim
 from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import Task
+from study.execution.signs_of_life import BEAT_SECONDS, beat
 from study.execution.stack_size import CPU_STACK, CUDA_STACK
-from study.execution.trial import BEAT_SECONDS, Outcome, beat, record, train
+from study.execution.trial import Outcome, record, train
 from study.storage.optuna_internals import frozen
 
 _RETRIES = 3

@@ -13,15 +13,18 @@ from collections.abc import Iterator
 from multiprocessing import forkserver
 from pathlib import Path
 
+# Of a worker between the end of its run, or the order to end, and its own.
+GRACE_SECONDS = 1.0
+RUN_PID = "NSH_RUN_PID"
 _CHECKOUT = Path(__file__).parents[2]
 
 
 def warm_up() -> None:
     """Starts the process, or does nothing where it runs; this checkout comes first on its path."""
-    multiprocessing.set_forkserver_preload(["study.execution.warm"])
+    multiprocessing.set_forkserver_preload(["study.execution.fork_server"])
     first = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     # With a safe path the working directory, which may be another checkout, is no part of it.
-    with _environment(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(first)):
+    with _environment(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(first), **{RUN_PID: str(os.getpid())}):
         forkserver.ensure_running()
 
 

@@ -7,8 +7,7 @@ a failed run (a result like another), an interrupted one (to be run again), or a
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -16,14 +15,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nsh_core import UserError
-from study.execution.ownership import owner_is_dead, owner_is_here
+from study.execution.ownership import is_of_own_run, owner_is_dead, shown
 from study.execution.records import CLAIMANT, Task
+from study.execution.signs_of_life import Silence, no_sign_of
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
 
 INTERRUPTED = "interrupted"
 DUPLICATE = "duplicate"
-STALE_SECONDS = 120
 Again = Callable[[FrozenTrial], bool]
 
 
@@ -55,7 +54,7 @@ class TrialQueue:
     def __init__(self, storage: BaseStorage, plan: Plan, fingerprint: str) -> None:
         self.storage = storage
         self.fingerprint = fingerprint
-        self._beats: dict[int, tuple[int, float]] = {}
+        self._silence = Silence()
         try:
             self.study = optuna.create_study(
                 study_name=plan.key, storage=storage, direction="maximize", load_if_exists=True
@@ -94,31 +93,26 @@ class TrialQueue:
         trials = self.study.get_trials(deepcopy=False)
         planned = [trial for trial in trials if trial.user_attrs.get("key") in self._planned]
         running = [trial for trial in planned if trial.state == TrialState.RUNNING]
-        beats = {trial_id(trial): int(trial.user_attrs.get("beat", 0)) for trial in trials if running}
+        silent, gone = self._silent(running, trials), set()
         for trial in running:
             if is_orphan(trial):
                 interrupt(self.storage, trial, cause)
-            elif self._is_silent(trial, beats):
-                owner = trial.user_attrs.get("owner", "its process")
-                interrupt(self.storage, trial, f"no sign of life of {owner} for {STALE_SECONDS} s")
+            elif trial_id(trial) in silent:
+                silence = no_sign_of(", ".join(map(shown, _owners(trial))))
+                interrupt(self.storage, trial, silence)
+                gone.add(silence)
+        for silence in sorted(gone):
+            print(f"note: {silence}: its trials run again")
         for trial, other in duplicates(planned):
             if has_result(other):
                 end(self.storage, trial, f"{DUPLICATE} of trial {other.number}")
 
-    def _is_silent(self, trial: FrozenTrial, beats: dict[int, int]) -> bool:
-        """Whether the owner of a running trial is on another host and has not counted on for long.
-
-        By this process' own monotonic clock: clocks of hosts may differ and jump.
-        """
-        if owner_is_here(trial.user_attrs.get("owner")):
-            return False
-        lead = trial.user_attrs.get("lead", trial_id(trial))
-        beat, now = beats.get(lead, 0), time.monotonic()
-        known, since = self._beats.get(trial_id(trial), (None, now))
-        if known != beat:
-            since = now
-        self._beats[trial_id(trial)] = (beat, since)
-        return now - since > STALE_SECONDS
+    def _silent(self, running: Iterable[FrozenTrial], trials: Iterable[FrozenTrial]) -> Collection[Hashable]:
+        """Ids of running trials whose process has not counted on for long; to those of this run its engine looks."""
+        beats = {trial_id(trial): int(trial.user_attrs.get("beat", 0)) for trial in trials}
+        others = [trial for trial in running if not any(map(is_of_own_run, _owners(trial)))]
+        leads = {trial_id(trial): trial.user_attrs.get("lead", trial_id(trial)) for trial in others}
+        return self._silence.after({number: beats.get(lead, 0) for number, lead in leads.items()})
 
     def enqueue(self, keys: Sequence[str], shared: bool = False, again: Again | None = None) -> None:
         """Queues a new trial for each key that has neither a result nor a trial under way by now.
@@ -212,9 +206,14 @@ def duplicates(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, FrozenT
 
 
 def is_orphan(trial: FrozenTrial) -> bool:
-    """Whether the process that runs a trial is over: its owner, or whoever claimed it and did not come to say so."""
+    """Whether the process that runs a trial is over."""
+    return all(map(owner_is_dead, _owners(trial)))
+
+
+def _owners(trial: FrozenTrial) -> list[str]:
+    """Its owner, or whoever claimed it and did not come to say so."""
     owner = trial.user_attrs.get("owner")
-    return all(owner_is_dead(process) for process in ([owner] if owner else claimants(trial)))
+    return [owner] if owner else claimants(trial)
 
 
 def claimants(trial: FrozenTrial) -> list[str]:

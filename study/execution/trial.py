@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import optuna
@@ -18,9 +17,8 @@ from nsh_core.measures import SELECTION
 from study.execution.memory import peak_mb, reset_peak
 from study.execution.provenance import provenance
 from study.execution.records import Task, TrialFacts
+from study.execution.signs_of_life import alive
 from study.storage.optuna_internals import frozen, storage_of, trial_id
-
-BEAT_SECONDS = 15
 
 Report = Callable[[int, int, float], None]
 
@@ -55,7 +53,7 @@ def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dat
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             trials[run].report(value, epoch)
 
-    with _alive(study, trials[0]):
+    with alive(study, trials[0]):
         outcomes = train(
             [task.config for task in tasks],
             dataset,
@@ -64,8 +62,9 @@ def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dat
             below=[task.prune_below for task in tasks],
             report=report,
         )
-    for trial, outcome in zip(trials, outcomes, strict=True):
-        record(study, trial, outcome)
+        # The first, which is counted on, is over last.
+        for trial, outcome in reversed(list(zip(trials, outcomes, strict=True))):
+            record(study, trial, outcome)
 
 
 def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported: bool = True) -> None:
@@ -170,39 +169,6 @@ def _outcome(result: Hasher | Exception, cost: dict[str, float], stacked: int, s
         provenance=provenance(),
     )
     return Outcome(TrialState.COMPLETE, facts, steps)
-
-
-@contextlib.contextmanager
-def _alive(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
-    """Counts on a trial while it runs, for observers on other hosts; see study.execution.queue."""
-    over = threading.Event()
-
-    def count_on() -> None:
-        count = 0
-        while not over.wait(BEAT_SECONDS):
-            count += 1
-            beat(study, trial, count)
-
-    thread = threading.Thread(target=count_on, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:
-    """A sign of life of a running trial.
-
-    Args:
-        study: That it belongs to.
-        trial: A running one.
-        count: One more than last time.
-    """
-    # If the trial was given up, or storage is away, that shows where the result is recorded.
-    with contextlib.suppress(Exception):
-        storage_of(study).set_trial_user_attr(trial_id(trial), "beat", count)
 
 
 def _reason(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -17,13 +19,13 @@ from nsh_core import UserError, load_dataset, plugins
 from nsh_core.cli import BAD_INPUT
 from nsh_core.errors import in_a_line
 from study.execution.claim import claim
-from study.execution.ownership import owner_is_dead
+from study.execution.forking import GRACE_SECONDS
 from study.execution.stack_size import StackSize
 from study.execution.trial import run_trials
 from study.storage.opening import open_storage, storage_errors
 
 CRASHED = 1
-GRACE_SECONDS = 2.0
+_PULSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Orders:
         batch_trials: Runs that train as one stack; none: what is fastest.
         plugins: What is registered beside the project's own.
         environment: Variables of the process that starts workers.
-        run: That process, as this_process names it.
+        run: That they work for, as ownership.own_run names it.
     """
 
     storage: str
@@ -64,7 +66,7 @@ class Offer:
     share: int
 
 
-def work(orders: Orders, channel: Connection) -> None:
+def work(orders: Orders, channel: Connection, pulse: Connection) -> None:
     """Runs trials until the channel closes; ends when it is told to, or the process that started it ends.
 
     A last message in the channel says why it ended otherwise; its exit code is then 2 for bad input, else 1.
@@ -72,9 +74,9 @@ def work(orders: Orders, channel: Connection) -> None:
     Args:
         orders: For this worker.
         channel: Offers come in, a last message goes out.
+        pulse: Signs of life go out, as long as this process is not stopped.
     """
-    # The process that it is forked from outlives the run as long as it has workers: the run itself is watched.
-    threading.Thread(target=_end_with, args=(orders.run,), daemon=True).start()
+    threading.Thread(target=_live, args=(pulse,), daemon=True).start()
     os.setsid()
     # What it has to say goes through the channel: the terminal is the run's.
     for stream in (1, 2):
@@ -104,7 +106,7 @@ def _work(orders: Orders, channel: Connection) -> None:
     stack = StackSize(orders.batch_trials, dataset)
     offers = _Offers(channel, stack)
     while offers.wait():
-        while trials := claim(study, storage, offers.keys, stack):
+        while trials := claim(study, storage, offers.keys, stack, orders.run):
             run_trials(study, trials, dataset, orders.evaluation_threads)
 
 
@@ -144,9 +146,15 @@ def _end(*_: object) -> None:
     raise _Ended
 
 
-def _end_with(run: str) -> None:
-    while not owner_is_dead(run):
-        time.sleep(0.2)
+def _live(pulse: Connection) -> None:
+    """Gives signs of life until the run ends, or the process that this one was forked from; then ends, too."""
+    run, parent = multiprocessing.parent_process(), os.getppid()
+    os.set_blocking(pulse.fileno(), False)
+    while run is not None and run.is_alive() and os.getppid() == parent:
+        # A run that is stopped reads none, which must not hold up anything here.
+        with contextlib.suppress(OSError):
+            os.write(pulse.fileno(), b".")
+        run.join(_PULSE_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os._exit(CRASHED)

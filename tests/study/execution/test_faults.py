@@ -3,7 +3,7 @@
 import json
 import os
 import resource
-import subprocess
+import socket
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,8 +16,7 @@ import torch
 from optuna.trial import TrialState
 
 from nsh_core import UserError, load_dataset
-from study.execution import ownership as processes
-from study.execution import queue
+from study.execution import ownership, signs_of_life
 from study.execution.claim import claim
 from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import TrialFacts
@@ -137,58 +136,82 @@ def test_who_queues_late_does_not_queue_again_what_another_ran_meanwhile(queues)
     assert len(first.study.trials) == 4
 
 
-def elsewhere(queue_: TrialQueue) -> optuna.Trial:
-    """A running trial whose owner is a process of another host."""
+def elsewhere(queue_: TrialQueue, owner: str = "elsewhere:1:12:boot-1:run") -> optuna.Trial:
+    """A running trial whose owner is a process of another place."""
     queue_.enqueue(queue_.unfinished()[:1])
     [trial] = claim(queue_.study, queue_.storage, set(queue_.unfinished()) | set(queue_.latest()), lambda _: 1)
-    queue_.storage.set_trial_user_attr(trial_id(trial), "owner", "elsewhere:1:abc-1")
+    queue_.storage.set_trial_user_attr(trial_id(trial), "owner", owner)
     return trial
 
 
-def test_a_trial_of_another_host_is_taken_over_after_long_silence(queues, monkeypatch):
-    first, _ = queues
-    trial = elsewhere(first)
-    first.recover()
+@pytest.fixture
+def passes(monkeypatch):
+    """passes(seconds, queue): that time passes, in which a queue is looked at every 5 s."""
     now = time.monotonic()
-    monkeypatch.setattr(queue.time, "monotonic", lambda: now + queue.STALE_SECONDS - 10)
+
+    def look(seconds: int, queue: TrialQueue) -> None:
+        nonlocal now
+        for _ in range(seconds // 5):
+            now += 5
+            queue.recover()
+
+    monkeypatch.setattr(signs_of_life.time, "monotonic", lambda: now)
+    return look
+
+
+ELSEWHERE = {
+    "another machine": "elsewhere:1:12:boot-1:run",
+    "a container with this host's name": f"{socket.gethostname()}:{os.getpid()}:12:boot-1:run",
+    "a system that tells no place": f"{socket.gethostname()}:1:::run",
+    "an earlier version": f"{socket.gethostname()}:1:abc-1",
+}
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_a_trial_of_another_place_is_taken_over_after_long_silence(passes, queues, capsys, place):
+    (first, _), owner = queues, ELSEWHERE[place]
+    trial = elsewhere(first, owner)
+    passes(signs_of_life.STALE_SECONDS, first)
     first.storage.set_trial_user_attr(trial_id(trial), "beat", 1)
-    first.recover()
-    monkeypatch.setattr(queue.time, "monotonic", lambda: now + 2 * queue.STALE_SECONDS - 20)
-    first.recover()
+    passes(signs_of_life.STALE_SECONDS, first)
     assert first.study.trials[0].state == TrialState.RUNNING
-    monkeypatch.setattr(queue.time, "monotonic", lambda: now + 2 * queue.STALE_SECONDS)
-    first.recover()
+    passes(10, first)
     [frozen] = first.study.trials
     assert frozen.state == TrialState.FAIL
-    assert frozen.user_attrs["failure"] == "interrupted: no sign of life of elsewhere:1:abc-1 for 120 s"
+    silence = f"no sign of life of process {owner.split(':')[1]} on {owner.split(':')[0]} for 120 s"
+    assert frozen.user_attrs["failure"] == f"interrupted: {silence}"
+    assert capsys.readouterr().out == f"note: {silence}: its trials run again\n"
     # Its owner, who was only slow, finds that the trial is another's now.
     record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     assert first.study.trials[0].state == TrialState.FAIL
     assert first.unfinished()[0] == frozen.user_attrs["key"]
 
 
+def test_a_time_in_which_nobody_looked_is_no_silence(queues, monkeypatch):
+    """Whoever was stopped, or waited for a server, finds signs of life as old as its absence."""
+    first, _ = queues
+    elsewhere(first)
+    first.recover()
+    now = time.monotonic()
+    monkeypatch.setattr(signs_of_life.time, "monotonic", lambda: now + 1000)
+    first.recover()
+    first.recover()
+    assert first.study.trials[0].state == TrialState.RUNNING
+
+
 def test_a_clock_that_jumps_changes_nothing(queues, monkeypatch):
     first, _ = queues
     elsewhere(first)
-    me = processes.this_process()
+    me = ownership.this_process()
     first.recover()
     for jump in (-1e6, 1e6):
         now = time.time() + jump
         monkeypatch.setattr(time, "time", lambda now=now: now)
         monkeypatch.setattr(psutil, "boot_time", lambda now=now: now)
-        assert not processes.owner_is_dead(me)
-        assert processes.this_process() == me
+        assert not ownership.owner_is_dead(me)
+        assert ownership.this_process() == me
         first.recover()
         assert first.study.trials[0].state == TrialState.RUNNING
-
-
-def test_an_owner_that_is_over_is_dead():
-    process = subprocess.Popen(["sleep", "60"])
-    owner = f"{processes.this_process().rsplit(':', 2)[0]}:{process.pid}:{processes._start(process.pid)}"
-    assert not processes.owner_is_dead(owner)
-    assert processes.owner_is_dead(owner + "1")
-    process.kill()
-    assert processes.owner_is_dead(owner) or (process.wait() and processes.owner_is_dead(owner))
 
 
 @pytest.mark.slow(8)
@@ -261,7 +284,7 @@ def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypat
     monkeypatch.setattr(first.storage, "set_trial_state_values", forgetful)
     claimed = claim(first.study, first.storage, set(first.latest()), lambda _: 2)
     assert len(claimed) == 2
-    assert all(trial.user_attrs["owner"] == processes.this_process() for trial in claimed)
+    assert all(trial.user_attrs["owner"] == ownership.this_process() for trial in claimed)
 
 
 @pytest.mark.slow(12)

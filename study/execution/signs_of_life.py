@@ -1,0 +1,91 @@
+"""Signs of life: who works gives them, and who waits notices when there are none."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Collection, Hashable, Iterator, Mapping
+
+import optuna
+
+from study.storage.optuna_internals import storage_of, trial_id
+
+BEAT_SECONDS = 15
+STALE_SECONDS = 120
+
+
+class Silence:
+    """Notices what has given no sign of life for long, by this process' monotonic clock: others may differ and jump."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[int, float]] = {}
+        self._looked = time.monotonic()
+
+    def after(self, signs: Mapping[Hashable, int]) -> Collection[Hashable]:
+        """Looks at signs of life.
+
+        Args:
+            signs: A count of each; any other number than at the last look is a sign.
+
+        Returns:
+            Those of which there was none for STALE_SECONDS.
+        """
+        # Of a time in which nobody looked, as this process was stopped or its storage away, nothing is known.
+        passed = min(time.monotonic() - self._looked, BEAT_SECONDS)
+        self._looked = time.monotonic()
+        known = {one: self._known.get(one, (sign, 0.0)) for one, sign in signs.items()}
+        self._known = {
+            one: (sign, known[one][1] + passed if known[one][0] == sign else 0.0) for one, sign in signs.items()
+        }
+        return [one for one, (_, silent) in self._known.items() if silent > STALE_SECONDS]
+
+
+def no_sign_of(who: str) -> str:
+    """What silence is called.
+
+    Args:
+        who: In words.
+    """
+    return f"no sign of life of {who} for {STALE_SECONDS} s"
+
+
+@contextlib.contextmanager
+def alive(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
+    """Counts on a trial while the block runs, so that whoever waits for it sees that it does.
+
+    Args:
+        study: That it belongs to.
+        trial: A running one, the first of its stack.
+
+    Yields:
+        Nothing.
+    """
+    over = threading.Event()
+
+    def count_on() -> None:
+        count = 0
+        while not over.wait(BEAT_SECONDS):
+            count += 1
+            beat(study, trial, count)
+
+    thread = threading.Thread(target=count_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:
+    """A sign of life of a running trial.
+
+    Args:
+        study: That it belongs to.
+        trial: A running one.
+        count: One more than last time.
+    """
+    # If the trial was given up, or storage is away, that shows where the result is recorded.
+    with contextlib.suppress(Exception):
+        storage_of(study).set_trial_user_attr(trial_id(trial), "beat", count)
