@@ -34,10 +34,10 @@ class Silence:
         # Of a time in which nobody looked, as this process was stopped or its storage away, nothing is known.
         passed = min(time.monotonic() - self._looked, BEAT_SECONDS)
         self._looked = time.monotonic()
-        known = {one: self._known.get(one, (sign, 0.0)) for one, sign in signs.items()}
-        self._known = {
-            one: (sign, known[one][1] + passed if known[one][0] == sign else 0.0) for one, sign in signs.items()
-        }
+        before, self._known = self._known, {one: (sign, 0.0) for one, sign in signs.items()}
+        for one, (sign, silent) in before.items():
+            if signs.get(one) == sign:
+                self._known[one] = sign, silent + passed
         return [one for one, (_, silent) in self._known.items() if silent > STALE_SECONDS]
 
 

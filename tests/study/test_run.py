@@ -185,6 +185,30 @@ def test_a_killed_worker_is_replaced(undisturbed_long, long_spec_file, tmp_path)
 
 
 @pytest.mark.slow(12)
+def test_a_worker_that_hangs_is_ended_and_replaced(undisturbed_long, long_spec_file, tmp_path):
+    """Though nobody else is there to notice."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from study.execution import signs_of_life\nsigns_of_life.STALE_SECONDS = 2\n"
+    )
+    options = ("--study", long_spec_file, "--results", tmp_path / "r", "--jobs", 1)
+    process = Fork("run.py", *options, environment={"PYTHONPATH": str(tmp_path)})
+    wait_for(tmp_path / "r", TrialState.RUNNING, process)
+    # Between two writes: a process that stops with the journal's lock holds up all for half a minute.
+    while not any(trial.intermediate_values for trial in stored(tmp_path / "r")):
+        time.sleep(0.05)
+    [worker] = workers_of(process)
+    worker.suspend()
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    notes = [line for line in out.splitlines() if "no sign of life" in line]
+    assert notes == [f"note: no sign of life of worker process {worker.pid} for 2 s: it was ended, its trials run again"]
+    assert not worker.is_running()
+    assert_complete_and_equal(tmp_path / "r", undisturbed_long)
+    failures = {trial.user_attrs.get("failure") for trial in stored(tmp_path / "r")}
+    assert f"interrupted: no sign of life of worker process {worker.pid} for 2 s" in failures
+
+
+@pytest.mark.slow(12)
 def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
     spec = tmp_path / "tiny.yaml"
     spec.write_text(
