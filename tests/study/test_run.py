@@ -201,7 +201,9 @@ def test_a_worker_that_hangs_is_ended_and_replaced(undisturbed_long, long_spec_f
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     notes = [line for line in out.splitlines() if "no sign of life" in line]
-    assert notes == [f"note: no sign of life of worker process {worker.pid} for 2 s: it was ended, its trials run again"]
+    assert notes == [
+        f"note: no sign of life of worker process {worker.pid} for 2 s: it was ended, its trials run again"
+    ]
     assert not worker.is_running()
     assert_complete_and_equal(tmp_path / "r", undisturbed_long)
     failures = {trial.user_attrs.get("failure") for trial in stored(tmp_path / "r")}

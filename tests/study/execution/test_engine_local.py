@@ -3,8 +3,10 @@
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
+from textwrap import indent
 
 import pandas as pd
 import psutil
@@ -15,8 +17,8 @@ from tests.study.commands import arguments, outcome, run
 from tests.study.test_run import stored, wait_for
 
 
-def start(spec: Path, results: Path, **options: object) -> subprocess.Popen:
-    command = arguments("run.py", "--study", spec, "--results", results, "--jobs", 2, "--batch-trials", 1)
+def start(spec: Path, results: Path, *more: object, **options: object) -> subprocess.Popen:
+    command = arguments("run.py", "--study", spec, "--results", results, "--jobs", 2, "--batch-trials", 1, *more)
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible, **options
     )
@@ -45,6 +47,54 @@ def test_nothing_outlives_a_run_and_the_next_goes_on(undisturbed_long, long_spec
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed_long / "tiny"))
     done = Counter(t.user_attrs["key"] for t in stored(tmp_path / "r") if t.state == TrialState.COMPLETE)
     assert set(done.values()) == {1}
+
+
+# What imports it stays there, deaf and blind: the lock of the interpreter is held.
+STUCK = """\
+import ctypes
+import os
+from pathlib import Path
+
+Path(os.environ["STUCK"], str(os.getpid())).touch()
+ctypes.PyDLL(None).sleep(60)
+"""
+
+
+def assert_all_end_with(process: subprocess.Popen, stuck: Path) -> None:
+    """Whatever a run has started ends with it, once one of its processes is stuck."""
+    while not any(stuck.iterdir()):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert int(next(stuck.iterdir()).name) in {one.pid for one in family}
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+@pytest.fixture
+def stuck(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "stuck").mkdir()
+    monkeypatch.setenv("STUCK", str(tmp_path / "stuck"))
+    return tmp_path / "stuck"
+
+
+def test_a_run_that_is_killed_early_leaves_no_process_that_imports(long_spec_file, tmp_path, stuck):
+    """The module is one that the process imports first which workers are forked from, and the run late."""
+    (tmp_path / "sklearn").mkdir()
+    (tmp_path / "sklearn" / "__init__.py").write_text(STUCK)
+    process = start(long_spec_file, tmp_path / "r", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert_all_end_with(process, stuck)
+
+
+@pytest.mark.slow(8)
+def test_a_run_that_is_killed_leaves_no_worker_that_begins(long_spec_file, tmp_path, stuck):
+    (tmp_path / "slow.py").write_text(
+        f"import multiprocessing\nif multiprocessing.parent_process():\n{indent(STUCK, '    ')}"
+    )
+    process = start(long_spec_file, tmp_path / "r", "--plugin", tmp_path / "slow.py")
+    assert_all_end_with(process, stuck)
 
 
 @pytest.mark.slow(10)
