@@ -22,6 +22,7 @@ from nsh_core.files import write_atomically
 from study.analysis.by_class import read_classes, write_classes
 from study.analysis.csv_files import csv_text
 from study.analysis.gallery import make_gallery, write_gallery
+from study.analysis.generation import writing
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import COST_FILE, build_tables, complete, read_cost, write_tables
@@ -108,23 +109,22 @@ class Session:
         Raises:
             UserError: The storage cannot be read, or the folder not written.
         """
-        with storage_errors(self.url):
-            held = with_all_seeds(self.queue)
-            tables = replace(build_tables(held), cost=read_cost(self.folder))
-        gallery = make_gallery(complete(tables.trials), self.dataset)
-        write_classes(self.dataset.test.labels, self.folder)
-        facts = self._facts(held.plan, provenance_of(tables.trials))
-        results = Results(tables, facts, gallery, read_classes(self.folder))
-        write_tables(tables, self.folder)
-        if gallery is not None:
-            write_gallery(gallery, self.folder)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **cast(dict[str, Any], self.dataset.splits()))
-        write_atomically(self.folder / SPLITS, buffer.getvalue())
-        results.facts.write(self.folder)
-        return results
+        with writing(self.folder) as files:
+            with storage_errors(self.url):
+                held = with_all_seeds(self.queue)
+                tables = replace(build_tables(held), cost=read_cost(self.folder))
+            gallery = make_gallery(complete(tables.trials), self.dataset)
+            write_tables(tables, files)
+            write_classes(self.dataset.test.labels, files)
+            write_gallery(gallery, files)
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **cast(dict[str, Any], self.dataset.splits()))
+            files.write(SPLITS, buffer.getvalue())
+            facts = self._facts(held.plan, provenance_of(tables.trials), files.digests)
+            facts.write(self.folder)
+            return Results(tables, facts, gallery, read_classes(self.folder))
 
-    def _facts(self, plan: Plan, provenance: dict[str, str]) -> RunFacts:
+    def _facts(self, plan: Plan, provenance: dict[str, str], digests: dict[str, str]) -> RunFacts:
         limits = {trial.config.map_at for trial in plan.trials}
         chosen = limits.pop() if len(limits) == 1 else None
         map_at = self.dataset.default_map_at if chosen is None else chosen
@@ -147,6 +147,7 @@ class Session:
             written=datetime.now(UTC).isoformat(timespec="seconds"),
             provenance=provenance,
             plugins=plugins.digests(),
+            digests=digests,
         )
 
     def _continuous(self, map_at: int | None) -> Continuous:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nsh_core.files import write_atomically
 from nsh_core.metrics.relevance import Labels
 from study.analysis.comparisons import values_of
 from study.analysis.crossed import crossed
+from study.analysis.generation import Generation
 from study.analysis.statistics import holm
 from study.plan.contrast import Contrast
 
@@ -23,18 +23,18 @@ FEWEST_QUERIES = 10
 Classes = npt.NDArray[np.int64]
 
 
-def write_classes(labels: Labels, folder: Path) -> None:
+def write_classes(labels: Labels, files: Generation) -> None:
     """Writes the label of each test query; nothing where queries have several, or there are more than 20 classes.
 
     Args:
         labels: Of the test queries, [Q] or multi-hot.
-        folder: Of the results.
+        files: Of the results.
 
     Raises:
         UserError: The folder cannot be written into.
     """
     if labels.ndim == 1 and len(np.unique(labels)) <= MOST_CLASSES:
-        write_atomically(folder / CLASSES, pd.DataFrame({"test": labels}).to_csv(index=False))
+        files.write(CLASSES, pd.DataFrame({"test": labels}).to_csv(index=False))
 
 
 def read_classes(folder: Path) -> Classes | None:

@@ -13,8 +13,8 @@ import pandas as pd
 
 from nsh_core import Dataset
 from nsh_core.evaluation import gallery_queries
-from nsh_core.files import write_atomically
 from nsh_core.metrics.relevance import Relevance
+from study.analysis.generation import Generation
 
 GALLERY_FILE = "gallery.npz"
 
@@ -67,19 +67,22 @@ def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
     )
 
 
-def write_gallery(gallery: Gallery, folder: Path) -> None:
+def write_gallery(gallery: Gallery | None, files: Generation) -> None:
     """Writes gallery.npz.
 
     Args:
-        gallery: Of the study.
-        folder: Of its results.
+        gallery: Of the study, none where there is none by now.
+        files: Of its results.
 
     Raises:
         UserError: It cannot be written.
     """
+    if gallery is None:
+        files.remove(GALLERY_FILE)
+        return
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{field.name: getattr(gallery, field.name) for field in fields(gallery)})
-    write_atomically(folder / GALLERY_FILE, buffer.getvalue())
+    files.write(GALLERY_FILE, buffer.getvalue())
 
 
 def read_gallery(folder: Path) -> Gallery | None:

@@ -15,6 +15,7 @@ from nsh_core.registry import nearest
 from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
+from study.analysis.generation import reading, strangers
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
 from study.analysis.tables import Tables, complete, read_tables
 from study.plan.spec import StudySpec
@@ -159,8 +160,10 @@ def earlier(folder: Path, spec: StudySpec) -> pd.DataFrame:
         spec: The study.
     """
     try:
-        return read_tables(folder, spec).comparisons
-    except (OSError, ValueError, KeyError):
+        with reading(folder):
+            _facts(folder)
+            return read_tables(folder, spec).comparisons
+    except (OSError, ValueError, KeyError, UserError):
         return pd.DataFrame(columns=COMPARISONS)
 
 
@@ -180,7 +183,7 @@ def read_results(folder: Path) -> Results:
         folder: Of the results.
 
     Raises:
-        UserError: The study has not been run, or its files are damaged.
+        UserError: The study has not been run, its files are damaged, or not of one moment.
     """
     if not (folder / RUN_FILE).exists():
         near = nearest(folder.name, studies_in(folder.parent))
@@ -189,7 +192,19 @@ def read_results(folder: Path) -> Results:
         )
     load_plugins_of(folder)
     try:
-        facts = RunFacts.read(folder)
-        return Results(read_tables(folder, facts.spec), facts, read_gallery(folder), read_classes(folder))
+        with reading(folder):
+            facts = _facts(folder)
+            return Results(read_tables(folder, facts.spec), facts, read_gallery(folder), read_classes(folder))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None
+
+
+def _facts(folder: Path) -> RunFacts:
+    """run.json, of which all other files are: nothing is told of two moments at once."""
+    facts = RunFacts.read(folder)
+    if others := strangers(folder, facts.digests):
+        raise UserError(
+            f"{folder} holds files of two moments, as after a kill ({', '.join(others)} not as {RUN_FILE} has it): "
+            f"run the same command again: {facts.command}"
+        )
+    return facts

@@ -53,6 +53,7 @@ class RunFacts(BaseModel):
         written: When the tables were written.
         provenance: Commit, versions and machine that trained the trials; see study.analysis.versions.
         plugins: File or module of each plug-in to the digest of its content.
+        digests: Of the files that were written with it; none where an earlier version wrote them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +76,7 @@ class RunFacts(BaseModel):
     written: str
     provenance: dict[str, str]
     plugins: dict[str, str] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("spec", mode="before")
     @classmethod

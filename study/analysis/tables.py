@@ -13,11 +13,11 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from nsh_core.errors import TRAINING_FAILURES
-from nsh_core.files import write_atomically
 from nsh_core.measures import measures
 from nsh_core.metrics.per_query import from_text
 from study.analysis.comparisons import compare, summarize
 from study.analysis.csv_files import csv_text, read_csv
+from study.analysis.generation import Generation
 from study.execution.cost import COST
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import TrialFacts, is_whole
@@ -166,12 +166,12 @@ def _curve_points(planned: PlannedTrial, facts: TrialFacts) -> list[dict[str, An
     return [{"arm": planned.arm.name, "seed": planned.seed} | point for point in points]
 
 
-def write_tables(tables: Tables, folder: Path) -> None:
+def write_tables(tables: Tables, files: Generation) -> None:
     """Writes trials, curves and AP by query as parquet, trials, summary and comparisons as csv.
 
     Args:
         tables: Of the study.
-        folder: Of its results.
+        files: Of its results.
 
     Raises:
         UserError: The folder cannot be written into.
@@ -179,13 +179,13 @@ def write_tables(tables: Tables, folder: Path) -> None:
     for name, frame in (("trials", tables.trials), ("curves", tables.curves), ("per_query", tables.per_query)):
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
-        write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+        files.write(f"{name}.parquet", buffer.getvalue())
     for name, frame in (
         ("trials", tables.trials),
         ("summary", tables.summary),
         ("comparisons", tables.comparisons),
     ):
-        write_atomically(folder / f"{name}.csv", csv_text(frame))
+        files.write(f"{name}.csv", csv_text(frame))
 
 
 def read_tables(folder: Path, spec: StudySpec) -> Tables:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,12 @@ from study.storage.optuna_internals import study_id, trial_id
 FOLDER = "artifacts"
 # Where the dashboard also looks for artifacts of trials that are over, which take no more attributes themselves.
 _PREFIX = "dashboard:artifacts:"
+_CURVES, _GALLERY = "curves.png", "gallery.png"
 _SIDE = 48
 
 
 def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
-    """Writes the pictures of complete final trials that have none yet, for optuna-dashboard --artifact-dir FOLDER.
+    """Writes pictures that complete final trials lack, for optuna-dashboard --artifact-dir FOLDER.
 
     Args:
         queue: Of the study.
@@ -38,38 +38,48 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
         folder: Of pictures.
     """
     number = study_id(queue.study)
-    known = {key.removeprefix(_PREFIX).partition(":")[0] for key in queue.storage.get_study_system_attrs(number)
-             if key.startswith(_PREFIX)}  # fmt: skip
+    known = {
+        (key.removeprefix(_PREFIX).partition(":")[0], json.loads(meta)["filename"])
+        for key, meta in queue.storage.get_study_system_attrs(number).items()
+        if key.startswith(_PREFIX)
+    }
+    wanted = [_CURVES] if dataset.pictures(dataset.test, np.array([0])) is None else [_CURVES, _GALLERY]
     curves = _Curves()
     for trial in queue.latest().values():
-        if trial.state != TrialState.COMPLETE or str(trial_id(trial)) in known:
+        missing = [name for name in wanted if (str(trial_id(trial)), name) not in known]
+        if trial.state != TrialState.COMPLETE or not missing:
             continue
-        task = Task.of(trial)
+        task, facts = Task.of(trial), TrialFacts.of(trial)
         if task.phase != "final":
             continue
-        for name, picture in _pictures(task, TrialFacts.of(trial), dataset, curves):
-            identity = str(uuid.uuid4())
-            write_atomically(folder / identity, picture)
+        for name in missing:
+            drawn = curves.draw(task, facts) if name == _CURVES else _gallery(task, facts, dataset)
+            if drawn is None:
+                continue
+            # Whoever draws it again, or at the same time, adds nothing.
+            identity = hashlib.sha256(f"{trial_id(trial)}:".encode() + drawn).hexdigest()[:32]
+            write_atomically(folder / identity, drawn)
             meta = {"artifact_id": identity, "filename": name, "mimetype": "image/png", "encoding": None}
             queue.storage.set_study_system_attr(number, f"{_PREFIX}{trial_id(trial)}:{identity}", json.dumps(meta))
 
 
-def _pictures(task: Task, facts: TrialFacts, dataset: Dataset, curves: _Curves) -> Iterator[tuple[str, bytes]]:
-    yield "curves.png", curves.draw(facts, f"{task.arm}, seed {task.config.seed}")
+def _gallery(task: Task, facts: TrialFacts, dataset: Dataset) -> bytes | None:
+    """What a trial retrieves; none where an earlier version did not keep it."""
     nearest = pd.DataFrame({"arm": [task.arm], "nearest": [json.dumps(facts.nearest)]})
     gallery = make_gallery(nearest, dataset) if facts.nearest else None
-    if gallery is not None:
-        rows = [
-            np.hstack(
-                [_tile(gallery.query_pictures[query], None)]
-                + [
-                    _tile(gallery.pictures[place], bool(gallery.relevant[query, place]))
-                    for place in gallery.nearest[0, query]
-                ]
-            )
-            for query in range(len(gallery.query_pictures))
-        ]
-        yield "gallery.png", _png(Image.fromarray(np.vstack(rows)))
+    if gallery is None:
+        return None
+    rows = [
+        np.hstack(
+            [_tile(gallery.query_pictures[query], None)]
+            + [
+                _tile(gallery.pictures[place], bool(gallery.relevant[query, place]))
+                for place in gallery.nearest[0, query]
+            ]
+        )
+        for query in range(len(gallery.query_pictures))
+    ]
+    return _png(Image.fromarray(np.vstack(rows)))
 
 
 class _Curves:
@@ -89,14 +99,14 @@ class _Curves:
         right.set(xlabel="recall", ylabel="precision", title="test queries, by Hamming radius")
         right.set(xlim=(0, 1), ylim=(0, 1.02))
 
-    def draw(self, facts: TrialFacts, title: str) -> bytes:
+    def draw(self, task: Task, facts: TrialFacts) -> bytes:
         """The picture of a trial."""
         self._by_epoch.set_data(
             [record["epoch"] for record in facts.history], [record[SELECTION] for record in facts.history]
         )
         self._left.relim()
         self._left.autoscale_view()
-        self._left.set_title(title, parse_math=False)
+        self._left.set_title(f"{task.arm}, seed {task.config.seed}", parse_math=False)
         precision, recall = (facts.curves.get(f"test_{name}_by_radius", []) for name in ("precision", "recall"))
         points = [(x, y) for x, y in zip(recall, precision, strict=True) if x is not None and y is not None]
         self._by_radius.set_data([x for x, _ in points], [y for _, y in points])

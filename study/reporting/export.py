@@ -12,6 +12,7 @@ import optuna
 from nsh_core import plugins
 from nsh_core.files import write_atomically
 from nsh_core.plain_yaml import write_yaml
+from study.analysis.generation import reading
 from study.analysis.results import Results
 from study.execution.queue import TrialQueue
 from study.plan.trials import Plan
@@ -68,13 +69,18 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
             if plugin.is_file:
                 write_atomically(root / _place(plugin), plugin.source)
         files = [(file, file.relative_to(root)) for file in root.rglob("*") if file.is_file()]
-        files += [(file, Path("results", plan.key, file.name)) for file in tables.iterdir() if file.is_file()]
         buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with reading(tables), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            files += [(file, Path("results", plan.key, file.name)) for file in tables.iterdir() if _is_kept(file)]
             for file, name in sorted(files, key=lambda pair: pair[1]):
                 archive.write(file, name)
     write_atomically(path, buffer.getvalue())
     return report.failures
+
+
+def _is_kept(file: Path) -> bool:
+    """Whether a file of a results folder is no other process' for a moment."""
+    return file.is_file() and not file.name.startswith(".")
 
 
 def _place(plugin: plugins.Plugin) -> str:

@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 from study.analysis.by_class import differences_by_class, read_classes, write_classes
+from study.analysis.generation import Generation
 from study.plan.contrast import Contrast
 
 
@@ -52,8 +53,8 @@ def test_nothing_is_told_of_unknown_queries():
 
 def test_labels_are_kept_where_a_query_has_one(tmp_path):
     assert read_classes(tmp_path) is None
-    write_classes(np.eye(3, dtype=np.uint8), tmp_path)
-    write_classes(np.arange(30), tmp_path)
+    write_classes(np.eye(3, dtype=np.uint8), Generation(tmp_path))
+    write_classes(np.arange(30), Generation(tmp_path))
     assert read_classes(tmp_path) is None
-    write_classes(np.array([3, 1, 3], dtype=np.uint8), tmp_path)
+    write_classes(np.array([3, 1, 3], dtype=np.uint8), Generation(tmp_path))
     assert read_classes(tmp_path).tolist() == [3, 1, 3]

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from nsh_core import UserError
 from nsh_core.measures import MEASURES
 from study.analysis.across import across
+from study.analysis.generation import Generation
 from study.analysis.results import Results, read_results
 from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import tables_of, write_tables
@@ -293,7 +294,7 @@ def test_latex_marks_the_best_and_its_ties():
 
 def test_results_are_read_back_as_written(tmp_path):
     results = synthetic({"softsort": 0.7, "1": 0.75})
-    write_tables(results.tables, tmp_path)
+    write_tables(results.tables, Generation(tmp_path))
     results.facts.write(tmp_path)
     again = read_results(tmp_path)
     pd.testing.assert_frame_equal(again.tables.summary, results.tables.summary)
@@ -305,7 +306,7 @@ def test_results_are_read_back_as_written(tmp_path):
 def test_results_of_another_version_are_named(tmp_path):
     results = synthetic({"softsort": 0.7, "neuralsort": 0.75})
     results.tables.trials.drop(columns="phase", inplace=True)
-    write_tables(results.tables, tmp_path)
+    write_tables(results.tables, Generation(tmp_path))
     results.facts.write(tmp_path)
     with pytest.raises(UserError, match="run the study again: written by another version, without phase"):
         read_results(tmp_path)
