@@ -110,7 +110,7 @@ class TrialQueue:
     def _silent(self, running: Iterable[FrozenTrial], trials: Iterable[FrozenTrial]) -> Collection[Hashable]:
         """Ids of running trials whose process has not counted on for long; to those of this run its engine looks."""
         beats = {trial_id(trial): int(trial.user_attrs.get("beat", 0)) for trial in trials}
-        others = [trial for trial in running if not any(map(is_of_own_run, _owners(trial)))]
+        others = [trial for trial in running if not all(map(is_of_own_run, _owners(trial)))]
         leads = {trial_id(trial): trial.user_attrs.get("lead", trial_id(trial)) for trial in others}
         return self._silence.after({number: beats.get(lead, 0) for number, lead in leads.items()})
 

@@ -19,7 +19,7 @@ from nsh_core import UserError, load_dataset
 from study.execution import ownership, signs_of_life
 from study.execution.claim import claim
 from study.execution.queue import TrialQueue, interrupt
-from study.execution.records import TrialFacts
+from study.execution.records import CLAIMANT, TrialFacts
 from study.execution.trial import Outcome, _reason, record
 from study.plan.planning import make_plan
 from study.plan.spec import load_spec
@@ -185,6 +185,17 @@ def test_a_trial_of_another_place_is_taken_over_after_long_silence(passes, queue
     record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     assert first.study.trials[0].state == TrialState.FAIL
     assert first.unfinished()[0] == frozen.user_attrs["key"]
+
+
+def test_who_lost_a_claim_does_not_keep_the_trial_of_a_winner_that_is_gone(passes, queues):
+    first, _ = queues
+    first.enqueue(first.unfinished()[:1])
+    [waiting] = first.study.trials
+    for claimant in (ELSEWHERE["another machine"], ownership.this_process()):
+        first.storage.set_trial_user_attr(trial_id(waiting), CLAIMANT + claimant, True)
+    first.storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
+    passes(signs_of_life.STALE_SECONDS + 10, first)
+    assert first.study.trials[0].state == TrialState.FAIL
 
 
 def test_a_time_in_which_nobody_looked_is_no_silence(queues, monkeypatch):
