@@ -166,16 +166,28 @@ class _MendingLock(JournalFileSymlinkLock):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._path = path
+        self._held = False
 
     @override
     def acquire(self) -> bool:
-        held = super().acquire()
+        held = self._held = super().acquire()
         try:
             _cut(self._path)
         except BaseException:
             self.release()
             raise
         return held
+
+    @override
+    def release(self) -> None:
+        held, self._held = self._held, False
+        try:
+            super().release()
+        except RuntimeError as error:
+            # Optuna looks for it where it takes a lock from a dead process; else it would pass for one of training.
+            if not held:
+                raise
+            raise OSError(f"the lock of {self._path} was not given back: {error.__context__ or error}") from None
 
 
 def _cut(path: str) -> None:

@@ -13,6 +13,7 @@ import errno
 import gc
 import io
 import os
+import random
 import sys
 import tempfile
 import time
@@ -284,7 +285,7 @@ def _run(spec: Path, results: Path, faults: Faults | None) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="strike at every n-th operation")
+    parser.add_argument("--sample", type=int, help="strike so often, at random; default: everywhere")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -295,10 +296,12 @@ def main() -> None:
         start, struck = time.perf_counter(), []
         tasks = [
             (at, fault)
-            for at in range(0, len(bench.operations), options.every)
+            for at, operation in enumerate(bench.operations)
             for fault in FAULTS
-            if fault != "half" or bench.operations[at] == "write"
+            if fault != "half" or operation == "write"
         ]
+        if options.sample is not None:
+            tasks = random.Random(0).sample(tasks, options.sample)
         with ThreadPoolExecutor(options.jobs) as pool:
             for one in pool.map(lambda task: bench.strike(*task), tasks):
                 struck.append(one)
