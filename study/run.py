@@ -181,6 +181,7 @@ def study(
         return 0
     if measure_cost is not None:
         return _measure_cost(session, measure_cost, console)
+    console.print(f"labels: {session.dataset.labels_in_words()}")
     jobs = jobs or cores
     weak = what_is_weak(plan)
     if weak is not None:
