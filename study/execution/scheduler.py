@@ -130,7 +130,7 @@ class _Run:
                     # A trial that another's stood in front of may be free by now.
                     if free := _count(mine, TrialState.WAITING):
                         self.engine.offer([], free)
-                elif self._is_over(latest) and not self._follow():
+                if self._is_over(latest) and not self._follow():
                     return
                 time.sleep(_SHARED_POLL_SECONDS if self.shared and self.execution.engine == "local" else _POLL_SECONDS)
 

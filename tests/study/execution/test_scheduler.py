@@ -1,0 +1,52 @@
+"""How a run waits for its trials."""
+
+from collections.abc import Sequence
+
+from optuna.trial import TrialState
+
+from nsh_core import load_dataset
+from study.execution import scheduler
+from study.execution.claim import claim
+from study.execution.engine import Execution
+from study.execution.queue import TrialQueue
+from study.execution.records import TrialFacts
+from study.execution.trial import Outcome, record
+from study.plan.planning import make_plan
+from study.plan.spec import load_spec
+from study.storage.opening import open_storage
+
+MOST_POLLS = 20
+
+
+class AtOnce:
+    """An engine that ends a trial whenever it is looked after."""
+
+    def __init__(self, queue: TrialQueue, url: str, execution: Execution) -> None:
+        self.queue, self.keys, self.polls = queue, set[str](), 0
+
+    def offer(self, keys: Sequence[str], waiting: int) -> None:
+        self.keys |= set(keys)
+
+    def poll(self, waiting: int) -> bool:
+        self.polls += 1
+        assert self.polls < MOST_POLLS, "the run goes on for ever"
+        for trial in claim(self.queue.study, self.queue.storage, self.keys, lambda _: 1):
+            record(self.queue.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
+        return False
+
+    def last_failure(self) -> str:
+        return ""
+
+    def stop(self) -> None:
+        pass
+
+
+def test_a_run_ends_however_long_a_look_at_its_storage_takes(spec_file, tmp_path, monkeypatch):
+    """With a look that takes longer than the time between two, every poll is one."""
+    url = str(tmp_path / "o.journal")
+    queue = TrialQueue(open_storage(url), make_plan(load_spec(str(spec_file))), load_dataset("digits").fingerprint())
+    monkeypatch.setattr(scheduler, "LocalEngine", AtOnce)
+    monkeypatch.setattr(scheduler, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(scheduler, "_RECOVER_SECONDS", 0)
+    scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1))
+    assert queue.unfinished() == []
