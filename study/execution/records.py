@@ -136,7 +136,8 @@ class TrialFacts:
             "ap": self.ap,
             "provenance": self.provenance,
         }
-        return apart | {"facts": json.dumps(rest | {_SEAL: _seal({**task, **apart}, rest)})}
+        asked = {name: value for name, value in task.items() if name != _SHOWN}
+        return apart | {"facts": json.dumps(rest | {_SEAL: _seal({**asked, **apart}, rest)})}
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialFacts:
@@ -145,7 +146,8 @@ class TrialFacts:
         Args:
             trial: As storage has it.
         """
-        known: Mapping[str, Any] = trial.user_attrs | json.loads(trial.user_attrs.get("facts", "{}"))
+        own = _own(trial)
+        known = own | json.loads(own.get("facts", "{}"))
         values = {one.name: known[one.name] for one in measures() if known.get(one.name) is not None}
         return cls(
             values,
@@ -167,7 +169,7 @@ def is_whole(trial: FrozenTrial) -> bool:
     Args:
         trial: As storage has it.
     """
-    known = trial.user_attrs
+    known = _own(trial)
     try:
         rest = json.loads(known.get("facts", "{}"))
         seal = rest.pop(_SEAL, None)
@@ -179,6 +181,12 @@ def is_whole(trial: FrozenTrial) -> bool:
     except (ValueError, TypeError, AttributeError, KeyError):
         return False
     return True
+
+
+def _own(trial: FrozenTrial) -> dict[str, Any]:
+    """User attributes of a trial without what another, who came too late to end it, said of its failure."""
+    known = trial.user_attrs
+    return {name: known[name] for name in known if name != _SHOWN or trial.state == TrialState.FAIL}
 
 
 def _seal(shown: Mapping[str, Any], rest: Mapping[str, Any]) -> str:
