@@ -128,10 +128,10 @@ def test_a_record_that_changed_in_a_database_is_no_result_and_is_trained_again(s
     assert run(*options).returncode == 0
     whole = read(url)
     with sqlite3.connect(tmp_path / "a.db") as database:
-        rows = database.execute(
-            "SELECT trial_user_attribute_id, value_json FROM trial_user_attributes WHERE key = 'test_map'"
-        ).fetchall()
-        row, value = rows[2]
+        row, value = database.execute(
+            "SELECT trial_user_attribute_id, value_json FROM trial_user_attributes "
+            "JOIN trials USING (trial_id) WHERE key = 'test_map' AND number = 2"
+        ).fetchone()
         database.execute(
             "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
             (f"{float(value) + 0.01}", row),
