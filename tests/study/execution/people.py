@@ -3,9 +3,12 @@
 import contextlib
 import ctypes
 import datetime
+import functools
 import json
 import mmap
 import os
+import random
+import signal
 import socket
 import struct
 import sys
@@ -17,6 +20,7 @@ from typing import Any
 
 import optuna
 import psutil
+from optuna.storages import JournalStorage, RDBStorage
 
 import study.execution.queue
 import study.execution.signs_of_life
@@ -28,26 +32,54 @@ from study.execution.trial import Outcome
 from study.storage.optuna_internals import frozen
 from tests.study.execution.judge import Event
 
+KILLED = 9
 _NEW_MOUNTS, _NEW_NAMES, _NEW_PIDS = 0x00020000, 0x04000000, 0x20000000
 _PRIVATE = 0x00040000 | 0x00004000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class Clock:
-    """The wall clock of a history's processes: the system's and a step, which all of them see at once."""
+class World:
+    """What all processes of a history see at once: a step of the wall clock, and how often an operation is struck."""
 
     def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, 8)
+        self._shared = mmap.mmap(-1, 16)
         self._real = time.time
+        self.step, self.often = 0.0, 0.0
 
-    def step(self, seconds: float) -> None:
-        self._shared[:] = struct.pack("d", seconds)
+    def set(self, **values: float) -> None:
+        """step: seconds. often: the probability that a process stops or is killed before a write to its storage."""
+        vars(self).update(values)
+        self._shared[:] = struct.pack("dd", self.step, self.often)
 
-    def install(self) -> None:
-        """In this process, for time.time and for what Optuna imported of datetime."""
+    def _seen(self) -> tuple[float, float]:
+        step, often = struct.unpack("dd", self._shared[:])
+        return step, often
+
+    def install(self, longest: float) -> None:
+        """In this process; longest: seconds of a stop."""
+        self._install_clock()
+        rng = random.Random()
+
+        def struck(operation: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(operation)
+            def whole(*own: Any, **named: Any) -> Any:
+                if rng.random() < self._seen()[1]:
+                    if rng.random() < 0.2:
+                        _end()
+                    _stop(rng.uniform(0, longest))
+                return operation(*own, **named)
+
+            return whole
+
+        for storage in (JournalStorage, RDBStorage):
+            for name in ("set_trial_user_attr", "set_trial_state_values"):
+                setattr(storage, name, struck(getattr(storage, name)))
+
+    def _install_clock(self) -> None:
+        """For time.time and for what Optuna imported of datetime."""
 
         def now() -> float:
-            return self._real() + struct.unpack("d", self._shared[:])[0]
+            return self._real() + self._seen()[0]
 
         class Stepped(datetime.datetime):
             @classmethod
@@ -58,6 +90,24 @@ class Clock:
         for name, module in list(sys.modules.items()):
             if name.startswith("optuna.") and getattr(module, "datetime", None) is datetime.datetime:
                 module.datetime = Stepped  # type: ignore[attr-defined]
+
+
+def _end() -> None:
+    """As kill -9, which the first process of a namespace does not take from itself."""
+    if os.getpid() != 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(KILLED)
+
+
+def _stop(seconds: float) -> None:
+    """Stops this process, all its threads, for a while."""
+    me = os.getpid()
+    if os.fork() == 0:
+        time.sleep(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(me, signal.SIGCONT)
+        os._exit(0)
+    os.kill(me, signal.SIGSTOP)
 
 
 @dataclass
