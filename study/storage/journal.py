@@ -166,11 +166,13 @@ class _MendingLock(JournalFileSymlinkLock):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._path = path
-        self._held = False
+        self._held: tuple[int, int] | None = None
 
     @override
     def acquire(self) -> bool:
-        held = self._held = super().acquire()
+        self._held = None
+        held = super().acquire()
+        self._held = self._mark()
         try:
             _cut(self._path)
         except BaseException:
@@ -180,14 +182,25 @@ class _MendingLock(JournalFileSymlinkLock):
 
     @override
     def release(self) -> None:
-        held, self._held = self._held, False
+        held, self._held = self._held, None
+        # Whoever was stopped for longer than others wait has nothing to give back: the lock is another's by now.
+        if held is not None and self._mark() != held:
+            return
         try:
             super().release()
         except RuntimeError as error:
             # Optuna looks for it where it takes a lock from a dead process; else it would pass for one of training.
-            if not held:
+            if held is None:
                 raise
             raise OSError(f"the lock of {self._path} was not given back: {error.__context__ or error}") from None
+
+    def _mark(self) -> tuple[int, int] | None:
+        """What tells a lock from others of its name; none where there is none."""
+        try:
+            link = os.lstat(self._lock_file)
+        except FileNotFoundError:
+            return None
+        return link.st_ino, link.st_ctime_ns
 
 
 def _cut(path: str) -> None:
