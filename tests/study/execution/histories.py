@@ -3,7 +3,8 @@
 python -m tests.study.execution.histories --count 500 lets two to four people run one study at once, some in namespaces
 of process ids of their own and under host names that they share or do not, while runs and workers are killed, stopped
 and continued, clocks step and the storage server is restarted. All is the project's own but the training, which sleeps,
-and the times of signs of life, which are short. Prints how often what happened, and what is wrong.
+and the times of signs of life, which are short. Prints how often what happened, and what is wrong;
+a wrong history is kept in the folder of temporary files.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -180,27 +181,29 @@ class Driver:
             self.done["another run at the end"] += 1
             self.wait([Person(Place("one", "shared"), self._live)], LIMIT_SECONDS)
         trials = queue.study.get_trials(deepcopy=False)
-        self._numbers = {trial_id(trial): trial.number for trial in trials}
+        numbers = {trial_id(trial): trial.number for trial in trials}
+        shown = {trial.number for trial in queue.latest().values()}
         return History(
             {trial_key(one, "data"): result_of(one.config) for one in self.plan.trials},
             STALE_SECONDS,
-            [self._ended(trial, queue) for trial in trials],
+            [_ended(trial, numbers, shown) for trial in trials],
             self.log.read(),
         )
 
-    def _ended(self, trial: FrozenTrial, queue: TrialQueue) -> Ended:
-        known = trial.user_attrs
-        return Ended(
-            trial.number,
-            known["key"],
-            trial.state.name.lower(),
-            trial.value,
-            known.get("failure", ""),
-            known.get("owner", ""),
-            self._numbers.get(known.get("lead", -1), -1),
-            is_whole(trial),
-            queue.latest()[known["key"]].number == trial.number,
-        )
+
+def _ended(trial: FrozenTrial, numbers: Mapping[int, int], shown: Collection[int]) -> Ended:
+    known = trial.user_attrs
+    return Ended(
+        trial.number,
+        known["key"],
+        trial.state.name.lower(),
+        trial.value,
+        TrialFacts.of(trial).failure,
+        known.get("owner", ""),
+        numbers.get(known.get("lead", -1), -1),
+        is_whole(trial),
+        trial.number in shown,
+    )
 
 
 def prepare() -> None:
