@@ -3,8 +3,7 @@
 python -m tests.study.execution.histories --count 500 lets two to four people run one study at once, some in namespaces
 of process ids of their own and under host names that they share or do not, while runs and workers are killed, stopped
 and continued, clocks step and the storage server is restarted. All is the project's own but the training, which sleeps,
-and the times of signs of life, which are short. Prints how often what happened, and what is wrong;
-a wrong history is kept in the folder of temporary files.
+and the times of signs of life, which are short. Prints how often what happened; wrong histories go to the temporary files.
 """
 
 import argparse
@@ -163,6 +162,10 @@ class Driver:
             for person in left:
                 if person.poll() is not None:
                     person.start()
+                # One that stopped itself may have lost the process that would let it go on.
+                for process in person.processes():
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.send_signal(signal.SIGCONT)
             time.sleep(0.05)
 
     def history(self) -> History:
