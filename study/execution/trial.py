@@ -62,9 +62,8 @@ def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dat
             below=[task.prune_below for task in tasks],
             report=report,
         )
-        # The first, which is counted on, is over last.
-        for trial, outcome in reversed(list(zip(trials, outcomes, strict=True))):
-            record(study, trial, outcome)
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        record(study, trial, outcome)
 
 
 def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported: bool = True) -> None:
