@@ -54,11 +54,12 @@ def provenances(trials: pd.DataFrame) -> pd.Series:
     """Where each trial that has run was trained, a mapping of facts by its row.
 
     Args:
-        trials: As in Tables.
+        trials: As in Tables; those of earlier versions had the commit alone, or nothing.
     """
-    if "provenance" not in trials:
-        return trials.commit.dropna().map(lambda commit: {"commit": commit})
-    return trials.provenance.dropna().map(json.loads)
+    if "provenance" in trials:
+        return trials.provenance.dropna().map(json.loads)
+    commits = trials.get("commit", pd.Series(dtype=str))
+    return commits.dropna().map(lambda commit: {"commit": commit})
 
 
 def provenance_of(trials: pd.DataFrame) -> dict[str, str]:
