@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from nsh_core.errors import UserError
+from nsh_core.errors import UserError, in_a_line
 from nsh_core.files import status_of
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -108,7 +108,10 @@ def _check_header(what: str, file: IO[bytes], size: int) -> None:
     version = np.lib.format.read_magic(head)
     if version not in _HEADERS:
         raise ValueError(f"it has version {version[0]}.{version[1]}, in which no arrays of numbers are written")
-    shape, _, dtype = _HEADERS[version](head)
+    try:
+        shape, _, dtype = _HEADERS[version](head)
+    except Exception as error:  # the parser of a damaged header raises whatever it stumbles over
+        raise ValueError(f"its header cannot be read: {in_a_line(error)}") from None
     if dtype.kind not in "biufc":
         raise UserError(f"{what} must hold numbers, got {dtype}")
     claimed, there = math.prod(shape) * dtype.itemsize, size - head.tell()

@@ -102,7 +102,8 @@ def secrets_hidden(message: str, text: str) -> str:
     values = [url.password, *(value for name, value in url.query.items() if name not in _OPEN)]
     for secret in filter(None, values):
         message = message.replace(str(secret), "***")
-    return message
+    # A user's name may be an everyday word: drivers quote it.
+    return message.replace(f'"{url.username}"', '"***"')
 
 
 def _scheme(text: str) -> str:

@@ -36,6 +36,7 @@ BAD = [
     (claiming("(17,)"), r"float32 \[17\], as its header says, takes 68 bytes, and it has 64"),
     (claiming("(15,)"), r"float32 \[15\], as its header says, takes 60 bytes, and it has 64"),
     (claiming("(-2, -8)"), "is not a readable .np. file"),
+    (claiming("(16,"), "is not a readable .np. file: its header cannot be read"),
     (npy(np.arange(100.0))[:-1], "is damaged: float64"),
     (npy(np.arange(100.0))[:40], "is not a readable .np. file"),
     (npy(np.array([{"a": 1}], dtype=object)), "must hold numbers, got object"),

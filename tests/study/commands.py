@@ -62,7 +62,8 @@ class Fork:
     """A command in a fork of a process that has imported everything already, which saves seconds a command.
 
     Has what tests need of a subprocess.Popen. script: one of MAINS in forks.py. host: a name of its own for the
-    host that it runs on, where the system allows it. limits: of its resources, as RLIMIT_FSIZE=1024.
+    host that it runs on, where the system allows it. memory: bytes of address space beyond what the imports took.
+    limits: of its resources, as RLIMIT_FSIZE=1024.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Fork:
         *options: object,
         environment: dict[str, str] | None = None,
         host: str = "",
+        memory: int | None = None,
         **limits: int,
     ) -> None:
         self.args = arguments(script, *options)
@@ -80,6 +82,7 @@ class Fork:
         order = {
             "script": script, "argv": self.args[1:], "cwd": os.getcwd(), "folder": self._folder.name, "host": host,
             "env": os.environ | ONE_THREAD | (environment or {}), "limits": limits,
+            "memory": memory,
         }  # fmt: skip
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()

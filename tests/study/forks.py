@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[0] = str(ROOT)
 
 
+import psutil
+
 import benchmarks.run
 import nsh_core.__main__
 import nsh_core.cli
@@ -64,6 +66,9 @@ def child(order: dict) -> None:
         as_a_start_would()
         if order["host"]:
             on_a_host(order["host"])
+        if order["memory"] is not None:
+            taken = psutil.Process().memory_info().vms
+            resource.setrlimit(resource.RLIMIT_AS, (taken + order["memory"],) * 2)
         for name, limit in order["limits"].items():
             resource.setrlimit(getattr(resource, name), (limit, limit))
         MAINS[order["script"]]()

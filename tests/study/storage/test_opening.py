@@ -1,4 +1,6 @@
 import sqlite3
+import uuid
+from pathlib import Path
 
 import optuna
 import pytest
@@ -7,6 +9,7 @@ from nsh_core import UserError
 from study.storage import opening as storage
 from study.storage.opening import open_storage
 from study.storage.place import secrets_hidden, shown, without_secrets
+from tests.study.commands import run
 
 
 def test_a_locked_database_is_named(tmp_path, monkeypatch):
@@ -75,3 +78,24 @@ def test_users_and_passwords_are_not_shown(url, expected):
 def test_what_a_driver_says_has_no_secrets():
     for url in ("postgresql://bob:hunter2@/d?host=/run", "postgresql:///d?host=/run&passwrod=hunter2"):
         assert secrets_hidden("no option hunter2 of /run", url) == "no option *** of /run"
+
+
+def test_a_wrong_password_is_refused_at_once_and_hidden(postgres, postgres_url, spec_file, tmp_path):
+    """By a server that asks for it: that of these tests trusts all others."""
+    role = f"checked_{uuid.uuid4().hex[:8]}"
+    rules = Path(postgres.psql("SHOW hba_file;").splitlines()[2].strip())
+    rules.write_text(f"local all {role} scram-sha-256\nhost all {role} all scram-sha-256\n{rules.read_text()}")
+    postgres.psql(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'right-one'; SELECT pg_reload_conf();")
+
+    def with_password(password: str) -> str:
+        return postgres_url.replace("postgresql://postgres:@", f"postgresql://{role}:{password}@")
+
+    optuna.create_study(study_name="s", storage=open_storage(with_password("right-one")))
+    result = run("--study", spec_file, "--results", tmp_path / "r", "--storage", with_password("hunter2"))
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "password authentication failed" in result.stderr
+    assert "unusable" in result.stderr
+    written = [path.read_text() for path in (tmp_path / "r").rglob("*") if path.is_file()]
+    for secret in ("hunter2", role):
+        assert not any(secret in text for text in [result.stdout, result.stderr, *written])
