@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from nsh_core.errors import UserError
+
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 
@@ -22,6 +24,7 @@ class Backbone(nn.Module):
     Attributes:
         dim: D, values of an item's features.
         from_scratch: Whether it has no weights of its own and sees images as they are: it is always trained.
+        smallest: Side of the smallest images that it sees, in pixels.
 
     Args:
         side: What images are scaled to first, none for as they are.
@@ -29,6 +32,7 @@ class Backbone(nn.Module):
 
     dim: ClassVar[int]
     from_scratch: ClassVar[bool] = False
+    smallest: ClassVar[int] = 1
     mean: Tensor
     deviation: Tensor
 
@@ -39,10 +43,18 @@ class Backbone(nn.Module):
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [n, dim] in float32 of images [n, 3, H, W] in [0, 1]."""
+        """Features [n, dim] in float32 of images [n, 3, H, W] in [0, 1].
+
+        Raises:
+            UserError: The images are too small.
+        """
         if self.side is not None and images.shape[-1] != self.side:
             size = (self.side, self.side)
             images = interpolate(images, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+        height, width = images.shape[-2:]
+        if min(height, width) < self.smallest:
+            least = f"{self.smallest} x {self.smallest}"
+            raise UserError(f"the backbone takes images of at least {least} pixels, got {height} x {width}")
         return self.features((images - self.mean) / self.deviation).float()
 
     @abstractmethod

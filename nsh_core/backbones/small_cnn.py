@@ -20,6 +20,7 @@ class SmallCNN(Backbone):
 
     dim = _WIDTHS[-1]
     from_scratch = True
+    smallest = 2 ** len(_WIDTHS)  # each layer halves the side
 
     def __init__(self, pretrained: bool = False, side: int | None = None) -> None:
         super().__init__(side=None)

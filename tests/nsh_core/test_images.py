@@ -98,6 +98,14 @@ def test_a_triple_of_lists_is_split_as_it_says(tmp_path):
     assert not pixels.any()
 
 
+def test_images_that_are_too_small_for_the_network_are_refused(tmp_path):
+    make_folder(tmp_path)
+    picture([0], np.random.default_rng(0), (7, 9)).save(tmp_path / "train" / "class 0" / "0.png")  # all become as small
+    config = make_config({"code_length": 8, "train": {"epochs": 1, "batch_size": 8}})
+    with pytest.raises(UserError, match="takes images of at least 8 x 8 pixels, got 7 x 7"):
+        fit(config, load_dataset(f"imagefolder:{tmp_path}"))
+
+
 def test_images_are_decoded_once_and_again_when_they_change(tmp_path):
     rng = np.random.default_rng(0)
     paths = []

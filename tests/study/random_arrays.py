@@ -12,7 +12,31 @@ from tests.conftest import feature_arrays
 from tests.study.random_bytes import damaged, npy, npz
 from tests.study.random_commands import FEATURES, SMALL, Given
 
-_DTYPES: list[Any] = "f2 <f4 >f4 <f8 >f8 f16 i1 >i2 <i4 <i8 >i8 u1 >u4 u8 ? c8 c16 O U3 S3 M8[s] m8[s] V4".split()
+_DTYPES: list[Any] = [
+    "f2",
+    "<f4",
+    ">f4",
+    "<f8",
+    ">f8",
+    "f16",
+    "i1",
+    ">i2",
+    "<i4",
+    "<i8",
+    ">i8",
+    "u1",
+    ">u4",
+    "u8",
+    "?",
+    "c8",
+    "c16",
+    "O",
+    "U3",
+    "S3",
+    "M8[s]",
+    "m8[s]",
+    "V4",
+]
 _DTYPES += [[("a", "<f4"), ("b", "<i4")], [("a", "<f4", (2,))]]
 _SHAPES: list[tuple[int, ...]] = [(), (0,), (1,), (0, 12), (5, 0), (3, 12), (1, 12), (2, 2, 2, 2), (41, 1), (120, 1)]
 _SHAPES += [(7, 2, 12), (7, 1, 12), (0, 2, 12), (100_000, 12), (1,) * 20]

@@ -10,7 +10,28 @@ from PIL import Image
 from tests.study.random_bytes import damaged
 from tests.study.random_commands import SMALL, Given
 
-_ENDINGS = "png png jpg jpg bmp gif webp ppm tif tif tga ico jp2 pcx sgi dds eps pdf im avif".split()
+_ENDINGS = [
+    "png",
+    "png",
+    "jpg",
+    "jpg",
+    "bmp",
+    "gif",
+    "webp",
+    "ppm",
+    "tif",
+    "tif",
+    "tga",
+    "ico",
+    "jp2",
+    "pcx",
+    "sgi",
+    "dds",
+    "eps",
+    "pdf",
+    "im",
+    "avif",
+]
 _MODES = ["1", "L", "LA", "P", "RGB", "RGB", "RGBA", "CMYK", "LAB", "YCbCr", "HSV", "I", "F", "I;16"]
 
 

@@ -28,6 +28,7 @@ from study.plan.spec import load_spec
 from study.storage.opening import open_storage
 from tests.study.commands import Fork, outcome
 
+
 @contextmanager
 def _proxy(folder: Path, port: int) -> Iterator[str]:
     pytest.importorskip("grpc")
