@@ -34,8 +34,8 @@ class Given:
 _ODD = st.sampled_from(
     ["", " ", "-", "--", "-x", "--set", "0", "-1", "1e9", "1.5", "nan", "inf", "9" * 30, "9" * 5000, "x" * 5000,
      "\n", "a\nb", "\t", "\x1b[31m", "\x07", "\u2028", "\u202e", "\udcff", "é", "日本", "🙂", "%s", "{}", "[/b]",
-     "null", "true", "no", "1:30", "2024-01-01", "&a", "*a", "!!python/object:os.system x", "a=b", "=", "a.b.c", ".", "[",
-     "{a: [", "a,b", "sqlite://", "://", "C:\\x", "$HOME", "`x`", "١٢", "½", "0x10", "1_0", "+1"]
+     "null", "true", "no", "1:30", "2024-01-01", "&a", "*a", "!!python/object:os.system x", "a=b", "=", "a.b.c", ".",
+     "[", "{a: [", "a,b", "sqlite://", "://", "C:\\x", "$HOME", "`x`", "١٢", "½", "0x10", "1_0", "+1"]
 )  # fmt: skip
 _TEXT = st.text(st.characters(blacklist_characters="\0/~"), max_size=12)
 

@@ -12,11 +12,11 @@ _KEYS = ["question", "dataset", "plugins", "base", "factors", "reference", "with
          "smallest_effect", "mode", "tune", "seeds", "figures", "name"]  # fmt: skip
 _SCALARS = st.one_of(
     st.sampled_from(
-        ["1", "0", "-1", "1e400", ".nan", ".inf", "null", "~", "true", "yes", "2024-01-01", "1:30", "010", "0x1F",
-         "9" * 50, "''", '"16"', "[]", "{}", "[[]]", "{a: {b: {c: 1}}}", "!!set {a}", "!!binary aGk=", "!!python/name:os",
-         "!x y", "*a", "&a [*a]", "&a 1", "|\n  text", "? x", "<<: {a: 1}", "'[/b]'", "'=1+1'", "'a\\tb'", '"\\x1b[2J"',
-         '"\\u2028"', '"\\0"', '"\\ud800"', "@x", "%x", "`x`", "'" + "x" * 500 + "'", "[" * 40 + "]" * 40, "softsort",
-         "argsort", "digits", "tuned", "pareto", "0.1", "日本", "'a/b'", "'..'"]
+        ["1", "0", "-1", "1e400", ".nan", ".inf", "null", "~", "true", "yes", "2024-01-01", "1:30", "010", "0x1F", "''",
+         "9" * 50, '"16"', "[]", "{}", "[[]]", "{a: {b: {c: 1}}}", "!!set {a}", "!!binary aGk=", "!!python/name:os",
+         "!x y", "*a", "&a [*a]", "&a 1", "|\n  text", "? x", "<<: {a: 1}", "'[/b]'", "'=1+1'", "'a\\tb'", "'a/b'",
+         '"\\x1b[2J"', '"\\u2028"', '"\\0"', '"\\ud800"', "@x", "%x", "`x`", "'" + "x" * 500 + "'", "[" * 40 + "]" * 40,
+         "softsort", "argsort", "digits", "tuned", "pareto", "0.1", "日本", "'..'"]
     ),
     st.text(string.printable, max_size=8).map(repr),
     st.text(st.characters(blacklist_categories=["Cs"]), max_size=6),
