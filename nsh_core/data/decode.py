@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -82,6 +83,15 @@ def _key(paths: Sequence[Path]) -> str:
 
 
 def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
+    # Of the whole pool: a list of each thread's own there is not, and Pillow does not say which file it means.
+    with warnings.catch_warnings(record=True, action="always") as told:
+        _decode_all(folder, paths)
+    if told:
+        said = "; ".join(sorted({str(one.message) for one in told}))
+        print(f"note: of some images Pillow says: {' '.join(said.split())}")
+
+
+def _decode_all(folder: Path, paths: Sequence[Path]) -> None:
     side = min(_LARGEST, *_open(paths[0]).size)
     working = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:

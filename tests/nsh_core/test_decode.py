@@ -131,3 +131,16 @@ def test_what_is_no_image_is_named(tmp_path, make, message):
     make(bad)
     with pytest.raises(UserError, match=message):
         decoded([good, bad])
+
+
+def test_what_pillow_warns_of_is_a_note(tmp_path, capsys):
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (16, 16), "red").save(path)
+    content = bytearray(path.read_bytes())
+    entry = content.index(struct.pack("<HHI", 284, 3, 1))
+    content[entry + 4 : entry + 8] = struct.pack("<I", 2**16)  # values of a tag that the file does not hold
+    path.write_bytes(content)
+    assert pixels(path)[8, 8].tolist() == [255, 0, 0]
+    out, err = capsys.readouterr()
+    assert out == "note: of some images Pillow says: Tag data larger than file. Skipping tag 284\n"
+    assert err == ""
