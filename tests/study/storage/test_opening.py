@@ -78,6 +78,8 @@ def test_users_and_passwords_are_not_shown(url, expected):
 def test_what_a_driver_says_has_no_secrets():
     for url in ("postgresql://bob:hunter2@/d?host=/run", "postgresql:///d?host=/run&passwrod=hunter2"):
         assert secrets_hidden("no option hunter2 of /run", url) == "no option *** of /run"
+    url = "postgresql://user:hunter2@h/d"
+    assert secrets_hidden('no password for user "user"', url) == 'no password for user "***"'
 
 
 def test_a_wrong_password_is_refused_at_once_and_hidden(postgres, postgres_url, spec_file, tmp_path):
