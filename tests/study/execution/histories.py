@@ -3,7 +3,7 @@
 python -m tests.study.execution.histories --count 500 lets two to four people run one study at once, some in namespaces
 of process ids of their own and under host names that they share or do not, while runs and workers are killed, stopped
 and continued, clocks step and the storage server is restarted. All is the project's own but the training, which sleeps,
-and the times of signs of life, which are short. Prints how often what happened; wrong histories go to the temporary files.
+and the times of signs of life, which are short. Prints how often what happened, and keeps wrong histories.
 """
 
 import argparse
