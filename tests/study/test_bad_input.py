@@ -92,7 +92,7 @@ CASES = {
     "a number of 5,000 digits": ([*RUN, "--jobs", "9" * 5000], None, "'--jobs': must be a number of at most 9 digits, got one of 5000"),
     "a setting twice": ([*TRAIN, "--seed", "1", "--set", "seed=2"], None, "--set seed twice, as 2 and 1: once is enough"),
     "storage is no journal": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text("hello\n"), "j.log is no Optuna journal"),
-    "journal damaged": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text('{"op_code": 0,\n{}\n'), "j.log is no Optuna journal, or is damaged"),
+    "journal damaged": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text('{"op_code": 0,\n{}\n'), "j.log: line 1 cannot be read"),
     "storage is a folder": ([*RUN, "--storage", "dir"], lambda: Path("dir").mkdir(), "cannot use storage dir: not a file"),
     "database unreachable": ([*RUN, "--storage", f"postgresql://bob:hunter2@127.0.0.1:{free_port()}/d"], None, "is locked, unreachable or unusable"),
     "sqlite not a database": ([*RUN, "--storage", "sqlite:///x.db"], lambda: Path("x.db").write_text("no database here" * 99), "file is not a database"),

@@ -1,6 +1,7 @@
 """The README's plug-ins as they stand there: a sorter, a method with state, data, a figure and a measure."""
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -191,6 +192,9 @@ def test_results_without_a_measure_are_read_with_missing_values(undisturbed_copy
     summary[~summary.metric.isin(["test_precision", "bit_entropy"])].to_csv(
         undisturbed_copy / "tiny" / "summary.csv", index=False
     )
+    # An earlier version that knew fewer measures kept no digests of its files.
+    facts = undisturbed_copy / "tiny" / "run.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"digests": {}}))
     results = read_results(undisturbed_copy / "tiny")
     assert results.tables.trials.test_precision.isna().all()
     assert results.summary_of("bit_entropy")["mean"].isna().all()
