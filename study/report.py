@@ -39,6 +39,9 @@ def report(
         list[str], typer.Option(help="results folder of the same study on another data set, to be judged together")
     ] = [],  # noqa: B006
     mode: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(parser=cli.at_least_one, help="a report on the first seeds alone; default: all")
+    ] = None,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(help="two arms, as ARM of the study or STUDY:ARM of any: compared now, and no report written"),
@@ -60,6 +63,7 @@ def report(
         spec = with_mode(load_spec(study, studies_in(results)), mode, None)
         key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
     found = read_results(results / key)
+    found = found if seeds is None else found.of_seeds(seeds)
     if compare is not None:
         _compare(compare, results, found)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.generation import reading, strangers
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
-from study.analysis.tables import Tables, complete, read_tables
+from study.analysis.tables import Tables, complete, read_tables, tables_of
 from study.plan.spec import StudySpec
 
 
@@ -30,12 +30,31 @@ class Results:
         facts: Of its run.
         gallery: Pictures, where the data have any.
         classes: Labels of the test queries, where they have one each; see study.analysis.by_class.
+        left_out: How many seeds that the folder holds are not among these.
     """
 
     tables: Tables
     facts: RunFacts
     gallery: Gallery | None = None
     classes: Classes | None = None
+    left_out: int = 0
+
+    def of_seeds(self, count: int) -> Results:
+        """The study as its first seeds show it; what tuning tried stays as it is.
+
+        Args:
+            count: Of seeds.
+
+        Raises:
+            UserError: There are fewer.
+        """
+        tables, held = self.tables, int(self.done.seed.nunique())
+        if count > held:
+            raise UserError(f"{self.facts.key} has {held} seeds, got --seeds {count}")
+        trials = tables.trials[(tables.trials.phase != "final") | (tables.trials.seed < count)]
+        curves, per_query = (frame[frame.seed < count] for frame in (tables.curves, tables.per_query))
+        narrowed = replace(tables_of(trials, curves, per_query, self.spec), cost=tables.cost)
+        return replace(self, tables=narrowed, left_out=held - count)
 
     @property
     def spec(self) -> StudySpec:

@@ -3,11 +3,14 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from nsh_core.measures import MEASURES
+from nsh_core import UserError
+from nsh_core.measures import MEASURES, RESULT
 from study.analysis.comparisons import SUMMARY, compare, summarize
 from study.analysis.crossed import crossed
+from study.analysis.results import read_results
 from study.analysis.statistics import compare_paired
 from study.plan.contrast import Contrast
+from tests.study.commands import report
 
 UNKNOWN = pd.DataFrame(columns=["arm", "seed", "val", "test"])
 
@@ -108,3 +111,17 @@ def test_a_family_is_the_contrasts_of_a_question_in_a_group(trials):
     assert list(table.tests) == [2, 2, 1, 1]
     np.testing.assert_allclose(table.p_holm[2:], table.p[2:])
     assert table.difference[2] == pytest.approx(-table.difference[3])
+
+
+def test_a_report_on_the_first_seeds_leaves_the_tables_as_they_are(undisturbed, tmp_path):
+    results = read_results(undisturbed / "tiny")
+    first = results.of_seeds(1)
+    assert set(first.done.seed) == {0}
+    assert list(first.summary_of(RESULT).n) == [1, 1]
+    assert set(first.tables.curves.seed) == set(first.tables.per_query.seed) == {0}
+    with pytest.raises(UserError, match="tiny has 2 seeds, got --seeds 3"):
+        results.of_seeds(3)
+    made = report("--study", "tiny", "--results", undisturbed, "--reports", tmp_path, "--seeds", 1)
+    assert made.returncode == 0, made.stderr
+    assert "- seeds: the first ones, 1 more are stored" in (tmp_path / "tiny" / "report.md").read_text()
+    assert len(read_results(undisturbed / "tiny").done) == 4
