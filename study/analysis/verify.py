@@ -10,7 +10,7 @@ import pandas as pd
 import nsh_core
 from nsh_core import Config, Dataset, UserError
 from nsh_core.measures import RESULT, SELECTION
-from study.analysis.run_facts import RunFacts
+from study.analysis.results import read_results
 from study.analysis.versions import provenances
 from study.execution.provenance import (
     CPU_CAPABILITY,
@@ -83,12 +83,8 @@ def verify(folder: Path, dataset: Dataset, number: int, evaluation_threads: int)
 
 def _trial(folder: Path, dataset: Dataset, number: int) -> pd.Series:
     """The row of a complete trial of a study on these data, its provenance read."""
-    try:
-        fingerprint, trials = RunFacts.read(folder).fingerprint, pd.read_parquet(folder / "trials.parquet")
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"--verify reads the tables of a study, and {folder} has none that can be read: {error}"
-        ) from None
+    results = read_results(folder)
+    fingerprint, trials = results.facts.fingerprint, results.tables.trials
     if fingerprint != dataset.fingerprint():
         raise UserError(f"{folder} is of data with fingerprint {fingerprint}, these have {dataset.fingerprint()}")
     found = trials.assign(provenance=provenances(trials))[trials.trial == number]

@@ -1,7 +1,6 @@
 """The README's plug-ins as they stand there: a sorter, a method with state, data, a figure and a measure."""
 
 import dataclasses
-import json
 import os
 import re
 import signal
@@ -19,7 +18,7 @@ from nsh_core import plugins
 from nsh_core.measures import MEASURES, Measure
 from study.analysis.results import read_results
 from study.execution.records import Task, TrialFacts
-from tests.study.commands import ROOT, arguments, outcome, report, run
+from tests.study.commands import ROOT, arguments, as_of_an_earlier_version, outcome, report, run
 from tests.study.test_run import stored
 
 FILES = ["my_sorter.py", "my_method.py", "my_data.py", "my_figure.py", "my_measure.py", "own.yaml", "own.py"]
@@ -192,9 +191,7 @@ def test_results_without_a_measure_are_read_with_missing_values(undisturbed_copy
     summary[~summary.metric.isin(["test_precision", "bit_entropy"])].to_csv(
         undisturbed_copy / "tiny" / "summary.csv", index=False
     )
-    # An earlier version that knew fewer measures kept no digests of its files.
-    facts = undisturbed_copy / "tiny" / "run.json"
-    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"digests": {}}))
+    as_of_an_earlier_version(undisturbed_copy / "tiny")
     results = read_results(undisturbed_copy / "tiny")
     assert results.tables.trials.test_precision.isna().all()
     assert results.summary_of("bit_entropy")["mean"].isna().all()

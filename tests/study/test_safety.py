@@ -18,7 +18,7 @@ from study.plan.spec import load_spec
 from study.reporting.document import write_report
 from study.storage.opening import open_storage
 from study.storage.optuna_internals import storage_of, study_id
-from tests.study.commands import ROOT, outcome, report, run
+from tests.study.commands import ROOT, as_of_an_earlier_version, outcome, report, run
 
 NASTY = "=[/b]<script>alert(1)</script> & 50%_$x$ $\\nix$ | \\input{x}"
 
@@ -132,6 +132,7 @@ def test_a_trial_can_be_verified_from_tables_alone_and_another_code_is_found_out
     assert unknown.returncode == 2
     assert "has trials 0 to 3, got --verify 4" in unknown.stderr
     tables = folder / "r" / "nasty" / "trials.parquet"
+    as_of_an_earlier_version(tables.parent)
     trials = pd.read_parquet(tables)
     trials.assign(codes_sha256="0" * 64).to_parquet(tables)
     other = run(*options, 1)

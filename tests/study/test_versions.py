@@ -16,7 +16,7 @@ from study.execution.provenance import capability_setting, provenance, version_o
 from study.execution.records import TrialFacts
 from study.reporting.by_version import by_version
 from study.storage.opening import open_storage
-from tests.study.commands import run
+from tests.study.commands import as_of_an_earlier_version, run
 
 TORCH = torch.__version__
 
@@ -91,6 +91,7 @@ def test_older_trials_are_trained_again_on_demand_and_then_count(older, options)
 
 def test_codes_are_compared_on_one_kind_of_processor_and_map_on_others(undisturbed_copy, options):
     tables = undisturbed_copy / "tiny" / "trials.parquet"
+    as_of_an_earlier_version(undisturbed_copy / "tiny")
     trials = pd.read_parquet(tables)
     elsewhere = [json.dumps(json.loads(text) | {"CPU capability": "SVE256"}) for text in trials.provenance]
     trials = trials.assign(codes_sha256="0" * 64, provenance=elsewhere)
