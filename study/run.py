@@ -149,6 +149,8 @@ def study(
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
     if export is not None and export.is_dir():
         raise UserError(f"--export must name a file to write, as study.zip, got the folder {str(export)!r}")
+    if gpus_per_task and engine == "local":
+        raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
         raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
     plugins.load(plugin)

@@ -251,6 +251,8 @@ def _cautions(results: Results) -> list[str]:
     found = versions(results.tables.trials)
     if len(found) > 1:
         notes.append(f"{len(found)} versions, which differ in {', '.join(apart(found))}, trained these trials.")
+    if results.left_out:
+        notes.append(f"These are the first {seeds} seeds alone: {results.left_out} more are stored.")
     if seeds < 2:
         notes.append("One seed says nothing about the spread, so nothing is tested: run more seeds.")
     elif (counts < 2).any():

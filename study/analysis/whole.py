@@ -29,7 +29,8 @@ def check(results: Path, storage: str) -> tuple[bool, list[str]]:
     for folder in sorted(path.parent for path in results.glob(f"*/{RUN_FILE}")):
         try:
             trials = read_results(folder).tables.trials
-            lines.append(f"tables {folder}: {len(trials)} trials, whole")
+            states = ", ".join(f"{count} {state}" for state, count in trials.state.value_counts().items())
+            lines.append(f"tables {folder}: {len(trials)} trials ({states}), whole")
         except UserError as error:
             damaged = True
             lines.append(f"tables {folder}: {error}")

@@ -16,7 +16,7 @@ from study.execution.growth import grow
 from study.execution.progress import progress
 from study.execution.queue import Again, TrialQueue, has_result, is_open
 from study.execution.records import is_whole
-from study.execution.versions import is_of_another_version, refuse_others
+from study.execution.versions import is_of_another_version, refuse
 from study.storage.opening import is_shared, storage_errors
 
 _POLL_SECONDS = 0.5
@@ -76,9 +76,13 @@ class _Run:
         self.keys: list[str] = []
         queue.recover()
         grow(queue)
-        if execution.others == "refuse" and queue.unfinished(self._again_at_first):
-            held = [trial for trial in queue.latest().values() if has_result(trial) and is_whole(trial)]
-            refuse_others(queue.plan.key, held)
+        held = [trial for trial in queue.latest().values() if has_result(trial) and is_whole(trial)]
+        others = [trial for trial in held if is_of_another_version(trial)]
+        if others and execution.others == "refuse" and queue.unfinished(self._again_at_first):
+            refuse(queue.plan.key, others)
+        if others and execution.others != "refuse":
+            fate = "run again" if execution.others == "rerun" else "stay beside those of this run"
+            print(f"note: {len(others)} trials of another version {fate}")
         self._add(self._again_at_first)
 
     def _again_at_first(self, trial: FrozenTrial) -> bool:

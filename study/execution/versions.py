@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NoReturn
 
 from optuna.trial import FrozenTrial
 
@@ -22,19 +23,16 @@ def is_of_another_version(trial: FrozenTrial) -> bool:
     return version_of(TrialFacts.of(trial).provenance) != version_of(provenance())
 
 
-def refuse_others(study: str, trials: Iterable[FrozenTrial]) -> None:
+def refuse(study: str, others: Sequence[FrozenTrial]) -> NoReturn:
     """Refuses to go on with a study of which another version trained a part.
 
     Args:
         study: Its name.
-        trials: With results.
+        others: Those trials, at least one.
 
     Raises:
-        UserError: There are such trials.
+        UserError: Says what differs, and what to do.
     """
-    others = [trial for trial in trials if is_of_another_version(trial)]
-    if not others:
-        return
     now = version_of(provenance())
     versions = [version_of(TrialFacts.of(trial).provenance) for trial in others]
     lines = list(dict.fromkeys(line for version in versions for line in differences(version, now)))

@@ -116,7 +116,6 @@ def _facts(results: Results) -> dict[str, str]:
         "items": f"{facts.train_items} training, {facts.database_items} database, "
         f"{facts.validation_queries} validation queries, {facts.test_queries} test queries",
         "trials": ", ".join(f"{count} {state}" for state, count in states.items()),
-        **({"seeds": f"the first ones, {results.left_out} more are stored"} if results.left_out else {}),
         "training time of all trials": f"{results.done.train_seconds.sum() if len(results.done) else 0:.0f} s",
         "storage": facts.storage,
         "written": facts.written,

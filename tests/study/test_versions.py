@@ -62,6 +62,7 @@ def test_a_run_does_not_mix_versions_unasked(older, options):
 def test_mixed_versions_are_shown_with_their_trials(older, options):
     mixed = run(*options, "--seeds", 3, "--allow-mixed")
     assert mixed.returncode == 0, mixed.stderr
+    assert "note: 4 trials of another version stay beside those of this run" in mixed.stdout
     assert sorted(torches(older)) == ["2.0.0"] * 4 + [TORCH] * 2
     results = read_results(older / "tiny")
     assert results.facts.provenance["torch"] == f"2.0.0 (4 trials), {TORCH} (2 trials)"
@@ -80,6 +81,7 @@ def test_older_trials_are_trained_again_on_demand_and_then_count(older, options)
     before = pd.read_parquet(older / "tiny" / "trials.parquet")
     again = run(*options, "--seeds", 3, "--rerun-older")
     assert again.returncode == 0, again.stderr
+    assert "note: 4 trials of another version run again" in again.stdout
     assert torches(older) == [TORCH] * 6
     after = pd.read_parquet(older / "tiny" / "trials.parquet")
     common = after[after.seed < 2].reset_index(drop=True)

@@ -123,5 +123,5 @@ def test_a_report_on_the_first_seeds_leaves_the_tables_as_they_are(undisturbed, 
         results.of_seeds(3)
     made = report("--study", "tiny", "--results", undisturbed, "--reports", tmp_path, "--seeds", 1)
     assert made.returncode == 0, made.stderr
-    assert "- seeds: the first ones, 1 more are stored" in (tmp_path / "tiny" / "report.md").read_text()
+    assert "> These are the first 1 seeds alone: 1 more are stored." in (tmp_path / "tiny" / "report.md").read_text()
     assert len(read_results(undisturbed / "tiny").done) == 4
