@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nsh_core.errors import UserError
 from study.storage.journal import DamagedLine, JournalFile
@@ -111,7 +111,10 @@ def _connect(open_: Callable[[], BaseStorage]) -> BaseStorage:
     for _ in range(_MAKERS):
         try:
             return open_()
-        except (IntegrityError, ProgrammingError):
+        except (IntegrityError, ProgrammingError, OperationalError) as error:
+            # SQLite says of a table that another made first what it says of a file that it cannot open, too.
+            if isinstance(error, OperationalError) and "already exists" not in str(error):
+                raise
             time.sleep(random.uniform(0.1, 1.0))
     return open_()
 

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import uuid
 from pathlib import Path
@@ -101,3 +102,23 @@ def test_a_wrong_password_is_refused_at_once_and_hidden(postgres, postgres_url, 
     written = [path.read_text() for path in (tmp_path / "r").rglob("*") if path.is_file()]
     for secret in ("hunter2", role):
         assert not any(secret in text for text in [result.stdout, result.stderr, *written])
+
+
+def test_processes_that_make_the_tables_of_a_database_at_once_all_get_it(tmp_path):
+    for start in range(3):
+        waiting, starting = os.pipe()
+        makers = []
+        for _ in range(4):
+            process = os.fork()
+            if process == 0:
+                os.close(starting)
+                os.read(waiting, 1)
+                try:
+                    open_storage(f"sqlite:///{tmp_path}/{start}.db")
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            makers.append(process)
+        os.close(waiting)
+        os.close(starting)
+        assert [os.waitpid(maker, 0)[1] for maker in makers] == [0] * 4
