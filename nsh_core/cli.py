@@ -83,5 +83,7 @@ def at_least_one(text: str) -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    # A name that turns the line round, or moves the cursor, is shown as what it is.
+    shown = (sign if sign.isprintable() else ascii(sign)[1:-1] for sign in " ".join(message.split()))
+    print(f"error: {''.join(shown)}", file=sys.stderr)
     return BAD_INPUT

@@ -90,6 +90,7 @@ CASES = {
     "check of a mistyped URL": (["study/run.py", "--check", "--storage", "postgres//u:hunter2@h/d"], None, "looks like a URL and is none"),
     "seeds without end": ([*RUN, "--seeds", "100000000"], None, "--seeds must be at most 1000, got 100000000"),
     "a number of 5,000 digits": ([*RUN, "--jobs", "9" * 5000], None, "'--jobs': must be a number of at most 9 digits, got one of 5000"),
+    "an argument that does not print": ([*TRAIN, "\u202eabc\u009b"], None, r"\u202eabc\x9b"),
     "a setting twice": ([*TRAIN, "--seed", "1", "--set", "seed=2"], None, "--set seed twice, as 2 and 1: once is enough"),
     "storage is no journal": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text("hello\n"), "j.log is no Optuna journal"),
     "journal damaged": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text('{"op_code": 0,\n{}\n'), "j.log: line 1 cannot be read"),
