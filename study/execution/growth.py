@@ -6,8 +6,8 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from study.execution.queue import TrialQueue, has_result, trial_key
-from study.execution.records import Task, TrialFacts, is_whole
+from study.execution.queue import TrialQueue, counts, trial_key
+from study.execution.records import Task, TrialFacts
 from study.plan.planning import extended
 from study.plan.sampling import FinishedTrial
 
@@ -34,17 +34,13 @@ def grow(queue: TrialQueue) -> None:
         over = {
             planned.config.digest(): _finished(trial)
             for planned in queue.plan.trials
-            if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and _counts(trial)
+            if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and counts(trial)
         }
         plan = extended(queue.plan, over)
         if len(plan.trials) == len(queue.plan.trials):
             return
         queue.replan(plan)
         latest = queue.latest()
-
-
-def _counts(trial: FrozenTrial) -> bool:
-    return has_result(trial) and is_whole(trial)
 
 
 def _finished(trial: FrozenTrial) -> FinishedTrial:

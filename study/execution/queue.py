@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nsh_core import UserError
 from study.execution.ownership import is_of_own_run, owner_is_dead, shown
-from study.execution.records import CLAIMANT, Task
+from study.execution.records import CLAIMANT, Task, is_whole
 from study.execution.signs_of_life import Silence, no_sign_of
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
@@ -237,6 +237,15 @@ def is_open(trial: FrozenTrial) -> bool:
 def has_result(trial: FrozenTrial) -> bool:
     """Whether a trial is over: complete, pruned, or failed for a reason of its own."""
     return trial.state.is_finished() and not is_open(trial)
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Whether a trial is over, and its record is what was written.
+
+    Args:
+        trial: In any state.
+    """
+    return has_result(trial) and is_whole(trial)
 
 
 def interrupt(storage: BaseStorage, trial: FrozenTrial, cause: str) -> None:

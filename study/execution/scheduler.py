@@ -14,7 +14,7 @@ from study.execution.engine import Engine, Execution
 from study.execution.engine_local import LocalEngine
 from study.execution.growth import grow
 from study.execution.progress import progress
-from study.execution.queue import Again, TrialQueue, has_result, is_open
+from study.execution.queue import Again, TrialQueue, counts, has_result, is_open
 from study.execution.records import is_whole
 from study.execution.versions import is_of_another_version, refuse
 from study.storage.opening import is_shared, storage_errors
@@ -76,8 +76,7 @@ class _Run:
         self.keys: list[str] = []
         queue.recover()
         grow(queue)
-        held = [trial for trial in queue.latest().values() if has_result(trial) and is_whole(trial)]
-        others = [trial for trial in held if is_of_another_version(trial)]
+        others = [trial for trial in queue.latest().values() if counts(trial) and is_of_another_version(trial)]
         if others and execution.others == "refuse" and queue.unfinished(self._again_at_first):
             refuse(queue.plan.key, others)
         if others and execution.others != "refuse":
