@@ -49,6 +49,12 @@ def report(*options: object) -> subprocess.CompletedProcess[str]:
     return in_a_fork("report.py", options)
 
 
+def module(name: str, *options: object) -> subprocess.CompletedProcess[str]:
+    """python -m NAME, in a process of its own."""
+    command = [sys.executable, "-m", name, *map(str, options)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | ONE_THREAD, capture_output=True, text=True)
+
+
 def in_a_fork(
     script: str, options: Iterable[object], environment: dict[str, str] | None = None, **limits: int
 ) -> subprocess.CompletedProcess[str]:
