@@ -41,6 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         left -= share
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Random numbers of a test are the same whichever tests its process ran before."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 - for libraries that draw from it
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of all processes of this session of tests."""
