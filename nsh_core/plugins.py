@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsh_core.errors import UserError, in_a_line
-from nsh_core.registry import nearest_file, registering
+from nsh_core.registry import BACKBONES, DATASETS, METHODS, SORTERS, nearest_file, registering
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,22 @@ def receive(plugins: Iterable[Plugin]) -> None:
         if not any(_is_from(module, plugin.name) for module in list(sys.modules.values())):
             _execute(plugin)
         _loaded[plugin.name] = plugin
+
+
+def check_reachable() -> None:
+    """Looks whether other processes can have all that is registered.
+
+    Raises:
+        UserError: Something is defined where they do not look, in a notebook or a script.
+    """
+    for registry in (SORTERS, METHODS, DATASETS, BACKBONES):
+        for name in registry.names():
+            if registry.module_of(name) == "__main__":
+                raise UserError(
+                    f"{registry.kind} {name!r} is defined in a notebook or script, which worker processes do not "
+                    f"import: write it into a file, with %%writefile my_{registry.kind}.py in a notebook, and give "
+                    f"plugins=['my_{registry.kind}.py']"
+                )
 
 
 def _check_name(name: str) -> None:

@@ -142,6 +142,10 @@ class Registry(Generic[T]):
         """File or module of the plug-in that registered an entry; empty for one of the project's or of a package's."""
         return self._plugins.get(name, "")
 
+    def module_of(self, name: str) -> str:
+        """The module that an entry is defined in; empty for one that is not imported yet."""
+        return getattr(self._entries.get(name), "__module__", "")
+
     def names(self) -> list[str]:
         """All names: registered ones in their order, then those of installed packages."""
         return [*self._entries, *(name for name in self._installed if name not in self._entries)]

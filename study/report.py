@@ -16,7 +16,7 @@ try:
     from nsh_core import UserError, cli, plugins
     from study.analysis.results import Results, read_results, studies_in
     from study.analysis.unplanned import differences, find_arm, unplanned
-    from study.plan.spec import load_spec, with_mode
+    from study.plan.loading import load_spec, with_mode
     from study.plan.trials import study_key
     from study.reporting.document import write_report
 except ModuleNotFoundError as error:

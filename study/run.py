@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
@@ -22,26 +20,22 @@ try:
     from rich.console import Console
     from rich.table import Table
 
-    from nsh_core import cli, plugins
-    from nsh_core.data import load_dataset, usage
+    from nsh_core import cli
+    from nsh_core.data import usage
     from nsh_core.errors import UserError
-    from nsh_core.measures import RESULT, SELECTION, Place, measures
+    from nsh_core.measures import Place, measures
     from study.analysis.design import design_lines, what_is_weak
+    from study.analysis.ranking import ranking
     from study.analysis.results import Results, earlier
-    from study.analysis.tables import VALUED, over
-    from study.analysis.verdict import decide, never_ran
-    from study.analysis.verify import verify as train_again
+    from study.analysis.tables import VALUED
     from study.analysis.whole import check as read_all
-    from study.execution.engine import EngineName, Execution
+    from study.execution.engine import EngineName
     from study.execution.finish import on_finish as run_on_finish
     from study.execution.forking import cool_down
-    from study.plan.planning import make_plan, overruled
-    from study.plan.spec import available, load_spec, with_mode
+    from study.interface import Study
+    from study.plan.loading import available, load_spec
+    from study.plan.planning import overruled
     from study.registry import MODES
-    from study.reporting.artifacts import FOLDER
-    from study.reporting.dashboard import publish
-    from study.reporting.export import export as write_archive
-    from study.session import Session, open_session
     from study.storage.opening import JOURNAL
     from study.storage.place import KINDS, scheme_of, shown
     from study.storage.repair import repair as mend
@@ -153,12 +147,21 @@ def study(
         raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
         raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
-    plugins.load(plugin)
-    spec = load_spec(study)
-    chosen = mode or spec.mode
-    if chosen in MODES and not MODES[chosen].tunes:
+    if trials is not None and (mode or load_spec(study).mode) == "grid":
         limit, trials = limit or trials, None
-    plan = make_plan(with_mode(spec, mode, trials, tune_each_seed), dataset, tuple(assignments), seeds)
+    asked = Study(
+        study,
+        dataset=dataset,
+        seeds=seeds,
+        settings=assignments,
+        mode=mode,
+        trials=trials,
+        tune_each_seed=tune_each_seed,
+        plugins=plugin,
+        results=results,
+        storage=storage,
+    )
+    plan = asked.plan
     for name, arms in overruled(plan).items():
         console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already")
     if dry_run:
@@ -169,55 +172,44 @@ def study(
         lines = design_lines(plan, earlier(results / plan.key, plan.spec))
         console.print("\n".join(f"design: {line}" for line in lines))
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if verify is not None:
-        verification = train_again(results / plan.key, load_dataset(plan.dataset), verify, cores)
+        verification = asked.verify(verify)
         console.print("\n".join(verification.lines))
         return 0 if verification.holds else SOME_FAILED
-    session = open_session(plan, results, storage)
     if export is not None:
-        failures = write_archive(session.queue, session.url, session.write_results(), session.folder, export)
+        asked.export(export)
         console.print(f"archive: {export}")
-        if failures:
-            raise UserError("; ".join(failures))
         return 0
     if measure_cost is not None:
-        return _measure_cost(session, measure_cost, console)
-    console.print(f"labels: {session.dataset.labels_in_words()}")
-    jobs = jobs or cores
+        return _measure_cost(asked, measure_cost, console)
+    console.print(f"labels: {asked.session.dataset.labels_in_words()}")
     weak = what_is_weak(plan)
     if weak is not None:
         console.print(f"note: {weak}")
-
-    def refresh() -> Results:
-        outcome = session.write_results()
-        publish(session.queue, session.dataset, session.url, outcome, session.folder.parent / FOLDER)
-        return outcome
-
-    execution = Execution(
-        jobs,
-        max(1, cores // jobs),
-        batch_trials or None,
-        limit,
-        retry_failed,
-        "rerun" if rerun_older else "mix" if allow_mixed else "refuse",
-        refresh,
-        engine,
-        gpus_per_task,
+    return _run(
+        asked,
+        console,
+        on_finish,
+        jobs=jobs,
+        limit=limit,
+        stack=batch_trials or None,
+        retry_failed=retry_failed,
+        others="rerun" if rerun_older else "mix" if allow_mixed else "refuse",
+        engine=engine,
+        gpus_per_task=gpus_per_task,
     )
-    return _run(session, execution, refresh, on_finish, console)
 
 
-def _measure_cost(session: Session, repeats: int, console: Console) -> int:
+def _measure_cost(study: Study, repeats: int, console: Console) -> int:
     """Measures the cost of each arm, and says where the machine had others to serve."""
-    cost = session.measure_cost(repeats)
+    cost = study.session.measure_cost(repeats)
     shown = measures(Place.COST)
     table = Table("arm", "runs", *(one.title("", 0, True) for one in shown))
     for arm, own in cost.groupby("arm", sort=False):
         spans = (f"{own[one.name].mean():.2f} [{own[one.name].min():.2f}, {own[one.name].max():.2f}]" for one in shown)
         table.add_row(str(arm), str(len(own)), *spans)
     console.print(table)
-    missing = [arm.name for arm in session.plan.spec.arms if arm.name not in set(cost.arm)]
+    missing = [arm.name for arm in study.plan.spec.arms if arm.name not in set(cost.arm)]
     if missing:
         print(f"note: no cost of {', '.join(missing)}: no final run is planned yet, or it fails", file=sys.stderr)
     busiest = cost.load.max()
@@ -226,26 +218,21 @@ def _measure_cost(session: Session, repeats: int, console: Console) -> int:
     return SOME_FAILED if missing else 0
 
 
-def _run(
-    session: Session, execution: Execution, refresh: Callable[[], Results], on_finish: str | None, console: Console
-) -> int:
-    """Runs the study, writes its tables whatever happens, and says what came out."""
+def _run(study: Study, console: Console, on_finish: str | None, **how: Any) -> int:
+    """Runs the study, and says what came out."""
     status, headline = "error", ""
     try:
-        try:
-            session.run(execution)
-        finally:
-            outcome = refresh()
-        done = over(outcome.tables.trials).all() and not never_ran(outcome)
-        status, headline = "complete" if done else "incomplete", decide(outcome).headline
+        study.run(**how)
+        status, headline = "complete" if study.is_complete else "incomplete", study.verdict.headline
     except KeyboardInterrupt:
         status = "interrupted"
         raise
     finally:
         if on_finish is not None:
-            run_on_finish(on_finish, session.plan.key, status, headline, session.folder)
-    if outcome.facts.seeds > session.plan.seeds:
-        held, asked = outcome.facts.seeds, session.plan.seeds
+            run_on_finish(on_finish, study.key, status, headline, study.folder)
+    outcome = study.results
+    if outcome.facts.seeds > study.plan.seeds:
+        held, asked = outcome.facts.seeds, study.plan.seeds
         console.print(
             f"note: the study holds {held} seeds, this command asked for {asked}: the tables have all of them"
         )
@@ -255,16 +242,10 @@ def _run(
 
 def _print_summary(console: Console, results: Results) -> None:
     """The arms, best validation mAP first, and what failed."""
-    shown = measures(Place.LISTS)
-    table = Table("arm", "n", *map(results.column, shown), title=results.spec.question)
-    summaries = results.summaries_of(shown)
-    for arm in results.ranked_arms:
-        cells = []
-        for one in shown:
-            row = summaries[one.name].loc[arm]
-            interval = f" [{row.both_low:.4f}, {row.both_high:.4f}]" if one.name == RESULT and row.n > 1 else ""
-            cells.append(f"{row['mean']:.{one.digits + 1 if not one.unit else one.digits}f}{interval}")
-        table.add_row(str(arm), f"{summaries[SELECTION].n[arm]:.0f}", *cells)
+    arms = ranking(results)
+    table = Table(*arms, title=results.spec.question)
+    for row in arms.itertuples(index=False):
+        table.add_row(*row)
     console.print(table)
     trials = results.tables.trials
     left = trials[~trials.state.isin(VALUED)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import sys
 import tempfile
@@ -34,10 +35,17 @@ from study.execution.held import with_all_seeds
 from study.execution.queue import TrialQueue
 from study.execution.scheduler import execute
 from study.plan.trials import Plan, PlannedTrial
+from study.reporting.artifacts import FOLDER
+from study.reporting.dashboard import publish
 from study.storage.opening import JOURNAL, open_storage, storage_errors
 from study.storage.place import shown, without_secrets
 
 SPLITS = "splits.npz"
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,16 @@ class Session:
             facts = self._facts(held.plan, provenance_of(tables.trials), files.digests)
             facts.write(self.folder)
             return Results(tables, facts, gallery, read_classes(self.folder))
+
+    def publish(self) -> Results:
+        """Writes the results, and shows them on the dashboard.
+
+        Raises:
+            UserError: The storage cannot be read, or a folder not written.
+        """
+        results = self.write_results()
+        publish(self.queue, self.dataset, self.url, results, self.folder.parent / FOLDER)
+        return results
 
     def _facts(self, plan: Plan, provenance: dict[str, str], digests: dict[str, str]) -> RunFacts:
         limits = {trial.config.map_at for trial in plan.trials}

@@ -9,8 +9,8 @@ import torch
 
 from nsh_core import fit, load_dataset, make_config, sorters
 from nsh_core.registry import SORTERS
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from tests.conftest import feature_arrays
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -106,6 +106,9 @@ class Claim:
             f"{self.arm} and {self.reference} are not told apart: {difference:+.3f} {interval}, {holm}.{self._advice()}"
         )
 
+    def __str__(self) -> str:
+        return self.sentence
+
     def _flips(self) -> str:
         """Whether exact sign flips over seeds agree, which assume less."""
         if self.row["p_flips"] < ALPHA:

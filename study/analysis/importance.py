@@ -13,6 +13,7 @@ from optuna.trial import create_trial
 from nsh_core import Config
 from nsh_core.measures import SELECTION
 from study.analysis.tables import VALUED
+from study.plan.quiet import quiet
 
 _FEWEST = 8
 
@@ -39,7 +40,8 @@ def importances(trials: pd.DataFrame) -> pd.DataFrame:
         spans: dict[str, BaseDistribution] = {
             name: FloatDistribution(points[name].min(), points[name].max(), log=True) for name in names
         }
-        study = optuna.create_study(direction="maximize")
+        with quiet():
+            study = optuna.create_study(direction="maximize")
         for params, value in zip(points[names].to_dict("records"), group[SELECTION], strict=True):
             study.add_trial(
                 create_trial(params={str(name): x for name, x in params.items()}, distributions=spans, value=value)

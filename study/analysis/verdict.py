@@ -60,6 +60,9 @@ class Verdict:
         """All headlines in one line."""
         return " ".join(self.headlines)
 
+    def __str__(self) -> str:
+        return "\n".join([*self.headlines, *self.cautions])
+
     @property
     def sentences(self) -> list[str]:
         """All comparisons in words."""

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from study.execution.news import OnEvaluation, OnTrial
+
 EngineName = Literal["local", "ray"]
+Others = Literal["refuse", "mix", "rerun"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Execution:
         refresh: Called now and then while trials end, for a dashboard.
         engine: Worker processes here, or tasks on a Ray cluster.
         gpus_per_task: Share of a GPU of each Ray task.
+        on_trial: Called after each trial of the run.
+        on_evaluation: Called after each evaluation of a trial of the run.
     """
 
     jobs: int
@@ -31,10 +36,12 @@ class Execution:
     batch_trials: int | None = None
     max_trials: int | None = None
     retry_failed: bool = False
-    others: Literal["refuse", "mix", "rerun"] = "refuse"
+    others: Others = "refuse"
     refresh: Callable[[], object] | None = None
     engine: EngineName = "local"
     gpus_per_task: float = 0.0
+    on_trial: OnTrial | None = None
+    on_evaluation: OnEvaluation | None = None
 
 
 class Engine(Protocol):

@@ -18,6 +18,7 @@ from nsh_core import UserError
 from study.execution.ownership import is_of_own_run, owner_is_dead, shown
 from study.execution.records import CLAIMANT, Task, is_whole
 from study.execution.signs_of_life import Silence, no_sign_of
+from study.plan.quiet import quiet
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
 
@@ -56,9 +57,10 @@ class TrialQueue:
         self.fingerprint = fingerprint
         self._silence = Silence()
         try:
-            self.study = optuna.create_study(
-                study_name=plan.key, storage=storage, direction="maximize", load_if_exists=True
-            )
+            with quiet():
+                self.study = optuna.create_study(
+                    study_name=plan.key, storage=storage, direction="maximize", load_if_exists=True
+                )
         except optuna.exceptions.DuplicatedStudyError:
             # Somebody made it between Optuna's look and its creation.
             self.study = optuna.load_study(study_name=plan.key, storage=storage)

@@ -13,6 +13,7 @@ from nsh_core.errors import UserError
 from study.execution.engine import Engine, Execution
 from study.execution.engine_local import LocalEngine
 from study.execution.growth import grow
+from study.execution.news import News
 from study.execution.progress import progress
 from study.execution.queue import Again, TrialQueue, counts, has_result, is_open
 from study.execution.records import is_whole
@@ -111,6 +112,7 @@ class _Run:
         """Waits for the end of all trials."""
         looked = refreshed = time.monotonic()
         finished = -1
+        news = News(self.execution.on_trial, self.execution.on_evaluation)
         with progress(len(self.keys)) as show:
             while True:
                 latest = self.queue.latest()
@@ -124,6 +126,7 @@ class _Run:
                         refreshed = now
                     finished = over
                 show(over, len(self.keys), mine)
+                news.tell(mine)
                 ended = self.engine.poll(_count(mine, TrialState.WAITING))
                 look = ended or now - looked > _RECOVER_SECONDS
                 if look:

@@ -18,8 +18,7 @@ from optuna.trial import create_trial
 from scipy.stats import qmc
 
 from nsh_core.methods import Range
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+from study.plan.quiet import quiet
 
 STARTUP = 8
 ROUND = 4
@@ -88,7 +87,8 @@ def suggest(
             if sampler == "tpe"
             else optuna.samplers.GPSampler(seed=seed, n_startup_trials=1, deterministic_objective=False)
         )
-    study = optuna.create_study(direction="maximize", sampler=chosen)
+    with quiet():
+        study = optuna.create_study(direction="maximize", sampler=chosen)
     for one in trials:
         params = {**defaults, **one.settings}
         if one.state == "failed" or not all(params[name] in span for name, span in space.items()):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,22 +11,16 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from nsh_core import plugins
-from nsh_core.errors import UserError
 from nsh_core.registry import Registry, nearest
-from nsh_core.settings import read_mapping, validation_line
 from study.plan.arm import Arm
 from study.plan.budget import Tuning
 from study.plan.contrast import Contrast
 from study.plan.levels import Level, Levels, check_factors
 from study.registry import FIGURES, MODES
-
-SPECS = Path(__file__).parents[1] / "specs"
 
 MOST_SEEDS = 1000
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
@@ -220,63 +213,3 @@ class StudySpec(BaseModel):
             else:
                 result[factor] = known[self.labels(factor).index(label)]
         return result
-
-
-def available() -> list[StudySpec]:
-    """The shipped specs, by name."""
-    return [load_spec(str(path)) for path in sorted(SPECS.glob("*.yaml"))]
-
-
-def load_spec(name: str, others: Iterable[str] = ()) -> StudySpec:
-    """A study by name or file; its plug-ins are loaded first.
-
-    Args:
-        name: Of a shipped spec, or the path of a .yaml, .yml or .json file.
-        others: What else may have been meant.
-
-    Raises:
-        UserError: What does not fit, or a plug-in that cannot be used.
-    """
-    path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else SPECS / f"{name}.yaml"
-    if path.parent == SPECS and not path.exists():
-        known = [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
-        near = nearest(name, [*known, *others])
-        raise UserError(f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{near}")
-    settings = {"name": path.stem} | read_mapping(path)
-    names = settings.get("plugins")
-    if isinstance(names, list) and all(isinstance(one, str) for one in names):
-        settings["plugins"] = [plugins.resolved(one, path.parent) for one in names]
-        plugins.load(settings["plugins"])
-    try:
-        return StudySpec.model_validate(settings)
-    except ValidationError as error:
-        raise UserError(f"{path}: {validation_line(error, StudySpec)}") from None
-
-
-def with_mode(spec: StudySpec, mode: str | None, trials: int | None, each_seed: bool = False) -> StudySpec:
-    """The spec in another mode, under a name of its own, or with another tuning budget.
-
-    Args:
-        spec: As loaded.
-        mode: Another mode, none for the spec's.
-        trials: Tuning trials of each arm, none for the spec's.
-        each_seed: Whether each seed gets a tuning of its own, where the spec does not say so itself.
-
-    Raises:
-        UserError: There is no such mode, or it does not fit the spec.
-    """
-    if mode is not None and mode not in MODES:
-        known = MODES.names()
-        raise UserError(f"--mode must be one of {', '.join(known)}, got {mode!r}{nearest(mode, known)}")
-    settings = spec.model_dump()
-    if mode is not None and mode != spec.mode:
-        settings |= {"mode": mode, "name": f"{spec.name}-{mode}"}
-        settings |= MODES[mode].adapted(settings)
-        settings["figures"] = [*(name for name in MODES[mode].figures if name not in spec.figures), *spec.figures]
-    tune = ({} if trials is None else {"trials": trials}) | ({"each_seed": True} if each_seed else {})
-    if tune:
-        settings["tune"] = (settings["tune"] or {}) | tune
-    try:
-        return StudySpec.model_validate(settings)
-    except ValidationError as error:
-        raise UserError(f"study {spec.name}: {validation_line(error)}") from None

@@ -9,8 +9,6 @@ from optuna.trial import FrozenTrial
 
 __all__ = ["BEHIND_THE_CACHE", "JournalOperation", "frozen", "storage_of", "study_id", "trial_id"]
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
 # What Optuna's cache calls of the storage behind it, beside the public operations.
 BEHIND_THE_CACHE = ("_get_trials", "_create_new_trial")
 

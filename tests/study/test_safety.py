@@ -14,7 +14,7 @@ from optuna_dashboard import get_note
 from nsh_core import UserError, load_dataset
 from study.analysis.results import read_results
 from study.execution.records import Task, TrialFacts
-from study.plan.spec import load_spec
+from study.plan.loading import load_spec
 from study.reporting.document import write_report
 from study.storage.opening import open_storage
 from study.storage.optuna_internals import storage_of, study_id

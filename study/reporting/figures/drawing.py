@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from nsh_core.errors import in_a_line
+from nsh_core.errors import UserError, in_a_line
 from nsh_core.files import write_atomically
 from study.analysis.results import Results
 from study.registry import FIGURES
@@ -52,19 +52,49 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     with styled():
         for name in results.spec.figures:
             try:
-                figure = FIGURES[name].draw(results)
-                if not isinstance(figure, Figure | None):
-                    raise TypeError(f"it must give a matplotlib Figure or None, got {type(figure).__name__}")
+                figure = _drawn(results, name)
                 pictures = {} if figure is None else _rendered(figure)
             except (Exception, SystemExit) as error:
-                by = FIGURES.plugin_of(name)
-                failure = f"figure {name!r}{by and f' of {by}'} failed: {in_a_line(error)}"
-                drawn.append(Drawn(name, FIGURES[name].caption, failure=failure))
+                drawn.append(Drawn(name, FIGURES[name].caption, failure=_failure(name, error)))
                 continue
             if pictures:
                 _write(pictures, folder, name)
                 drawn.append(Drawn(name, FIGURES[name].caption, pictures["png"]))
     return drawn
+
+
+def figure_of(results: Results, name: str) -> Figure:
+    """A figure by name, which nothing but its owner shows or keeps.
+
+    Args:
+        results: Of the study.
+        name: Of a registered figure.
+
+    Raises:
+        UserError: There is no such figure, it fails, or has nothing to show.
+    """
+    FIGURES[name]
+    try:
+        with styled():
+            figure = _drawn(results, name)
+    except (Exception, SystemExit) as error:
+        raise UserError(_failure(name, error)) from error
+    if figure is None:
+        raise UserError(f"figure {name!r} has nothing to show of study {results.facts.key}")
+    plt.close(figure)
+    return figure
+
+
+def _drawn(results: Results, name: str) -> Figure | None:
+    figure = FIGURES[name].draw(results)
+    if not isinstance(figure, Figure | None):
+        raise TypeError(f"it must give a matplotlib Figure or None, got {type(figure).__name__}")
+    return figure
+
+
+def _failure(name: str, error: BaseException) -> str:
+    by = FIGURES.plugin_of(name)
+    return f"figure {name!r}{by and f' of {by}'} failed: {in_a_line(error)}"
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from study.analysis.comparisons import COMPARISONS
 from study.analysis.design import design_lines, detectable, what_is_weak
 from study.analysis.power import power_of
 from study.analysis.statistics import sign_flip_p, smallest_flips_p
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5, 6, 10])

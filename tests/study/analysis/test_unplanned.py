@@ -9,7 +9,7 @@ from study.analysis.comparisons import values_of
 from study.analysis.crossed import crossed
 from study.analysis.results import read_results, studies_in
 from study.analysis.unplanned import differences, find_arm, unplanned
-from study.plan.spec import load_spec
+from study.plan.loading import load_spec
 from tests.study.commands import report
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"

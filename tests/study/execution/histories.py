@@ -40,8 +40,8 @@ from study.execution.provenance import provenance
 from study.execution.queue import TrialQueue, has_result, trial_key
 from study.execution.records import TrialFacts, is_whole
 from study.execution.trial import Outcome
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.storage.opening import open_storage
 from study.storage.optuna_internals import trial_id
 from tests.study.execution.judge import Ended, Event, History, judge

@@ -21,8 +21,8 @@ from study.execution.claim import claim
 from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import CLAIMANT, TrialFacts
 from study.execution.trial import Outcome, _reason, record
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.storage import retry as patience
 from study.storage.journal import JournalFile
 from study.storage.opening import open_storage

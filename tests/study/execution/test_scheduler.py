@@ -11,8 +11,8 @@ from study.execution.engine import Execution
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.storage.opening import open_storage
 
 MOST_POLLS = 20

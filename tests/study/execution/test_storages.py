@@ -23,8 +23,8 @@ from study.execution.claim import claim
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.storage.opening import open_storage
 from tests.study.commands import Fork, outcome
 

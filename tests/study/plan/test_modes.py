@@ -9,9 +9,10 @@ from nsh_core.methods import method
 from study.analysis.gallery import make_gallery
 from study.analysis.results import read_results
 from study.analysis.tables import over as have_results
+from study.plan.loading import load_spec
 from study.plan.planning import extended, make_plan
 from study.plan.sampling import FinishedTrial, tries_of
-from study.plan.spec import StudySpec, load_spec
+from study.plan.spec import StudySpec
 from tests.study.commands import outcome, report, run
 
 SPEC = """\

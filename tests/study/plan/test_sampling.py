@@ -10,10 +10,10 @@ from nsh_core import UserError, make_config
 from nsh_core.methods import Range
 from study.analysis.importance import importances
 from study.analysis.results import read_results
+from study.plan.loading import load_spec, with_mode
 from study.plan.modes.pareto import pareto_front
 from study.plan.planning import extended, make_plan
 from study.plan.sampling import ROUND, STARTUP, FinishedTrial, halton_points, prune_below, suggest
-from study.plan.spec import load_spec, with_mode
 from tests.study.commands import outcome, report, run
 
 SPACE = {"x": Range(0.01, 1.0), "k": Range(2, 32, step=1)}

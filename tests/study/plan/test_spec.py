@@ -2,8 +2,9 @@ import pytest
 from pydantic import ValidationError
 
 from nsh_core import UserError, methods
+from study.plan.loading import available, load_spec, with_mode
 from study.plan.planning import make_plan, overruled
-from study.plan.spec import StudySpec, available, load_spec, with_mode
+from study.plan.spec import StudySpec
 from tests.study.commands import SPEC
 
 

@@ -8,8 +8,8 @@ from study.execution.claim import claim
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.reporting.artifacts import add_artifacts
 from study.storage.opening import open_storage
 from study.storage.optuna_internals import study_id

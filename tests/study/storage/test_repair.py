@@ -14,8 +14,8 @@ from optuna.storages.journal import JournalFileBackend
 from nsh_core import UserError, load_dataset
 from study.analysis.tables import build_tables
 from study.execution.queue import TrialQueue
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.storage.opening import open_storage, storage_errors
 from study.storage.repair import damage, repair
 from tests.study.commands import COST, run

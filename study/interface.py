@@ -1,0 +1,237 @@
+"""Studies from Python: what the command lines do, in a notebook or a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+import pandas as pd
+
+from nsh_core import UserError
+from nsh_core.plugins import check_reachable
+from nsh_core.plugins import load as load_plugins
+from study.analysis.results import Results
+from study.analysis.run_facts import RUN_FILE
+from study.analysis.verify import Verification
+from study.analysis.verify import verify as train_again
+from study.arguments import assignments, count, names, one_of
+from study.execution.engine import EngineName, Execution, Others
+from study.execution.news import OnEvaluation, OnTrial
+from study.plan.loading import load_spec, spec_of, with_mode
+from study.plan.planning import make_plan
+from study.plan.trials import Plan
+from study.reporting.export import export as write_archive
+from study.session import Session, cores, open_session
+from study.stored import StoredStudy
+
+
+class Study(StoredStudy):
+    """A study: plan it, run it, look at what it says.
+
+    Every state lives in its storage: whatever stops a run, `run` again goes on, in this process or another, and
+    `python study/run.py` with the same study, data and settings is the same study.
+
+        >>> from study import Study
+        >>> study = Study(
+        ...     "positives",
+        ...     base={"code_length": 16, "train.epochs": 2, "train.evaluate_every": 1},
+        ...     factors={"loss.num_positives": [1, 5]},
+        ...     seeds=2,
+        ... )
+        >>> study
+        Study positives on digits: 2 arms, 2 seeds, not run yet in results/positives
+        >>> study.run(jobs=1).trials.state.unique().tolist()
+        ['complete']
+        >>> print(study.compare("5", "1").arm)
+        5
+
+    Args:
+        study: Name of a shipped study, path of a .yaml file or, with `factors`, of a new one.
+        dataset: What to train on, by name; default: the study's.
+        seeds: Of each arm; default: the study's.
+        settings: Overrides of every arm, by dotted name.
+        mode: Another mode than the study's.
+        trials: Tuning trials of each arm.
+        tune_each_seed: Whether each seed gets a tuning of its own.
+        plugins: Files and modules that register sorters, methods, measures, ...
+        results: Folder of tables, and of the default storage.
+        storage: Path or URL of the Optuna storage; default: a journal in `results`.
+        spec: What a spec in YAML says: factors, base, reference, within, question, comparisons, tune, ...; see
+            study.plan.spec.StudySpec. `reference` is the first level of each factor unless it is given.
+
+    Attributes:
+        plan: Its trials, as far as they are known.
+        storage: As given.
+
+    Raises:
+        UserError: What does not fit, in one line.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        *,
+        dataset: str | None = None,
+        seeds: int | None = None,
+        settings: Mapping[str, Any] | Sequence[str] = (),
+        mode: str | None = None,
+        trials: int | None = None,
+        tune_each_seed: bool = False,
+        plugins: Sequence[str] = (),
+        results: str | Path = "results",
+        storage: str | None = None,
+        **spec: Any,
+    ) -> None:
+        load_plugins(names("plugins", plugins))
+        if not isinstance(study, str):
+            raise UserError(f"study must be text, got {study!r}: a name, or the path of a .yaml file")
+        known = spec_of(study, spec) if spec else load_spec(study)
+        self.plan: Plan = make_plan(
+            with_mode(known, mode, count("trials", trials), tune_each_seed),
+            dataset,
+            assignments(settings),
+            count("seeds", seeds),
+        )
+        self.storage = storage
+        super().__init__(Path(results) / self.plan.key)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, **options: Any) -> Self:
+        """The study of a spec.
+
+        Args:
+            path: Of a .yaml, .yml or .json file.
+            options: As for Study.
+
+        Raises:
+            UserError: What does not fit.
+        """
+        if Path(path).suffix not in (".yaml", ".yml", ".json"):
+            raise UserError(f"a spec is a .yaml, .yml or .json file, got {str(path)!r}")
+        return cls(str(path), **options)
+
+    @cached_property
+    def session(self) -> Session:
+        """Plan, data and storage together, opened when first asked for."""
+        return open_session(self.plan, self.folder.parent, self.storage)
+
+    def run(
+        self,
+        *,
+        jobs: int | None = None,
+        limit: int | None = None,
+        stack: int | None = None,
+        retry_failed: bool = False,
+        others: Others = "refuse",
+        engine: EngineName = "local",
+        gpus_per_task: float = 0.0,
+        on_trial: OnTrial | None = None,
+        on_evaluation: OnEvaluation | None = None,
+    ) -> Self:
+        """Runs what is left of the study, and writes its tables whatever happens. Ctrl-C stops it.
+
+        Args:
+            jobs: Worker processes; default: a core each.
+            limit: At most so many trials now.
+            stack: Runs that train as one stack; default: what is fastest. No result depends on it.
+            retry_failed: Whether trials run again that failed.
+            others: What becomes of trials that another version of code or libraries trained: "refuse" to go on, "mix"
+                theirs with new ones, or "rerun" them.
+            engine: "local", or "ray" for tasks on a cluster.
+            gpus_per_task: Share of a GPU of each Ray task.
+            on_trial: Called in this process after each trial with a study.execution.news.EndedTrial.
+            on_evaluation: Called in this process after each evaluation with a study.execution.news.Evaluated.
+
+        Returns:
+            Itself.
+
+        Raises:
+            UserError: It cannot run.
+            KeyboardInterrupt: After Ctrl-C, with its own running trials marked.
+        """
+        check_reachable()
+        jobs = count("jobs", jobs) or cores()
+        execution = Execution(
+            jobs,
+            max(1, cores() // jobs),
+            count("stack", stack),
+            count("limit", limit),
+            retry_failed,
+            one_of("others", others, Others),
+            self.refresh,
+            one_of("engine", engine, EngineName),
+            gpus_per_task,
+            on_trial,
+            on_evaluation,
+        )
+        try:
+            self.session.run(execution)
+        finally:
+            self.refresh()
+        return self
+
+    def refresh(self) -> Results:
+        """Writes the tables anew from the storage, and shows them on the dashboard.
+
+        Raises:
+            UserError: The storage cannot be read, or a folder not written.
+        """
+        return self.session.publish()
+
+    def verify(self, trial: int) -> Verification:
+        """Trains a trial of the tables again and compares the codes.
+
+        Args:
+            trial: Its number in `trials`.
+
+        Raises:
+            UserError: There is nothing to compare, or these are other data.
+        """
+        return train_again(self.folder, self.session.dataset, trial, cores())
+
+    def export(self, archive: str | Path) -> Path:
+        """Writes spec, tables, storage and report as one .zip.
+
+        Args:
+            archive: The file.
+
+        Returns:
+            Its path.
+
+        Raises:
+            UserError: It cannot be written, or a figure of the report failed; the rest is in it.
+        """
+        session = self.session
+        failures = write_archive(session.queue, session.url, session.write_results(), self.folder, Path(archive))
+        if failures:
+            raise UserError("; ".join(failures))
+        return Path(archive)
+
+    def measure_cost(self, repeats: int = 3) -> pd.DataFrame:
+        """Trains each arm by itself, for seconds and memory.
+
+        Args:
+            repeats: Of each arm.
+
+        Returns:
+            A row a run; see study.execution.cost.
+
+        Raises:
+            UserError: No final trial is planned yet, or the folder cannot be written into.
+        """
+        return self.session.measure_cost(count("repeats", repeats) or 1)
+
+    def __repr__(self) -> str:
+        if (self.folder / RUN_FILE).exists():
+            return super().__repr__()
+        plan = self.plan
+        arms = len(plan.spec.arms)
+        return f"Study {self.key} on {plan.dataset}: {arms} arms, {plan.seeds} seeds, not run yet in {self.folder}"
+
+    @property
+    def optuna_study(self) -> optuna.Study:
+        """The study as Optuna knows it, in its storage."""
+        return self.session.queue.study

@@ -1,0 +1,98 @@
+"""Where studies come from: shipped specs, files, Python, and each in another mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nsh_core import plugins
+from nsh_core.errors import UserError
+from nsh_core.registry import nearest
+from nsh_core.settings import read_mapping, validation_line
+from study.plan.arm import short
+from study.plan.spec import StudySpec
+from study.registry import MODES
+
+SPECS = Path(__file__).parents[1] / "specs"
+
+
+def available() -> list[StudySpec]:
+    """The shipped specs, by name."""
+    return [load_spec(str(path)) for path in sorted(SPECS.glob("*.yaml"))]
+
+
+def load_spec(name: str, others: Iterable[str] = ()) -> StudySpec:
+    """A study by name or file; its plug-ins are loaded first.
+
+    Args:
+        name: Of a shipped spec, or the path of a .yaml, .yml or .json file.
+        others: What else may have been meant.
+
+    Raises:
+        UserError: What does not fit, or a plug-in that cannot be used.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else SPECS / f"{name}.yaml"
+    if path.parent == SPECS and not path.exists():
+        known = [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
+        near = nearest(name, [*known, *others])
+        raise UserError(f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{near}")
+    settings = {"name": path.stem} | read_mapping(path)
+    names = settings.get("plugins")
+    if isinstance(names, list) and all(isinstance(one, str) for one in names):
+        settings["plugins"] = [plugins.resolved(one, path.parent) for one in names]
+        plugins.load(settings["plugins"])
+    return _validated(settings, str(path))
+
+
+def spec_of(name: str, settings: Mapping[str, Any]) -> StudySpec:
+    """A study that is written in Python: what a file would say; the first level of each factor is the reference.
+
+    Args:
+        name: Of the study.
+        settings: By the names of StudySpec.
+    """
+    factors = settings.get("factors")
+    known = list(factors.items()) if isinstance(factors, dict) else []
+    first = {factor: next(iter(levels), None) for factor, levels in known if isinstance(levels, (list, dict))}
+    given = {
+        "name": name,
+        "question": f"Which {' and '.join(map(short, first))} is best?",
+        "reference": first,
+    } | dict(settings)
+    return _validated(given, f"study {name}")
+
+
+def _validated(settings: Mapping[str, Any], where: str) -> StudySpec:
+    try:
+        return StudySpec.model_validate(settings)
+    except ValidationError as error:
+        raise UserError(f"{where}: {validation_line(error, StudySpec)}") from None
+
+
+def with_mode(spec: StudySpec, mode: str | None, trials: int | None, each_seed: bool = False) -> StudySpec:
+    """The spec in another mode, under a name of its own, or with another tuning budget.
+
+    Args:
+        spec: As loaded.
+        mode: Another mode, none for the spec's.
+        trials: Tuning trials of each arm, none for the spec's.
+        each_seed: Whether each seed gets a tuning of its own, where the spec does not say so itself.
+
+    Raises:
+        UserError: There is no such mode, or it does not fit the spec.
+    """
+    if mode is not None and mode not in MODES:
+        known = MODES.names()
+        raise UserError(f"--mode must be one of {', '.join(known)}, got {mode!r}{nearest(mode, known)}")
+    settings = spec.model_dump()
+    if mode is not None and mode != spec.mode:
+        settings |= {"mode": mode, "name": f"{spec.name}-{mode}"}
+        settings |= MODES[mode].adapted(settings)
+        settings["figures"] = [*(name for name in MODES[mode].figures if name not in spec.figures), *spec.figures]
+    tune = ({} if trials is None else {"trials": trials}) | ({"each_seed": True} if each_seed else {})
+    if tune:
+        settings["tune"] = (settings["tune"] or {}) | tune
+    return _validated(settings, f"study {spec.name}")

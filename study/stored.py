@@ -1,0 +1,139 @@
+"""A study as its results folder has it: tables, figures, verdict, report."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nsh_core import UserError
+from study.analysis.claims import Claim
+from study.analysis.ranking import ranking
+from study.analysis.results import Results, read_results
+from study.analysis.run_facts import RUN_FILE
+from study.analysis.tables import over
+from study.analysis.unplanned import find_arm, unplanned
+from study.analysis.verdict import Verdict, decide, never_ran
+from study.reporting.document import write_report
+from study.reporting.figures.drawing import figure_of
+
+
+class StoredStudy:
+    """What a study came to, from its tables alone: neither data nor storage are opened.
+
+    Args:
+        folder: Of its results, as results/sorter_ablation.
+
+    Attributes:
+        folder: As given.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def key(self) -> str:
+        """Its name in storage and folders."""
+        return self.folder.name
+
+    @property
+    def results(self) -> Results:
+        """The study as reports see it, from its tables.
+
+        Raises:
+            UserError: It has not been run, or its files are damaged.
+        """
+        return read_results(self.folder)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every trial has a result."""
+        results = self.results
+        return bool(over(results.tables.trials).all()) and not never_ran(results)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial: arm, seed, state, measures, settings; see study.analysis.tables.Tables."""
+        return self.results.tables.trials
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """A row an arm and measure: mean, spread and intervals."""
+        return self.results.tables.summary
+
+    @property
+    def comparisons(self) -> pd.DataFrame:
+        """A row a planned contrast and measure: difference, intervals and p."""
+        return self.results.tables.comparisons
+
+    @property
+    def ranking(self) -> pd.DataFrame:
+        """A row an arm, best on the validation queries first, in words."""
+        return ranking(self.results)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the study answers, with what limits it."""
+        return decide(self.results)
+
+    def compare(self, arm: str, reference: str) -> Claim:
+        """What the stored trials of any two arms show, on the seeds and queries that they share; not planned before.
+
+        Args:
+            arm: Of this study, or STUDY:ARM of another in the same folder of results.
+            reference: The arm that it is compared with, likewise.
+
+        Raises:
+            UserError: There are no such arms, or they share neither data nor seeds.
+        """
+        own = self.results
+        return unplanned(find_arm(arm, self.folder.parent, own), find_arm(reference, self.folder.parent, own))
+
+    def figure(self, name: str) -> Figure:
+        """A figure of the report.
+
+        Args:
+            name: Of a registered figure: "arms", "curves", "heatmap", ...
+
+        Raises:
+            UserError: There is no such figure, it fails, or has nothing to show in this study.
+        """
+        return figure_of(self.results, name)
+
+    def report(self, reports: str | Path = "reports", across: Sequence[str] = ()) -> Path:
+        """Writes the report: figures, LaTeX tables, report.md and report.html.
+
+        Args:
+            reports: Folder of reports.
+            across: Results folders of the same study on other data sets, to be judged together.
+
+        Returns:
+            Path of report.html.
+
+        Raises:
+            UserError: It has not been run, or a figure failed; the rest is written.
+        """
+        folder = Path(reports) / self.key
+        written = write_report(self.results, folder, [read_results(self.folder.parent / other) for other in across])
+        if written.failures:
+            raise UserError("; ".join(written.failures))
+        return folder / "report.html"
+
+    def __repr__(self) -> str:
+        if not (self.folder / RUN_FILE).exists():
+            return f"Study {self.key}, not run yet in {self.folder}"
+        results = self.results
+        facts, trials = results.facts, results.tables.trials
+        start = f"Study {self.key} on {facts.dataset}: {len(results.arms)} arms, {facts.seeds} seeds"
+        return f"{start}, {int(over(trials).sum())} of {len(trials)} trials over. {decide(results).headline}"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what it asks, what it says, a row an arm."""
+        text = f"<p>{html.escape(repr(self))}</p>"
+        if not (self.folder / RUN_FILE).exists():
+            return text
+        results = self.results
+        return f"<h4>{html.escape(results.spec.question)}</h4>{text}{ranking(results).to_html(index=False)}"
