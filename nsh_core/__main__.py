@@ -23,6 +23,7 @@ from nsh_core.extraction import extract, partial_of, prepared
 from nsh_core.files import write_atomically
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
+from nsh_core.progress import progress_bar
 from nsh_core.registry import BACKBONES
 from nsh_core.settings import read_mapping
 from nsh_core.training import fit
@@ -55,7 +56,7 @@ def train(
     seeds = [] if seed is None else [f"seed={seed}"]
     final = make_config(settings, [*assignments, *seeds])
     data = load_dataset(dataset)
-    with processes(), cli.progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
+    with processes(), progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
         if rank() == 0:
             _print_labels(data)
         task = progress.add_task("train", total=final.train.epochs, note="")
@@ -149,7 +150,7 @@ def features(
         shutil.rmtree(partial_of(out))
         print(f"features: {out}")
         return
-    with cli.progress_bar("images") as progress:
+    with progress_bar("images") as progress:
         task = progress.add_task("features", total=None)
         kind = np.float16 if dtype == "float16" else np.float32
         facts = extract(data, image, out, views, batch, kind, partial(progress.update, task))

@@ -10,8 +10,6 @@ import sys
 from typing import NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from typer.exceptions import TyperException
 
 from nsh_core.errors import TrainingFailure, UserError
@@ -49,18 +47,6 @@ def run(app: typer.Typer) -> NoReturn:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
     sys.exit(128 + got[0] if got else status or 0)
-
-
-def progress_bar(unit: str, *more: ProgressColumn) -> Progress:
-    """A bar with time left on a terminal, nothing elsewhere.
-
-    Args:
-        unit: What is counted.
-        more: Columns behind those of every bar.
-    """
-    console = Console(stderr=True)
-    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), *more)
-    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def at_least_one(text: str) -> int:

@@ -21,7 +21,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from nsh_core.backbones import build_backbone
-from nsh_core.cli import progress_bar
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images, Split
 from nsh_core.data.features import FeatureFolder, fingerprint_of_folder
@@ -89,6 +88,8 @@ def prepared(config: Config, dataset: Dataset) -> Dataset:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
+                from nsh_core.progress import progress_bar
+
                 with progress_bar("features") as progress:
                     task = progress.add_task("features", total=None)
                     extract(dataset, image, folder, on_progress=partial(progress.update, task))

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from filelock import FileLock
 from PIL import Image
 
-from nsh_core.cli import progress_bar
 from nsh_core.data.dataset import fingerprint_of
 from nsh_core.data.places import cache_folder
 from nsh_core.errors import UserError, in_a_line, is_out_of_memory
@@ -99,6 +98,8 @@ def _decode_all(folder: Path, paths: Sequence[Path]) -> None:
 
         def decode(place: int) -> None:
             array[place] = _square(paths[place], side)
+
+        from nsh_core.progress import progress_bar
 
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar("decoding") as progress:
             for _ in progress.track(pool.map(decode, range(len(paths))), total=len(paths)):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.special import betaincinv
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from typing_extensions import override
@@ -96,5 +95,7 @@ def calibrated_cosines(count: int, beta: float) -> np.ndarray:
     Returns:
         [count], ascending.
     """
+    from scipy.special import betaincinv
+
     quantiles = betaincinv(beta, beta, (np.arange(count) + 0.5) / count)
     return np.maximum(2 * quantiles - 1, 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Average precision under both tie conventions.
+"""Average precision expected over random order of ties.
 
 AP@k = mean of the precision at each relevant rank within the first k, over the number of relevant items within the
 first k; 0 if there is none.
@@ -11,13 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
-
-
-def in_order(relevant: npt.NDArray[np.bool_]) -> Float:
-    """AP [Q] of relevance [Q, k] given in ranked order."""
-    hits = relevant.cumsum(axis=1, dtype=np.int32)
-    total = (hits / np.arange(1, relevant.shape[1] + 1) * relevant).sum(axis=1)
-    return np.divide(total, hits[:, -1], out=np.zeros(len(total)), where=hits[:, -1] > 0)
 
 
 def harmonic_numbers(n: int) -> Float:

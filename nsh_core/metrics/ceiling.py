@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsh_core.metrics import average_precision
 from nsh_core.metrics.relevance import Labels, Relevance, check_labels
 
 
@@ -47,9 +46,16 @@ def cosine_map(
             nearest = np.broadcast_to(np.arange(limit), similarity.shape)
         within = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
         order = np.take_along_axis(nearest, within, axis=1)
-        values.append(average_precision.in_order(np.take_along_axis(relevance.rows(part), order, axis=1)))
+        values.append(_average_precision(np.take_along_axis(relevance.rows(part), order, axis=1)))
     return float(np.concatenate(values).mean())
 
 
 def _unit(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
+def _average_precision(relevant: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """AP [Q] of relevance [Q, k] given in ranked order."""
+    hits = relevant.cumsum(axis=1, dtype=np.int32)
+    total = (hits / np.arange(1, relevant.shape[1] + 1) * relevant).sum(axis=1)
+    return np.divide(total, hits[:, -1], out=np.zeros(len(total)), where=hits[:, -1] > 0)

@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nsh_core.codes import PackedCodes, check_packed
-from nsh_core.metrics import average_precision
-from nsh_core.metrics.counting import histograms
 from nsh_core.metrics.hamming import as_words
 from nsh_core.metrics.relevance import Labels, Relevance, check_labels
 
@@ -83,7 +81,7 @@ def mean_average_precision(
 
     def chunk(part: slice) -> npt.NDArray[np.float64]:
         counts, hits, ap, _, _ = pairs.count(part, k, 0, k if ties == "index" else 0)
-        return ap if ties == "index" else average_precision.expected(counts, hits, k, pairs.harmonic)
+        return ap if ties == "index" else pairs.expected(counts, hits, k)
 
     return float(np.concatenate(pairs.map(chunk, 1)).mean())
 
@@ -122,9 +120,9 @@ def retrieval_metrics(
         by_radius = np.divide(hits_within, within, out=np.zeros(within.shape), where=within > 0)
         scalars = {
             "map": ap,
-            "map_expected": average_precision.expected(counts, hits, k, pairs.harmonic),
+            "map_expected": pairs.expected(counts, hits, k),
             "map_all": ap_all,
-            "map_all_expected": average_precision.expected(counts, hits, pairs.database_size, pairs.harmonic),
+            "map_all_expected": pairs.expected(counts, hits, pairs.database_size),
             "precision": found / cut,
             "recall": found / relevant,
             "precision_radius_2": by_radius[:, min(2, by_radius.shape[1] - 1)],
@@ -188,7 +186,11 @@ class _Pairs:
         self.queries, self.database = as_words(query_codes), as_words(database_codes)
         self.levels = 8 * query_codes.shape[1] + 1
         self.database_size = len(database_codes)
-        self.harmonic = average_precision.harmonic_numbers(self.database_size)
+        # numba takes as long as the rest of the package, and many that import it compare no codes.
+        from nsh_core.metrics import average_precision, counting
+
+        self._expected, self._histograms = average_precision.expected, counting.histograms
+        self._harmonic = average_precision.harmonic_numbers(self.database_size)
 
     def map(self, work: Callable[[slice], Any], threads: int) -> list[Any]:
         """`work` on every chunk of queries, in order."""
@@ -201,7 +203,11 @@ class _Pairs:
 
     def count(self, part: slice, k: int, cut: int, most_ranks: int) -> tuple[npt.NDArray[Any], ...]:
         """What `counting.histograms` gives for a chunk of queries."""
-        return histograms(
+        return self._histograms(
             self.queries[:, part], self.relevance.query[:, part], self.database, self.relevance.database,
             self.relevance.multi, self.levels, k, cut, most_ranks,
         )  # fmt: skip
+
+    def expected(self, counts: npt.NDArray[np.int64], hits: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.float64]:
+        """What `average_precision.expected` gives for them."""
+        return self._expected(counts, hits, k, self._harmonic)

@@ -158,7 +158,11 @@ def test_settings_are_those_of_the_command_line():
 
 
 LOOK = """
-import logging, os, signal, sys, threading
+import sys
+import nsh_core
+slow = {"numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "typer", "torchvision", "transformers"}
+assert not slow & set(sys.modules), slow & set(sys.modules)
+import logging, os, signal, threading
 def state():
     return (logging.root.level, len(logging.root.handlers), threading.active_count(), signal.getsignal(signal.SIGTERM),
             signal.getsignal(signal.SIGINT), dict(os.environ))
@@ -168,7 +172,7 @@ def libraries():
             torch.get_rng_state().sum().item(), logging.getLogger("matplotlib").level)
 before = state(), libraries()
 from study import Study
-import nsh_core
+assert Study.__name__ == "Study"
 assert (state(), libraries()) == before, ((state(), libraries()), before)
 """
 
