@@ -34,10 +34,19 @@ def versions(trials: pd.DataFrame) -> list[Version]:
         trials: As in Tables; earlier versions recorded less of where a trial was trained.
     """
     recorded = provenances(trials)
-    keys = recorded.map(lambda facts: json.dumps(version_of(facts)))
+    found: list[dict[str, str]] = []
+    places = []
+    for facts in recorded:
+        own = version_of(facts)
+        place = next((place for place, one in enumerate(found) if not differing(one, own)), len(found))
+        if place == len(found):
+            found.append({})
+        found[place] |= own
+        places.append(place)
+    groups = recorded.groupby(pd.Series(places, recorded.index, dtype=int))
     return [
-        Version(json.loads(key), list(dict.fromkeys(facts["commit"] for facts in own)), trials.loc[own.index])
-        for key, own in recorded.groupby(keys, sort=False)
+        Version(facts, list(dict.fromkeys(one["commit"] for one in own)), trials.loc[own.index])
+        for facts, (_, own) in zip(found, groups, strict=True)
     ]
 
 

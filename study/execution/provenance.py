@@ -24,9 +24,13 @@ UNKNOWN = "not recorded"
 _WIDTHS = ("DEFAULT", "AVX2", "AVX512")
 
 
-@cache
 def provenance() -> dict[str, str]:
-    """Facts about this checkout and machine, by name; read once by each process."""
+    """Facts about this checkout, machine and the plug-ins that are loaded by now, by name."""
+    return _of_this_process() | {f"{_PLUGIN}{Path(name).name}": digest for name, digest in plugins.digests().items()}
+
+
+@cache
+def _of_this_process() -> dict[str, str]:
     return {
         "commit": _commit(),
         "code": _code(),
@@ -37,7 +41,6 @@ def provenance() -> dict[str, str]:
         "processor": _processor(),
         CPU_CAPABILITY: torch.backends.cpu.get_cpu_capability(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        **{f"{_PLUGIN}{Path(name).name}": digest for name, digest in plugins.digests().items()},
     }
 
 
@@ -57,11 +60,15 @@ def version_of(facts: Mapping[str, str]) -> dict[str, str]:
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """Names of the facts in which two versions differ.
 
+    A plug-in that only one of them had is no difference: what it registers takes the place of nothing, so that only
+    runs that name it depend on it.
+
     Args:
         one: A version.
         other: Another.
     """
-    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    names = [name for name in {**one, **other} if not name.startswith(_PLUGIN) or (name in one and name in other)]
+    return [name for name in names if one.get(name) != other.get(name)]
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

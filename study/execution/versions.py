@@ -8,7 +8,14 @@ from typing import NoReturn
 from optuna.trial import FrozenTrial
 
 from nsh_core.errors import UserError
-from study.execution.provenance import CPU_CAPABILITY, capability_setting, differences, provenance, version_of
+from study.execution.provenance import (
+    CPU_CAPABILITY,
+    capability_setting,
+    differences,
+    differing,
+    provenance,
+    version_of,
+)
 from study.execution.records import TrialFacts
 
 _SHOWN = 3
@@ -20,7 +27,7 @@ def is_of_another_version(trial: FrozenTrial) -> bool:
     Args:
         trial: As storage has it.
     """
-    return version_of(TrialFacts.of(trial).provenance) != version_of(provenance())
+    return bool(differing(version_of(TrialFacts.of(trial).provenance), version_of(provenance())))
 
 
 def refuse(study: str, others: Sequence[FrozenTrial]) -> NoReturn:

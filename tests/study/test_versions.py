@@ -12,7 +12,8 @@ from optuna_dashboard import get_note
 
 from study.analysis.results import read_results
 from study.analysis.verdict import decide
-from study.execution.provenance import capability_setting, provenance, version_of
+from study.analysis.versions import versions
+from study.execution.provenance import capability_setting, differing, provenance, version_of
 from study.execution.records import TrialFacts
 from study.reporting.by_version import by_version
 from study.storage.opening import open_storage
@@ -120,3 +121,13 @@ def test_a_version_is_what_codes_depend_on():
     for name in ("code", "torch", "numpy", "CPU capability", "accelerator", "plug-in own.py"):
         assert version_of(known | {name: "another"}) != version_of(known)
     assert version_of({"commit": "of long ago"}) != version_of(known)
+
+
+def test_a_plugin_that_came_later_makes_no_other_version_and_one_that_changed_does():
+    known = version_of(provenance())
+    first, edited = known | {"plug-in own.py": "1"}, known | {"plug-in own.py": "2"}
+    assert differing(known, first) == differing(first, known) == []
+    assert differing(first, edited) == ["plug-in own.py"]
+    facts = [known, first, edited, first, known]
+    trials = pd.DataFrame({"provenance": [json.dumps(one | {"commit": "c"}) for one in facts]})
+    assert [list(one.trials.index) for one in versions(trials)] == [[0, 1, 3, 4], [2]]

@@ -1,0 +1,43 @@
+"""The notebooks of the documentation run from the first cell to the last."""
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.study.commands import ONE_THREAD, ROOT
+
+NOTEBOOKS = ROOT / "docs" / "notebooks"
+
+
+def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What each code cell of a notebook showed as text, by its source, in a folder with nothing in it."""
+    for variable, value in (ONE_THREAD | {"PYTHONPATH": str(ROOT)}).items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": os.fspath(folder)}}).execute()
+    shown = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            outputs = (one.get("text") or str(one.get("data", "")) for one in cell.outputs)
+            shown[cell.source] = "".join(outputs)
+    return shown
+
+
+@pytest.mark.slow(20)
+def test_a_first_study(tmp_path, monkeypatch):
+    shown = executed("first_study.ipynb", tmp_path, monkeypatch)
+    assert "not run yet" in next(iter(shown.values()))
+    assert "<td>neuralsort</td>" in shown["study.run(jobs=2)"]
+    assert "is best on the validation queries" in shown["print(study.verdict)"]
+    assert "image/png" in shown['study.figure("arms")']
+    told = next(text for source, text in shown.items() if "on_trial" in source)
+    arms = "softsort|neuralsort|argsort|gauss"
+    assert {match[0] for match in re.findall(rf"^(({arms}) \d) 0\.\d+$", told, re.MULTILINE)} == {
+        f"gauss {seed}" for seed in range(3)
+    }
+    assert (tmp_path / "reports" / "first" / "report.html").exists()
