@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 from nsh_core.codes import PackedCodes
@@ -9,6 +11,12 @@ from nsh_core.data import Dataset, Split
 from nsh_core.errors import UserError
 from nsh_core.hasher import Hasher
 from nsh_core.metrics import CodeHealth, RetrievalMetrics, code_health, retrieval_metrics
+
+
+class TestQueries(UserError):
+    """A measure looked at test queries, of a run that leaves them alone."""
+
+    __test__ = False  # no test of pytest's
 
 
 class Evidence:
@@ -26,7 +34,7 @@ class Evidence:
         database: See above.
         losses: See above.
         threads: Chunks of queries worked on at once; no value depends on it.
-        labels: Whether labels and test queries may be looked at.
+        test: Whether test queries may be looked at.
     """
 
     def __init__(
@@ -36,11 +44,11 @@ class Evidence:
         database: PackedCodes,
         losses: dict[str, float] | None = None,
         threads: int = 1,
-        labels: bool = True,
+        test: bool = True,
     ) -> None:
         self.hasher, self.dataset, self.database = hasher, dataset, database
         self.losses = losses or {}
-        self._threads, self._labels = threads, labels
+        self._threads, self._test, self._blind = threads, test, False
 
     @property
     def map_at(self) -> int | None:
@@ -48,45 +56,75 @@ class Evidence:
         config = self.hasher.config
         return self.dataset.default_map_at if config.map_at is None else config.map_at
 
-    @cached_property
+    @property
     def validation(self) -> RetrievalMetrics:
         """Retrieval of the validation queries.
 
         Raises:
-            UserError: Labels and test queries may not be looked at.
+            UserError: Labels may not be looked at.
         """
-        return self._retrieval(self.dataset.validation, self.hasher.encode(self.dataset.validation))
+        self._check()
+        return self._validation
 
-    @cached_property
+    @property
     def test(self) -> RetrievalMetrics:
         """Retrieval of the test queries.
 
         Raises:
-            UserError: Labels and test queries may not be looked at.
+            UserError: Labels may not be looked at.
+            TestQueries: Test queries may not be looked at.
         """
-        return self._retrieval(self.dataset.test, self.test_codes)
+        self._check(test=True)
+        return self._of_test
 
-    @cached_property
+    @property
     def test_codes(self) -> PackedCodes:
         """Packed codes of the test queries, uint8 [Q, ceil(K / 8)].
 
         Raises:
-            UserError: Labels and test queries may not be looked at.
+            UserError: Labels may not be looked at.
+            TestQueries: Test queries may not be looked at.
         """
-        self._check()
-        return self.hasher.encode(self.dataset.test)
+        self._check(test=True)
+        return self._test_codes
 
     @cached_property
     def health(self) -> CodeHealth:
         """Health of the database codes; see nsh_core.metrics.health."""
         return code_health(self.database, self.hasher.config.code_length)
 
-    def _check(self) -> None:
-        if not self._labels:
+    @contextmanager
+    def without_labels(self) -> Iterator[None]:
+        """Refuses whoever looks at labels or test queries meanwhile.
+
+        Yields:
+            Nothing; the block takes a measure that says that it needs none.
+        """
+        self._blind = True
+        try:
+            yield
+        finally:
+            self._blind = False
+
+    def _check(self, test: bool = False) -> None:
+        if self._blind:
             raise UserError("a measure without needs_labels may look at neither labels nor test queries")
+        if test and not self._test:
+            raise TestQueries("test queries may not be looked at")
+
+    @cached_property
+    def _validation(self) -> RetrievalMetrics:
+        return self._retrieval(self.dataset.validation, self.hasher.encode(self.dataset.validation))
+
+    @cached_property
+    def _of_test(self) -> RetrievalMetrics:
+        return self._retrieval(self.dataset.test, self._test_codes)
+
+    @cached_property
+    def _test_codes(self) -> PackedCodes:
+        return self.hasher.encode(self.dataset.test)
 
     def _retrieval(self, queries: Split, codes: PackedCodes) -> RetrievalMetrics:
-        self._check()
         config, database = self.hasher.config, self.dataset.database
         return retrieval_metrics(
             codes, queries.labels, self.database, database.labels, self.map_at, config.precision_at, self._threads

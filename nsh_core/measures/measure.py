@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite, isnan
 from typing import Any, Literal, SupportsFloat, get_args
 
 from nsh_core.errors import UserError, naming
-from nsh_core.measures.evidence import Evidence
+from nsh_core.measures.evidence import Evidence, TestQueries
 from nsh_core.registry import Registry, called, nearest
 
 Better = Literal["higher", "lower"]
@@ -54,7 +55,7 @@ class Measure:
         better: Which way is better; none where neither is.
         ideal: The value to aim at in words, shown behind the label: "0 best".
         digits: Digits behind the point.
-        needs_labels: Whether it looks at labels; such a measure is taken of final runs alone.
+        needs_labels: Whether it looks at labels. One that looks at those of test queries is taken of final runs alone.
         shown: Where it is shown.
         series: Its name in the history of a run, where it has one.
         compute: Gives its value, or none where it does not apply; NaN and infinity count as none. No function for what
@@ -166,12 +167,11 @@ def measure(
     return decorate
 
 
-def taken(evidence: Evidence, labels: bool = True) -> dict[str, float]:
-    """Takes every measure that applies.
+def taken(evidence: Evidence) -> dict[str, float]:
+    """Takes every measure that applies; none of test queries where these may not be looked at.
 
     Args:
         evidence: Of the run.
-        labels: Whether those that need labels are among them.
 
     Returns:
         Values by name, finite ones.
@@ -181,11 +181,14 @@ def taken(evidence: Evidence, labels: bool = True) -> dict[str, float]:
     """
     values = {}
     for one in measures():
-        if one.compute is None or (one.needs_labels and not labels):
+        if one.compute is None:
             continue
         with naming(f"measure {one.name!r}"):
             try:
-                value = one.compute(evidence)
+                with nullcontext() if one.needs_labels else evidence.without_labels():
+                    value = one.compute(evidence)
+            except TestQueries:
+                continue
             except UserError as error:
                 raise UserError(f"measure {one.name!r}: {error}") from None
             if value is not None and not isinstance(value, SupportsFloat):

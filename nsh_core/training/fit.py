@@ -44,7 +44,7 @@ def fit(
         checkpoints: Folder to keep the state in; a run that finds one of the same config and data there goes on from
             it, to the same codes, bit for bit.
         evaluation_threads: CPU threads of the last evaluation; no result depends on it.
-        test: False leaves the test queries alone: metrics are val_map and those that need no labels.
+        test: False leaves the test queries alone, and measures of them out.
 
     Returns:
         The hasher of the last epoch, evaluated.

@@ -260,7 +260,7 @@ class Run:
             self.hasher.metrics, self.hasher.curves = evaluation.metrics, evaluation.curves
             self.hasher.nearest, self.hasher.ap = evaluation.nearest, evaluation.ap
         else:
-            self.hasher.metrics = {SELECTION: validation_map(evidence)} | taken(evidence, labels=False)
+            self.hasher.metrics = taken(evidence)
 
     def _identity(self) -> dict[str, str]:
         return {"config": self.config.digest(), "data": self.dataset.fingerprint()}

@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from nsh_core import UserError, fit, make_config
+from nsh_core.evaluation import validation_map
 from nsh_core.measures import MEASURES, Evidence, Measure, measure, taken
 
 
@@ -36,7 +38,7 @@ def test_what_could_not_be_shown_is_refused(alone, facts, message):
     assert "mine" not in MEASURES
 
 
-EVIDENCE = SimpleNamespace()
+EVIDENCE = SimpleNamespace(without_labels=nullcontext)
 
 
 def raising(error: BaseException):
@@ -92,12 +94,22 @@ def test_a_lack_of_memory_and_ctrl_c_pass(alone, error):
 
 @pytest.fixture(scope="module")
 def evidence(digits) -> Evidence:
-    """Of a run whose labels may not be looked at."""
+    """Of a run whose test queries may not be looked at."""
     hasher = fit(make_config({"code_length": 8, "train": {"epochs": 1}}), digits, test=False)
-    return Evidence(hasher, digits, hasher.encode(digits.database), labels=False)
+    return Evidence(hasher, digits, hasher.encode(digits.database), test=False)
 
 
-def test_who_looks_at_labels_without_saying_so_is_named(evidence, alone):
-    measure("mine", "x")(lambda evidence: evidence.test.map)
+@pytest.mark.parametrize("queries", ["validation", "test"])
+def test_who_looks_at_labels_without_saying_so_is_named(evidence, alone, queries):
+    assert evidence.validation.map > 0
+    measure("mine", "x")(lambda evidence: getattr(evidence, queries).map)
     with pytest.raises(UserError, match="measure 'mine': a measure without needs_labels"):
-        taken(evidence, labels=False)
+        taken(evidence)
+
+
+def test_a_run_that_leaves_test_queries_alone_has_all_measures_of_validation_queries(evidence):
+    values = taken(evidence)
+    validation = {name for name in MEASURES.names() if name.startswith("val_")}
+    assert validation <= set(values)
+    assert not {name for name in values if name.startswith("test_")}
+    assert values["val_map"] == validation_map(evidence) == evidence.hasher.metrics["val_map"]
