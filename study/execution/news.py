@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial
 
 from study.execution.queue import has_result
 from study.execution.records import TrialFacts
+from study.storage.optuna_internals import trial_id
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,12 @@ class News:
             known = trial.user_attrs
             if self._on_evaluation is not None:
                 epochs = sorted(trial.intermediate_values)
-                for epoch in epochs[self._evaluations.get(trial.number, 0) :]:
+                for epoch in epochs[self._evaluations.get(trial_id(trial), 0) :]:
                     value = trial.intermediate_values[epoch]
                     self._on_evaluation(Evaluated(known["arm"], known["seed"], known["phase"], epoch, value))
-                self._evaluations[trial.number] = len(epochs)
-            if self._on_trial is not None and has_result(trial) and trial.number not in self._over:
-                self._over.add(trial.number)
+                self._evaluations[trial_id(trial)] = len(epochs)
+            if self._on_trial is not None and has_result(trial) and trial_id(trial) not in self._over:
+                self._over.add(trial_id(trial))
                 facts, state = TrialFacts.of(trial), trial.state.name.lower().replace("fail", "failed")
                 self._on_trial(
                     EndedTrial(known["arm"], known["seed"], known["phase"], state, facts.measures, facts.failure)
