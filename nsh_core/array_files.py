@@ -18,6 +18,7 @@ import psutil
 
 from nsh_core.errors import UserError, in_a_line
 from nsh_core.files import status_of
+from nsh_core.registry import nearest_file
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _LONGEST_HEADER = 2**14  # numpy refuses those of more than 10,000 bytes
@@ -88,7 +89,7 @@ def _refusals(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {path}: {error.strerror or error}{nearest_file(path)}") from None
     except MemoryError:
         raise UserError(f"{path} does not fit into memory") from None
     except _DAMAGES as error:

@@ -25,7 +25,7 @@ from nsh_core.config import Config
 from nsh_core.data import Dataset, Images, Split
 from nsh_core.data.features import FeatureFolder, fingerprint_of_folder
 from nsh_core.data.places import cache_folder
-from nsh_core.data.splits import halves
+from nsh_core.data.splits import query_arrays
 from nsh_core.errors import UserError
 from nsh_core.files import new_array, write_atomically
 from nsh_core.registry import BACKBONES
@@ -53,6 +53,10 @@ class FrozenFeatures(FeatureFolder):
         super().__init__(images.name, path)
         self._images = images
         self.default_map_at = images.default_map_at
+
+    @override
+    def stored(self, folder: str | Path) -> str:
+        return self._images.stored(folder)
 
     @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
@@ -178,7 +182,7 @@ class _Work:
         shapes = {
             "train_views": (dataset.num_train, facts["train_views"], dim),
             "database": (len(dataset.database), dim),
-            "query": (len(dataset.validation) + len(dataset.test), dim),
+            **{name: (len(index), dim) for name, index in self._query_index().items()},
         }
         if (folder / _FACTS).exists():
             known = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
@@ -203,7 +207,7 @@ class _Work:
     def run(self, features: Callable[[Tensor], npt.NDArray[np.float32]], on_progress: Progress | None) -> None:
         """Computes what is not done yet."""
         views = self.facts["train_views"]
-        total = self.dataset.num_train * views + len(self.arrays["database"]) + len(self.arrays["query"])
+        total = self.dataset.num_train * (views - 1) + sum(map(len, self.arrays.values()))
         saved = time.monotonic()
         for name, array in self.arrays.items():
             for start, images in self._batches(name, self.done[name]):
@@ -226,7 +230,10 @@ class _Work:
 
     def finish(self, out: Path) -> None:
         """Adds labels, fingerprint and index, and puts everything in its place in one step."""
-        labels = {"database_labels": self.dataset.database.labels, "query_labels": self._query_labels()}
+        queries = query_arrays(self.dataset.validation.labels, self.dataset.test.labels)
+        labels = {"database_labels": self.dataset.database.labels} | {
+            f"{one}_labels": own for one, own in queries.items()
+        }
         place = self.dataset.train_in_database
         extra = labels if place is None else labels | {"train_index": place}
         self.facts = self.facts | {"fingerprint": fingerprint_of_folder(self.arrays | extra)}
@@ -253,15 +260,9 @@ class _Work:
             file.flush()
             os.fsync(file.fileno())
 
-    def _query_labels(self) -> npt.NDArray:
-        return self._by_query(self.dataset.validation.labels, self.dataset.test.labels)
-
-    def _by_query(self, validation: npt.NDArray, test: npt.NDArray) -> npt.NDArray:
-        """Values of all queries in the order in which halves of them were drawn (see nsh_core.data.splits.halves)."""
-        values = np.empty((len(validation) + len(test), *validation.shape[1:]), validation.dtype)
-        places = halves(len(values))
-        values[places[0]], values[places[1]] = validation, test
-        return values
+    def _query_index(self) -> dict[str, npt.NDArray]:
+        """Indices of the queries in the source, by array."""
+        return query_arrays(self.dataset.splits()["validation"], self.dataset.splits()["test"])
 
     def _batches(self, name: str, start: int) -> Iterator[tuple[int, Tensor]]:
         """Images of an array from row `start` on: of training images all views of each, one after another."""
@@ -271,10 +272,7 @@ class _Work:
             for first in range(start, dataset.num_train, size):
                 yield first, self._training_views(first, min(first + size, dataset.num_train))
             return
-        if name == "database":
-            index = dataset.splits()["database"]
-        else:
-            index = self._by_query(dataset.splits()["validation"], dataset.splits()["test"])
+        index = dataset.splits()["database"] if name == "database" else self._query_index()[name]
         for first in range(start, len(index), size):
             yield first, dataset.images(index[first : first + size])
 

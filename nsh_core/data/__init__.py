@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from nsh_core.data import sources
+from nsh_core.data.arrays import arrays_folder, from_arrays
 from nsh_core.data.dataset import Dataset, Split
 from nsh_core.data.digits import Digits
 from nsh_core.data.features import Features, read_features
 from nsh_core.data.images import Images
+from nsh_core.data.names import one_name, with_kind
 from nsh_core.data.places import locate
 from nsh_core.errors import UserError, naming
 from nsh_core.registry import DATASETS
 
-__all__ = ["Dataset", "Features", "Images", "Split", "load_dataset", "register", "usage"]
+__all__ = [
+    "Dataset",
+    "Features",
+    "Images",
+    "Split",
+    "from_arrays",
+    "load_dataset",
+    "one_name",
+    "register",
+    "usage",
+]
 
 register = DATASETS.register
 
@@ -20,20 +32,24 @@ def load_dataset(name: str) -> Dataset:
     """The data set of a name.
 
     Args:
-        name: "kind", or "kind:ARGUMENT" for a kind that takes one.
+        name: "kind", or "kind:ARGUMENT" for a kind that takes one; or the path of a feature file or a folder of arrays.
 
     Raises:
         UserError: It is unknown, its files do not fit, or what loads it fails.
     """
-    kind, _, argument = name.partition(":")
+    kind, _, argument = with_kind(name).partition(":")
     load = DATASETS[kind]
     with naming(f"dataset {kind!r}"):
-        return load(argument)
+        dataset = load(argument)
+        if not isinstance(dataset, Dataset):
+            raise UserError(f"dataset {kind!r} must give a nsh_core.data.Dataset, got {type(dataset).__name__}")
+    dataset.loaded_as = name
+    return dataset
 
 
 def usage() -> str:
     """How data sets are asked for, in words."""
-    return f"{', '.join(DATASETS.usages())}, and those of plug-ins"
+    return f"{', '.join(DATASETS.usages())}, those of plug-ins, or the path of a feature file"
 
 
 def _digits(argument: str) -> Dataset:
@@ -50,6 +66,7 @@ def _features(argument: str) -> Dataset:
 
 register("digits", _digits)
 register("features", _features, "features:PATH")
+register("arrays", arrays_folder, "arrays:FOLDER")
 register("cifar10", sources.cifar10, "cifar10, cifar10:59k")
 register("nuswide", sources.nuswide)
 register("mscoco", sources.mscoco)

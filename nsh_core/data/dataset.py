@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.stored import write_arrays
 from nsh_core.errors import UserError
 from nsh_core.inputs import InputFacts
 from nsh_core.metrics.relevance import Labels, one_label_each
@@ -98,16 +100,6 @@ def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     return mean, (squares / count - mean.square()).clamp(min=0)
 
 
-def fingerprint_of(arrays: Iterable[npt.NDArray]) -> str:
-    """Identifies the content of arrays, 16 hex digits; reads them a part at a time."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        for start in range(0, len(array), _ROWS):
-            digest.update(np.ascontiguousarray(array[start : start + _ROWS]).data)
-    return digest.hexdigest()[:16]
-
-
 class Dataset(ABC):
     """Unlabelled training items with views, a database, and validation and test queries.
 
@@ -115,9 +107,10 @@ class Dataset(ABC):
         encoder: What an encoder "auto" becomes.
         default_map_at: k of mAP@k by the field's convention, none for all.
         steps_of_views: Of so many steps views are drawn at once.
+        loaded_as: What load_dataset was asked for, none where it came otherwise.
 
     Args:
-        name: How to ask for it again.
+        name: How to ask for it again, or what messages call it.
         database: Items that are searched.
         validation: Queries of the evaluations in training.
         test: Queries of the final evaluation.
@@ -126,6 +119,7 @@ class Dataset(ABC):
     encoder: ClassVar[Literal["mlp", "identity"]]
     default_map_at: int | None
     steps_of_views: ClassVar[int] = 16
+    loaded_as: str | None = None
 
     def __init__(self, name: str, database: Split, validation: Split, test: Split) -> None:
         self.name = name
@@ -250,6 +244,33 @@ class Dataset(ABC):
     @abstractmethod
     def _training_array(self) -> Stored:
         """The stored training items, for the fingerprint."""
+
+    def _arrays(self) -> dict[str, npt.NDArray]:
+        """All that it is made of, to be stored."""
+        raise UserError(
+            f"dataset {self.name!r} is made by code of its own ({type(self).__name__}): other processes reach it by a "
+            "plug-in that registers what makes it"
+        )
+
+    def stored(self, folder: str | Path) -> str:
+        """A name by which load_dataset gives the same data in any process, with the same fingerprint.
+
+        What load_dataset gave has one. Data in memory are written into `folder` first, once and in one step: into a
+        folder NAME-CONTENT, from which they are mapped into memory, and which is refused, and here written anew, where
+        it is damaged.
+
+        Args:
+            folder: Of stored data sets; made if it is not there. The name holds this path as it is given.
+
+        Returns:
+            A name for load_dataset, --dataset and specs: "arrays:FOLDER/NAME-CONTENT" for data in memory.
+
+        Raises:
+            UserError: It cannot be written, or it is of a class of the user's own that load_dataset did not give.
+        """
+        if self.loaded_as is not None:
+            return self.loaded_as
+        return f"arrays:{write_arrays(Path(folder), self.name, self._arrays(), self.default_map_at)}"
 
     def labels_in_words(self) -> str:
         """What was understood of the labels: how many classes, one or several an item, how many items have none."""

@@ -17,14 +17,11 @@ import numpy.typing as npt
 from filelock import FileLock
 from PIL import Image
 
-from nsh_core.data.dataset import fingerprint_of
+from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.pixels import LARGEST, as_rgb, middle_square
 from nsh_core.data.places import cache_folder
 from nsh_core.errors import UserError, in_a_line, is_out_of_memory
 from nsh_core.files import new_array, status_of
-
-_LARGEST = 256
-_MOST_PIXELS = 2**26
-_WIDE_GREY = ("PNG", "PPM")  # whose 16-bit greys Pillow may hand over as mode I
 
 
 def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
@@ -66,7 +63,7 @@ def _key(paths: Sequence[Path]) -> str:
     The time of change (ctime) is the system's own: unlike the time of modification, no copy and no program sets it
     back, so that a picture that was replaced has another key.
     """
-    digest = hashlib.sha256(f"{_LARGEST}".encode())
+    digest = hashlib.sha256(f"{LARGEST}".encode())
     missing = []
     for path in paths:
         try:
@@ -91,7 +88,7 @@ def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def _decode_all(folder: Path, paths: Sequence[Path]) -> None:
-    side = min(_LARGEST, *_open(paths[0]).size)
+    side = min(LARGEST, *_open(paths[0]).size)
     working = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         array = new_array(working / "images.npy", np.uint8, (len(paths), 3, side, side))
@@ -116,38 +113,13 @@ def _decode_all(folder: Path, paths: Sequence[Path]) -> None:
 def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
-            image.draft("RGB", (_LARGEST, _LARGEST))
-            return _as_rgb(image)
+            image.draft("RGB", (LARGEST, LARGEST))
+            return as_rgb(image)
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
         if is_out_of_memory(error):
             raise
         raise UserError(f"{path} is no readable image: {in_a_line(error)}") from None
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in _WIDE_GREY):
-        # Pillow's own conversion cuts all values above 255 to white.
-        wide = np.asarray(image)
-        grey = (wide >> 8).astype(np.uint8)
-        if "transparency" in image.info:
-            grey[wide == image.info["transparency"]] = 255
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError(f"no one knows which of its values, of 32 bits each (mode {image.mode}), are black and white")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
-
-
 def _square(path: Path, side: int) -> npt.NDArray[np.uint8]:
-    """The middle square [3, side, side] of an image scaled to that shorter side."""
-    image = _open(path)
-    shorter = min(image.size)
-    if shorter != side:
-        size = [max(side, round(length * side / shorter)) for length in image.size]
-        if size[0] * size[1] > _MOST_PIXELS:
-            raise UserError(f"{path} is too long and narrow, {image.size[0]} x {image.size[1]}, to be scaled to {side}")
-        image = image.resize((size[0], size[1]), Image.Resampling.BICUBIC)
-    left, top = ((length - side) // 2 for length in image.size)
-    return np.asarray(image.crop((left, top, left + side, top + side))).transpose(2, 0, 1)
+    return middle_square(_open(path), side, path)

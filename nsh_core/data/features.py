@@ -12,23 +12,26 @@ from torch import Tensor
 from typing_extensions import override
 
 from nsh_core.array_files import map_array, read_archive
-from nsh_core.data.dataset import Dataset, Split, Stored, fingerprint_of, scaled
+from nsh_core.data.checks import check_index, items_of, labels_of, scale_of
+from nsh_core.data.dataset import Dataset, Split, Stored, scaled
+from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
-from nsh_core.metrics.relevance import Labels, one_label_each
 
 _ROWS = 512
-_HIGHEST_SCALE = 1e36  # 255 times that is finite in float32
-_OPTIONAL = ("scale", "train_index")
+_ITEMS = {"train_views": 3, "database": 2, "query": 2, "train": 2, "validation": 2}
+_LABELLED = ("database", "query", "validation")
 _REQUIRED = ("train_views", "database", "database_labels", "query", "query_labels")
+_OPTIONAL = ("scale", "train_index", "train", "validation", "validation_labels")
 
 
 class Features(Dataset):
     """Features in arrays: `train_views` [n, V, D], `database` [N, D], `query` [Q, D], labels of the last two.
 
-    Queries are split into halves, validation and test, by a fixed seed. uint8 and float16 stay so, value = `scale` *
-    stored. An optional `train_index` [n] says where the training images stand in the database: their features without
-    augmentation. Training labels are never read.
+    Queries are split into halves, validation and test, by a fixed seed, unless an optional `validation` [M, D] with
+    `validation_labels` has queries of its own. uint8 and float16 stay so, value = `scale` * stored. Of the features of
+    the training images without augmentation, an optional `train_index` [n] says where they stand in the database, or
+    an optional `train` [n, D] holds them. Training labels are never read.
 
     Args:
         name: How to ask for it again.
@@ -45,29 +48,28 @@ class Features(Dataset):
     def __init__(self, name: str, arrays: Mapping[str, npt.NDArray], where: str | Path = "") -> None:
         path = where or name
         _check_names(path, arrays)
-        self._scale = scale = _scale(path, arrays)
-        self._train = _items(path, arrays, "train_views", 3, scale)
-        database = _items(path, arrays, "database", 2, scale)
-        query = _items(path, arrays, "query", 2, scale)
+        self._scale = scale = scale_of(path, arrays)
+        items = {one: items_of(path, arrays, one, axes, scale) for one, axes in _ITEMS.items() if one in arrays}
+        self._train, database, query = (items[one] for one in ("train_views", "database", "query"))
         views, dim = self._train.shape[1:]
         if views < 2:
             raise UserError(f"{path}: train_views must hold at least 2 views of each item, got {views}")
-        for part, array in (("database", database), ("query", query)):
-            if array.shape[1] != dim:
-                raise UserError(f"{path}: {part} has {array.shape[1]} features, train_views has {dim}")
-        database_labels = _labels(path, arrays, "database_labels", len(database))
-        query_labels = _labels(path, arrays, "query_labels", len(query))
-        if database_labels.shape[1:] != query_labels.shape[1:]:
-            raise UserError(
-                f"{path}: query_labels {list(query_labels.shape)} and database_labels "
-                f"{list(database_labels.shape)} must both be [N] or both multi-hot [N, L]"
-            )
-        self._train_index = arrays.get("train_index")
+        for part, array in items.items():
+            if array.shape[-1] != dim:
+                raise UserError(f"{path}: {part} has {array.shape[-1]} features, train_views has {dim}")
+        labels = labels_of(path, arrays, {one: len(items[one]) for one in _LABELLED if one in items})
+        self._plain, self._train_index = items.get("train"), arrays.get("train_index")
         if self._train_index is not None:
-            _check_index(path, self._train_index, len(self._train), len(database))
-        if len(query) < 2:
+            check_index(path, self._train_index, len(self._train), len(database))
+        elif self._plain is not None and len(self._plain) != len(self._train):
+            raise UserError(f"{path}: train has {len(self._plain)} items, train_views has {len(self._train)}")
+        self._kept = items | {f"{one}_labels": own for one, own in labels.items()}
+        if "validation" in items:
+            source, validation, test = "validation", np.arange(len(items["validation"])), np.arange(len(query))
+        elif len(query) < 2:
             raise UserError(f"{path}: query must hold at least 2 items, got {len(query)}")
-        validation, test = halves(len(query))
+        else:
+            source, (validation, test) = "query", halves(len(query))
         self._splits = {
             "train": np.arange(len(self._train)) if self._train_index is None else self._train_index.astype(np.int64),
             "database": np.arange(len(database)),
@@ -76,9 +78,9 @@ class Features(Dataset):
         }
         super().__init__(
             name,
-            database=Split(database, database_labels, scale),
-            validation=Split(query[validation], query_labels[validation], scale),
-            test=Split(query[test], query_labels[test], scale),
+            database=Split(database, labels["database"], scale),
+            validation=Split(items[source][validation], labels[source][validation], scale),
+            test=Split(query[test], labels["query"][test], scale),
         )
 
     @property
@@ -100,12 +102,19 @@ class Features(Dataset):
 
     @override
     def plain(self, index: Tensor) -> Tensor:
-        if self._train_index is None:
+        if self._train_index is None and self._plain is None:
             raise UserError(
                 f"train.views = plain wants training items without augmentation, and {self.name} has none: give it "
-                "train_index, which says where they stand in the database"
+                "train_index, which says where they stand in the database, or train, which holds them"
             )
-        return scaled(self.database.items[self._train_index[index.numpy()]], self._scale)
+        return self._plain_rows(index.numpy())
+
+    def _plain_rows(self, rows: slice | npt.NDArray[np.int64]) -> Tensor:
+        """Training items without augmentation by position, where they are known."""
+        if self._train_index is not None:
+            return scaled(self.database.items[self._train_index[rows]], self._scale)
+        assert self._plain is not None
+        return scaled(self._plain[rows], self._scale)
 
     @override
     def training_values(self) -> Iterator[Tensor]:
@@ -114,18 +123,29 @@ class Features(Dataset):
 
     @override
     def training_items(self) -> Iterator[Tensor]:
-        if self._train_index is None:
+        if self._train_index is None and self._plain is None:
             yield from self.training_values()
             return
-        for start in range(0, len(self._train_index), _ROWS):
-            yield scaled(self.database.items[self._train_index[start : start + _ROWS]], self._scale)
+        for start in range(0, self.num_train, _ROWS):
+            yield self._plain_rows(slice(start, start + _ROWS))
 
     @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits
 
+    @override
+    def fingerprint(self) -> str:
+        known = super().fingerprint()
+        return known if self._plain is None else fingerprint_of([np.frombuffer(known.encode(), np.uint8), self._plain])
+
+    @override
     def _training_array(self) -> Stored:
         return self._train
+
+    @override
+    def _arrays(self) -> dict[str, npt.NDArray]:
+        index = {} if self._train_index is None else {"train_index": self._train_index}
+        return self._kept | index | {"scale": np.array(self._scale)}
 
 
 class FeatureFolder(Features):
@@ -144,6 +164,7 @@ class FeatureFolder(Features):
         _check_names(path, found)
         self._mapped = {one: map_array(path / f"{one}.npy") for one in (*_REQUIRED, *_OPTIONAL) if one in found}
         super().__init__(name, self._mapped, path)
+        self.loaded_as = f"features:{path}"
 
     @override
     def fingerprint(self) -> str:
@@ -157,7 +178,8 @@ def fingerprint_of_folder(arrays: Mapping[str, npt.NDArray]) -> str:
         arrays: By name.
     """
     order = ("train_views", "database", "query", "database_labels", "query_labels", "train_index", "scale")
-    return fingerprint_of(np.atleast_1d(arrays[name]) for name in order if name in arrays)
+    added = ("train", "validation", "validation_labels")
+    return fingerprint_of(np.atleast_1d(arrays[name]) for name in (*order, *added) if name in arrays)
 
 
 def read_features(name: str, path: Path) -> Features:
@@ -180,60 +202,13 @@ def read_features(name: str, path: Path) -> Features:
 
 
 def _check_names(path: str | Path, found: Collection[str]) -> None:
-    missing = [name for name in _REQUIRED if name not in found]
+    pair = ("validation", "validation_labels")
+    needed = _REQUIRED if not {*pair} & {*found} else (*_REQUIRED, *pair)
+    missing = [name for name in needed if name not in found]
     if missing:
         raise UserError(
-            f"{path}: missing array {', '.join(missing)}; needed: {', '.join(_REQUIRED)}; "
+            f"{path}: missing array {', '.join(missing)}; needed: {', '.join(needed)}; "
             f"found: {', '.join(found) or 'none'}"
         )
-
-
-def _scale(path: str | Path, arrays: Mapping[str, npt.NDArray]) -> float:
-    scale = np.asarray(arrays.get("scale", np.float32(1)))
-    if scale.size != 1 or scale.dtype.kind not in "iuf":
-        raise UserError(f"{path}: scale must be one number, got {scale.dtype} {list(scale.shape)}")
-    value = float(scale.item())
-    if not 0 < value < _HIGHEST_SCALE:
-        raise UserError(f"{path}: scale must be a positive number below {_HIGHEST_SCALE:g}, got {value}")
-    return value
-
-
-def _items(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, ndim: int, scale: float) -> Stored:
-    array = arrays[name]
-    axes = "[n, V, D]" if ndim == 3 else "[N, D]"
-    if array.ndim != ndim or array.size == 0:
-        raise UserError(f"{path}: {name} must have shape {axes}, none of them 0, got {list(array.shape)}")
-    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"{path}: {name} must be uint8 or floating point, got {array.dtype}")
-    if array.dtype == np.uint8:
-        return array
-    for start in range(0, len(array), _ROWS):
-        # As they will be used: in float32 a value may be infinite that is not in float64.
-        if not np.isfinite(scaled(array[start : start + _ROWS], scale).numpy()).all():
-            raise UserError(
-                f"{path}: {name} holds NaN or infinite values (rows {start} to {start + _ROWS - 1}), in float32"
-            )
-    kept = isinstance(array, np.memmap) or array.dtype == np.float16
-    return array if kept else array.astype(np.float32, copy=False)
-
-
-def _check_index(path: str | Path, index: npt.NDArray, count: int, size: int) -> None:
-    if index.shape != (count,) or not np.issubdtype(index.dtype, np.integer):
-        raise UserError(f"{path}: train_index must be whole numbers [{count}], got {index.dtype} {list(index.shape)}")
-    if index.min() < 0 or index.max() >= size:
-        raise UserError(
-            f"{path}: train_index must lie in the database, 0 to {size - 1}, got {index.min()} to {index.max()}"
-        )
-
-
-def _labels(path: str | Path, arrays: Mapping[str, npt.NDArray], name: str, count: int) -> Labels:
-    labels = one_label_each(arrays[name])
-    if labels.ndim not in (1, 2) or len(labels) != count or labels.shape[1:] == (0,):
-        raise UserError(
-            f"{path}: {name} must have shape [{count}] or [{count}, L], one row an item, got {list(labels.shape)}"
-        )
-    if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != np.bool_:
-        raise UserError(f"{path}: {name} must be whole numbers, got {labels.dtype}")
-    if labels.ndim == 2 and not np.isin(labels, (0, 1)).all():
-        raise UserError(f"{path}: {name} of shape [N, L] must be multi-hot, 0 or 1")
-    return labels
+    if "train" in found and "train_index" in found:
+        raise UserError(f"{path}: train holds what train_index finds in the database: give one of them")

@@ -14,7 +14,8 @@ from torch.nn.functional import interpolate
 from typing_extensions import override
 
 from nsh_core.data.augment import random_views
-from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, fingerprint_of, moments, scaled
+from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, moments, scaled
+from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.splits import Splits
 from nsh_core.metrics.relevance import Labels
 
@@ -48,7 +49,7 @@ class Images(Dataset):
     def __init__(
         self, name: str, images: Stored, content: str, labels: Labels, splits: Splits, map_at: int | None
     ) -> None:
-        self._images, self._content, self._splits = images, content, splits
+        self._images, self._content, self._labels, self._splits = images, content, labels, splits
         self._recipe, self._side = "simclr", images.shape[2]
         self.default_map_at = map_at
         parts = (
@@ -153,3 +154,7 @@ class Images(Dataset):
 
     def _training_array(self) -> Stored:
         return self._images[self._splits.train]
+
+    @override
+    def _arrays(self) -> dict[str, npt.NDArray]:
+        return {"images": self._images, "labels": self._labels, **self._splits.as_dict()}

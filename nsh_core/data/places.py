@@ -20,4 +20,4 @@ def cache_folder() -> Path:
 def locate(name: str) -> Path:
     """A file or folder by its path, or by its path within the data folder."""
     inside = data_folder() / name
-    return inside if not Path(name).exists() and inside.exists() else Path(name)
+    return inside if not os.path.exists(name) and os.path.exists(inside) else Path(name)

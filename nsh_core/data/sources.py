@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nsh_core.data import splits as protocols
-from nsh_core.data.dataset import fingerprint_of
 from nsh_core.data.decode import decoded
+from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.images import Images
 from nsh_core.data.lists import read_list
 from nsh_core.data.places import data_folder, locate

@@ -45,6 +45,29 @@ def halves(count: int) -> tuple[Index, Index]:
     return validation, test
 
 
+def query_arrays(validation: npt.NDArray, test: npt.NDArray) -> dict[str, npt.NDArray]:
+    """Values of the queries by the array of a feature file that holds these.
+
+    Args:
+        validation: Of validation queries.
+        test: Of test queries.
+
+    Returns:
+        `query` of all, in the order in which their halves were drawn; `query` and `validation` if they are no halves.
+    """
+    places = halves(len(validation) + len(test))
+    if len(places[0]) != len(validation):
+        return {"query": test, "validation": validation}
+    values = np.empty((len(validation) + len(test), *validation.shape[1:]), validation.dtype)
+    values[places[0]], values[places[1]] = validation, test
+    return {"query": values}
+
+
+def shuffled(database: Index) -> Index:
+    """A database in the order that it is searched in."""
+    return np.random.default_rng(SPLIT_SEED).permutation(database)
+
+
 def with_halves(train: Index, database: Index, queries: Index) -> Splits:
     """Splits with the queries halved and the database shuffled.
 
@@ -59,8 +82,7 @@ def with_halves(train: Index, database: Index, queries: Index) -> Splits:
     if len(queries) < 2 or len(train) < 4:
         raise UserError(f"a split needs at least 4 training images and 2 queries, got {len(train)} and {len(queries)}")
     validation, test = halves(len(queries))
-    shuffled = np.random.default_rng(SPLIT_SEED).permutation(database)
-    return Splits(train, shuffled, queries[validation], queries[test])
+    return Splits(train, shuffled(database), queries[validation], queries[test])
 
 
 def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator) -> Index:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nsh_core.config import Config, make_config, recipe
+from nsh_core.data import one_name
 from nsh_core.errors import UserError
 from nsh_core.settings import parse_assignments, with_overrides
 from study.plan.arm import Arm
@@ -155,14 +156,14 @@ def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> st
 
     Args:
         spec: The study.
-        dataset: What it trains on.
+        dataset: What it trains on; how a path is spelt makes no difference in one working directory.
         assignments: Overrides of every arm, "a.b=c", in any order.
 
     Returns:
         NAME, NAME@DATASET-HASH, NAME+HASH or NAME@DATASET-HASH+HASH.
     """
-    key = spec.name
-    if dataset != spec.dataset:
+    key, dataset = spec.name, one_name(dataset)
+    if dataset != one_name(spec.dataset):
         slug = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(dataset.partition(":")[2] or dataset).stem)
         key += f"@{slug}-{hashlib.sha256(dataset.encode()).hexdigest()[:4]}"
     if assignments:

@@ -136,7 +136,8 @@ def test_training_images_in_the_database_are_found_by_their_index(tmp_path):
 def test_features_are_found_in_the_data_folder(tmp_path, monkeypatch):
     np.savez(tmp_path / "mine.npz", **feature_arrays())
     monkeypatch.setenv("NSH_DATA", str(tmp_path))
-    assert load_dataset("features:mine.npz").name == "features:mine.npz"
+    for name in ("features:mine.npz", "mine.npz"):
+        assert load_dataset(name).name == "features:mine.npz"
 
 
 def test_training_labels_are_never_read(tmp_path):

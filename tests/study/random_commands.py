@@ -63,7 +63,7 @@ def nearly(draw: st.DrawFn, text: str) -> str:
 
 RIGHT: dict[str, list[str]] = {
     "--study": ["tiny.yaml", "sorter_ablation", "tiny"],
-    "--dataset": ["digits", f"features:{FEATURES}", "imagefolder:i", "cifar10", "list:l.txt"],
+    "--dataset": ["digits", f"features:{FEATURES}", FEATURES, "arrays:i", "imagefolder:i", "cifar10", "list:l.txt"],
     "--set": ["code_length=16", "loss.gap=1", "sorter.name=neuralsort", "method.name=cibhash", "model={depth: 1}",
               "sorter.temperature=0.5", "train.neighbors=3", "seed=1", "method={name: sdc, options: {gamma: 1}}"],
     "--plugin": ["plug.py", "json"],

@@ -78,6 +78,8 @@ CASES = {
     "shallow method on images": ([*TRAIN, "--dataset", "imagefolder:i", "--set", "method.name=lsh", "--set", "train.batch_size=8"], lambda: make_folder(Path("i")), "method lsh needs the features of a frozen backbone"),
     "features of no images": (["-m", "nsh_core", "features", "--dataset", "digits", "--out", "f.npz"], None, "digits holds no images"),
     "feature file missing": ([*RUN, "--dataset", "features:no.npz"], None, "cannot read no.npz: No such file"),
+    "feature file almost there": ([*RUN, "--dataset", "fo.npz"], features_with(), "cannot read fo.npz: No such file or directory; did you mean 'f.npz'?"),
+    "data set almost there": ([*RUN, "--dataset", "feature:f.npz"], features_with(), "unknown dataset 'feature', known: digits"),
     "feature file torn": ([*RUN, "--dataset", "features:f.npz"], lambda: Path("f.npz").write_bytes(b"PK\3\4"), "f.npz is not a readable"),
     "missing array": ([*RUN, "--dataset", "features:f.npz"], features_with(query=None), "f.npz: missing array query"),
     "wrong shape": ([*RUN, "--dataset", "features:f.npz"], features_with(query=np.zeros((41, 5))), "query has 5 features"),

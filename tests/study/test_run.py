@@ -12,9 +12,12 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from nsh_core import load_dataset
+from nsh_core.data import from_arrays
 from study.analysis.comparisons import SUMMARY
 from study.analysis.run_facts import RunFacts
 from study.storage.opening import open_storage
+from tests.conftest import feature_arrays
 from tests.study.commands import Fork, outcome, run
 
 RUN = str(Path(__file__).parents[2] / "study" / "run.py")
@@ -268,16 +271,19 @@ def test_postgresql_gives_the_same_tables_and_hides_its_password(
 
 
 @pytest.mark.slow(12)
-def test_overrides_and_data_sets_are_kept_apart(spec_file, feature_file, tmp_path):
+def test_overrides_and_data_sets_are_kept_apart_in_memory_too(spec_file, tmp_path):
+    given = {name: array for name, array in feature_arrays().items() if name != "train_labels"}
+    stored = from_arrays(**given, name="small").stored(tmp_path / "kept")
     base = ("--study", spec_file, "--results", tmp_path / "r", "--seeds", 1, "--set", "train.batch_size=16")
     assert run(*base).returncode == 0
-    assert run(*base, "--dataset", f"features:{feature_file}").returncode == 0
+    assert run(*base, "--dataset", stored).returncode == 0
     folders = sorted(path.name for path in (tmp_path / "r").iterdir() if path.name.startswith("tiny"))
     assert len(folders) == 2
     assert folders[0].startswith("tiny+")
     assert folders[1].startswith("tiny@small-")
     trials = pd.read_parquet(tmp_path / "r" / folders[1] / "trials.parquet")
-    assert set(trials.dataset) == {f"features:{feature_file}"}
+    assert set(trials.dataset) == {stored}
+    assert RunFacts.read(tmp_path / "r" / folders[1]).fingerprint == load_dataset(stored).fingerprint()
 
 
 @pytest.mark.slow(13)

@@ -5,6 +5,7 @@ from nsh_core import UserError, methods
 from study.plan.loading import available, load_spec, with_mode
 from study.plan.planning import make_plan, overruled
 from study.plan.spec import StudySpec
+from study.plan.trials import study_key
 from tests.study.commands import SPEC
 
 
@@ -134,6 +135,39 @@ def test_keys_tell_data_and_overrides_apart(spec_file):
     assert len(set(keys)) == 5
     assert all(set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_@+-") for key in keys)
     assert make_plan(spec, seeds=7).key == "tiny"
+
+
+def test_a_path_is_one_data_set_however_it_is_spelt(spec_file, feature_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NSH_DATA", str(tmp_path / "data"))
+    spec = load_spec(str(spec_file))
+
+    def keys(*names: str) -> set[str]:
+        return {study_key(spec, name, ()) for name in names}
+
+    here = (
+        "small.npz",
+        "./small.npz",
+        str(feature_file),
+        "features:small.npz",
+        f"features:{feature_file}",
+        "./x/../small.npz",
+    )
+    assert len(keys(*here)) == 1
+    assert study_key(spec.model_copy(update={"dataset": "features:./small.npz"}), "small.npz", ()) == "tiny"
+    # The committed name: of a file in the data folder, and of one that is not on this machine.
+    committed = {"tiny@cifar10_mobilenetv2-ced1"}
+    cifar = "cifar10_mobilenetv2.npz"
+    assert keys(cifar, f"features:{cifar}") == committed
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / cifar).touch()
+    assert keys(cifar, f"features:./{cifar}", f"data/{cifar}", f"features:{tmp_path}/data/{cifar}") == committed
+    (tmp_path / cifar).touch()
+    assert len(keys(cifar, f"data/{cifar}")) == 2
+    assert (
+        len(keys("imagefolder:photos", "imagefolder:./photos/", f"imagefolder:{tmp_path}/photos", "list:photos")) == 2
+    )
+    assert len(keys("blobs:5", "blobs:./5", "digits", "")) == 4
 
 
 @pytest.mark.parametrize(
