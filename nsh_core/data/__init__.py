@@ -10,6 +10,7 @@ from nsh_core.data.features import Features, read_features
 from nsh_core.data.images import Images
 from nsh_core.data.names import one_name, with_kind
 from nsh_core.data.places import locate
+from nsh_core.data.torch_data import from_torch
 from nsh_core.errors import UserError, naming
 from nsh_core.registry import DATASETS
 
@@ -19,6 +20,7 @@ __all__ = [
     "Images",
     "Split",
     "from_arrays",
+    "from_torch",
     "load_dataset",
     "one_name",
     "register",
