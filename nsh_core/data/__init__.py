@@ -7,6 +7,7 @@ from nsh_core.data.arrays import arrays_folder, from_arrays
 from nsh_core.data.dataset import Dataset, Split
 from nsh_core.data.digits import Digits
 from nsh_core.data.features import Features, read_features
+from nsh_core.data.huggingface import from_huggingface
 from nsh_core.data.images import Images
 from nsh_core.data.names import one_name, with_kind
 from nsh_core.data.places import locate
@@ -20,6 +21,7 @@ __all__ = [
     "Images",
     "Split",
     "from_arrays",
+    "from_huggingface",
     "from_torch",
     "load_dataset",
     "one_name",
