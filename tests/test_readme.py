@@ -12,6 +12,7 @@ from nsh_core.registry import SORTERS
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
 from tests.conftest import feature_arrays
+from tests.nsh_core.images import picture
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -58,6 +59,27 @@ def test_the_data_recipe(tmp_path, monkeypatch):
     dataset = load_dataset("features:mine.npz")
     hasher = fit(make_config({"code_length": 8, "train": {"epochs": 5, "batch_size": 16}}), dataset)
     assert hasher.metrics["test_map"] > 0.5
+
+
+def test_the_recipe_for_data_in_memory(tmp_path, monkeypatch):
+    hf = pytest.importorskip("datasets")
+    arrays, rng = feature_arrays(), np.random.default_rng(0)
+    monkeypatch.chdir(tmp_path)
+    pairs = [[(picture([n % 3], rng), n % 3) for n in range(count)] for count in (70, 8)]
+    splits = [
+        hf.Dataset.from_dict(dict(zip(("image", "label"), zip(*part, strict=True), strict=True))) for part in pairs
+    ]
+    names = {
+        "torch": torch, "fit": fit, "make_config": make_config, "database": arrays["database"],
+        "y": arrays["database_labels"], "query": arrays["query"], "y_query": arrays["query_labels"],
+        "pictures": pairs[0], "other_pictures": pairs[1],
+        "dataset_dict": hf.DatasetDict(zip(("train", "test"), splits, strict=True)),
+    }  # fmt: skip
+    recipe = block("python", "from_huggingface").replace(
+        '{"code_length": 16}', '{"code_length": 16, "train": {"epochs": 1}}'
+    )
+    exec(recipe, names)
+    assert load_dataset(names["name"]).fingerprint() == names["data"].fingerprint()
 
 
 @pytest.mark.parametrize("option", re.findall(r"\| `(--[a-z-]+)", README))
