@@ -10,7 +10,7 @@ from typing import Any, Self
 import optuna
 import pandas as pd
 
-from nsh_core import UserError
+from nsh_core import Dataset, UserError
 from nsh_core.plugins import check_reachable
 from nsh_core.plugins import load as load_plugins
 from study.analysis.results import Results
@@ -50,7 +50,8 @@ class Study(StoredStudy):
 
     Args:
         study: Name of a shipped study, path of a .yaml file or, with `factors`, of a new one.
-        dataset: What to train on, by name; default: the study's.
+        dataset: What to train on: a name, or a Dataset, which is stored below `results` for worker processes; default:
+            the study's.
         seeds: Of each arm; default: the study's.
         settings: Overrides of every arm, by dotted name.
         mode: Another mode than the study's.
@@ -74,7 +75,7 @@ class Study(StoredStudy):
         self,
         study: str,
         *,
-        dataset: str | None = None,
+        dataset: str | Dataset | None = None,
         seeds: int | None = None,
         settings: Mapping[str, Any] | Sequence[str] = (),
         mode: str | None = None,
@@ -91,7 +92,7 @@ class Study(StoredStudy):
         known = spec_of(study, spec) if spec else load_spec(study)
         self.plan: Plan = make_plan(
             with_mode(known, mode, count("trials", trials), tune_each_seed),
-            dataset,
+            dataset.stored(Path(results) / "data") if isinstance(dataset, Dataset) else dataset,
             assignments(settings),
             count("seeds", seeds),
         )

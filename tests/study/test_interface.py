@@ -6,15 +6,18 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from optuna.trial import TrialState
 
 import study.interface
 from nsh_core import UserError
+from nsh_core.data import from_arrays
 from nsh_core.registry import SORTERS
 from nsh_core.sorters.softsort import SoftSort
 from study import StoredStudy, Study
 from study.execution.news import Evaluated
+from tests.conftest import feature_arrays
 from tests.study.commands import ROOT, outcome
 
 FACTORS = {"sorter.name": ["softsort", "argsort"]}
@@ -149,6 +152,17 @@ def test_what_a_notebook_defines_is_refused_before_workers_miss_it(tmp_path):
             tiny(tmp_path).run(jobs=1)
     finally:
         SORTERS.unregister("mine")
+
+
+@pytest.mark.slow(5)
+def test_data_in_memory_train_as_they_do_from_a_file(tmp_path):
+    arrays = {name: value for name, value in feature_arrays().items() if name != "train_labels"}
+    np.savez(tmp_path / "mine.npz", **arrays)
+    settings = {"train.batch_size": 16}
+    own = tiny(tmp_path / "memory", dataset=from_arrays(**arrays, name="mine"), settings=settings).run(jobs=1)
+    file = tiny(tmp_path / "file", dataset=str(tmp_path / "mine.npz"), settings=settings).run(jobs=1)
+    assert own.results.facts.fingerprint == file.results.facts.fingerprint
+    assert list(own.trials.codes_sha256) == list(file.trials.codes_sha256)
 
 
 def test_settings_are_those_of_the_command_line():
