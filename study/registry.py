@@ -1,4 +1,4 @@
-"""What a study chooses by name: its mode and its figures, imported when they are first asked for; and its own names."""
+"""What a study chooses by name: mode, sampler, figures, imported when they are first asked for; and its own names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ MODES.register("grid", "study.plan.modes.grid:GRID")
 MODES.register("tuned", "study.plan.modes.tuned:TUNED")
 MODES.register("one_factor", "study.plan.modes.one_factor:ONE_FACTOR")
 MODES.register("pareto", "study.plan.modes.pareto:PARETO")
+
+SAMPLERS: Registry[Any] = Registry("sampler")
+SAMPLERS.register("tpe", "study.plan.samplers:TPE")
+SAMPLERS.register("gp", "study.plan.samplers:GP")
+SAMPLERS.register("halton", "study.plan.samplers:HALTON")
+SAMPLERS.register("cmaes", "optuna.samplers:CmaEsSampler")
+SAMPLERS.register("random", "study.plan.samplers:RANDOM")
 
 FIGURES: Registry[Any] = Registry("figure", ("caption", "draw"))
 for _name in (

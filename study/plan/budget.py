@@ -1,10 +1,46 @@
-"""The tuning budget of a study."""
+"""The tuning budget of a study, and what spends it."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+
+from nsh_core.registry import nearest
+from study.registry import SAMPLERS
+
+
+class SamplerConfig(BaseModel):
+    """What suggests tuning trials; in a spec its name alone, or a mapping of name and options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(description="one of study.registry.SAMPLERS, module:Class, or optunahub:package")
+    options: dict[str, Any] = Field(default_factory=dict, description="what its class takes, beside its seed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_its_name(cls, settings: Any) -> Any:
+        return settings if isinstance(settings, (dict, cls)) else {"name": settings}
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if ":" not in name and name not in SAMPLERS:
+            known = SAMPLERS.names()
+            raise ValueError(f"Input should be one of {', '.join(known)}, or module:Class{nearest(name, known)}")
+        return name
+
+    @field_validator("options")
+    @classmethod
+    def _without_a_seed(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if "seed" in options:
+            raise ValueError("a sampler's seed is the arm's: leave it out")
+        return options
+
+    @model_serializer
+    def _as_in_a_spec(self) -> Any:
+        return {"name": self.name, "options": self.options} if self.options else self.name
 
 
 class Tuning(BaseModel):
@@ -15,8 +51,9 @@ class Tuning(BaseModel):
     trials: int = Field(20, ge=1, le=10_000, description="configurations tried for each arm, the default one first")
     seed: int = Field(1_000_000, ge=0, lt=2**31, description="of every tuning run; no seed of the final runs")
     seeds: int = Field(1, ge=1, le=100, description="mode tuned: runs of each try, whose mean it is judged by")
-    sampler: Literal["tpe", "gp", "halton"] = Field(
-        "tpe", description="tpe and gp learn from earlier rounds; halton is quasi-random"
+    sampler: SamplerConfig = Field(
+        SamplerConfig(name="tpe"),
+        description="halton (quasi-random) and random look at no results, all others at those of earlier rounds",
     )
     each_seed: bool = Field(
         False,
@@ -24,5 +61,6 @@ class Tuning(BaseModel):
         "to chance",
     )
     prune: bool = Field(
-        True, description="tpe and gp: stop a trial that is below the median of earlier rounds at the same epoch"
+        True,
+        description="where there are rounds: stop a trial that is below the median of earlier ones at the same epoch",
     )

@@ -132,10 +132,13 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
         complete = []
         for repeat, trials in tunings.items():
             over = [finished[digest] for trial in trials if (digest := trial.config.digest()) in finished]
-            if len(over) == len(trials) < spec.tune.trials * spec.tune.seeds:
-                more += spec.how.next_trials(plan, arm, tries_of(over, spec.tune.seeds), repeat)
-            elif len(over) == len(trials):
-                complete += trials
+            if len(over) < len(trials):
+                continue
+            left = len(trials) < spec.tune.trials * spec.tune.seeds
+            following = spec.how.next_trials(plan, arm, tries_of(over, spec.tune.seeds), repeat) if left else []
+            more += following
+            # Where the sampler comes to nothing new, no more of the budget is spent.
+            complete += [] if following else trials
         if tunings and len(complete) == sum(map(len, tunings.values())):
             tuned[arm.name] = complete
     more += spec.how.final_trials(plan, tuned, finished)

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from nsh_core.config import Config
-from nsh_core.errors import naming
+from nsh_core.errors import UserError, naming
 from nsh_core.methods import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm
-from study.plan.sampling import STARTUP, FinishedTrial, halton_points, prune_below, suggest
+from study.plan.samplers import HALTON, Blind, find
+from study.plan.sampling import STARTUP, FinishedTrial, prune_below, rehearse, suggest
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
@@ -51,7 +52,7 @@ def check_tuned_once(spec: StudySpec) -> None:
 def first_round(
     plan: Plan, arm: Arm, space: Mapping[str, Range], layers: Layers, at_once: bool = False, repeat: int = 0
 ) -> list[PlannedTrial]:
-    """The defaults and points of a Halton sequence: all trials, or the first round of a sampler that learns.
+    """The defaults and points that look at no results: all trials, or the first round of a sampler that learns.
 
     Args:
         plan: Its spec has a tuning budget.
@@ -62,14 +63,21 @@ def first_round(
         repeat: Which of the arm's tunings this is.
 
     Raises:
-        UserError: The settings do not fit.
+        UserError: The settings do not fit, or the sampler cannot be used.
     """
     tune = plan.spec.tune
     if tune is None or not space:
         return []
-    at_once = at_once or tune.sampler == "halton"
+    found = find(tune.sampler)
+    points = found if isinstance(found, Blind) else HALTON
+    at_once = at_once or points is found
+    if not at_once and repeat == 0:
+        try:
+            rehearse(tune.sampler, space)
+        except UserError as error:
+            raise UserError(f"study {plan.spec.name}, arm {arm.name!r}: {error}") from None
     count = tune.trials if at_once else min(tune.trials, STARTUP)
-    samples = [{}, *halton_points(space, count - 1, _stream(plan, arm, repeat))]
+    samples = [{}, *points(space, count - 1, _stream(plan, arm, repeat))]
     return _trials(plan, arm, layers, samples, {}, repeat)
 
 

@@ -55,6 +55,8 @@ CASES = {
     "spec with a stray key": (RUN, spec_with("seeds: 2", "seed: 2"), "seed: unknown setting, got 2"),
     "spec with an unknown figure": (RUN, spec_with("[arms,", "[pie,"), "got 'pie'"),
     "spec without its reference": (RUN, spec_with("reference: {sorter.name: softsort}", ""), "reference: Field required"),
+    "unknown sampler": ([*RUN, "--dry-run"], spec_with("seeds: 2", "seeds: 2\ntune: {sampler: tpee}"), "tune.sampler.name: Input should be one of tpe, gp"),
+    "a sampler that cannot take the space": ([*RUN, "--dry-run"], spec_with("seeds: 2", "seeds: 2\ntune: {sampler: 'optuna.samplers:BruteForceSampler'}"), "study tiny, arm 'softsort': sampler 'optuna.samplers:BruteForceSampler' failed: ValueError: FloatDistribution.step must be given"),
     "unknown sorter in an arm": (RUN, spec_with("argsort]", "bubble]"), "arm 'bubble': sorter: unknown sorter 'bubble'"),
     "setting out of range": ([*RUN, "--set", "code_length=0"], None, "greater than or equal to 1, got 0"),
     "unknown setting": ([*RUN, "--set", "loss.size=3"], None, "loss.size: unknown setting, got 3"),

@@ -10,12 +10,15 @@ from nsh_core import UserError, make_config
 from nsh_core.methods import Range
 from study.analysis.importance import importances
 from study.analysis.results import read_results
+from study.plan.budget import SamplerConfig
 from study.plan.loading import load_spec, with_mode
 from study.plan.modes.pareto import pareto_front
 from study.plan.planning import extended, make_plan
-from study.plan.sampling import ROUND, STARTUP, FinishedTrial, halton_points, prune_below, suggest
+from study.plan.samplers import HALTON
+from study.plan.sampling import ROUND, STARTUP, FinishedTrial, prune_below, suggest
 from tests.study.commands import outcome, report, run
 
+TPE = SamplerConfig(name="tpe")
 SPACE = {"x": Range(0.01, 1.0), "k": Range(2, 32, step=1)}
 
 
@@ -24,9 +27,9 @@ def quality(settings: dict) -> float:
 
 
 def search(sampler: str, count: int) -> list[FinishedTrial]:
-    tried = [FinishedTrial(settings, "complete", quality(settings)) for settings in halton_points(SPACE, STARTUP, 3)]
+    tried = [FinishedTrial(settings, "complete", quality(settings)) for settings in HALTON(SPACE, STARTUP, 3)]
     while len(tried) < count:
-        more = suggest(sampler, SPACE, {"x": 0.1, "k": 5}, tried, count - len(tried), stream=7)
+        more = suggest(SamplerConfig(name=sampler), SPACE, {"x": 0.1, "k": 5}, tried, count - len(tried), stream=7)
         tried += [FinishedTrial(settings, "complete", quality(settings)) for settings in more]
     return tried
 
@@ -38,10 +41,10 @@ def bowl(centre: np.ndarray, sampler: str, stream: int) -> float:
     def value(settings: dict) -> float:
         return -sum((np.log(settings[name] / peak)) ** 2 for name, peak in zip(space, centre, strict=True))
 
-    points = halton_points(space, 20 if sampler == "halton" else STARTUP, stream)
+    points = HALTON(space, 20 if sampler == "halton" else STARTUP, stream)
     tried = [FinishedTrial(settings, "complete", value(settings)) for settings in points]
     while len(tried) < 20:
-        more = suggest(sampler, space, dict.fromkeys(space, 0.1), tried, 20 - len(tried), stream)
+        more = suggest(SamplerConfig(name=sampler), space, dict.fromkeys(space, 0.1), tried, 20 - len(tried), stream)
         tried += [FinishedTrial(settings, "complete", value(settings)) for settings in more]
     return max(one.value for one in tried)
 
@@ -66,12 +69,12 @@ def test_suggestions_repeat_and_stay_within_their_ranges(sampler):
 
 def test_a_round_is_no_larger_than_what_is_left_and_failures_are_left_out():
     tried = search("tpe", STARTUP)
-    assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, tried, 100, 0)) == ROUND
-    assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, tried, 1, 0)) == 1
+    assert len(suggest(TPE, SPACE, {"x": 0.1, "k": 5}, tried, 100, 0)) == ROUND
+    assert len(suggest(TPE, SPACE, {"x": 0.1, "k": 5}, tried, 1, 0)) == 1
     failed = [*tried, FinishedTrial({"x": 0.5, "k": 3}, "failed")]
-    assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, failed, 2, 0)) == 2
+    assert len(suggest(TPE, SPACE, {"x": 0.1, "k": 5}, failed, 2, 0)) == 2
     # The default configuration counts with what the config leaves open.
-    assert len(suggest("tpe", SPACE, {"x": 0.1, "k": 5}, [*tried, FinishedTrial({}, "complete", 0.0)], 2, 0)) == 2
+    assert len(suggest(TPE, SPACE, {"x": 0.1, "k": 5}, [*tried, FinishedTrial({}, "complete", 0.0)], 2, 0)) == 2
 
 
 def test_tries_are_pruned_below_the_median_of_earlier_ones_at_the_same_epoch():
@@ -113,7 +116,7 @@ def file(tmp_path):
 
 def test_another_mode_has_a_name_budget_and_figures_of_its_own(file):
     spec = with_mode(load_spec(str(file)), "tuned", 12)
-    assert (spec.name, spec.mode, spec.tune.trials, spec.tune.sampler) == ("small-tuned", "tuned", 12, "tpe")
+    assert (spec.name, spec.mode, spec.tune.trials, spec.tune.sampler.name) == ("small-tuned", "tuned", 12, "tpe")
     assert spec.figures[:3] == ["budget", "tuning", "importance"]
     assert with_mode(spec, "tuned", None) == spec
     with pytest.raises(UserError, match=r"--mode must be one of grid, tuned, one_factor, pareto, got 'random'"):
