@@ -27,9 +27,8 @@ def tuning_of(results: Results, tried: pd.DataFrame) -> pd.Series:
         results: Of a tuned study.
         tried: Some of its tuning trials.
     """
-    tune = results.spec.tune
-    assert tune is not None
-    return (tried.seed - tune.seed) // tune.seeds
+    assert results.spec.tune is not None
+    return results.spec.tune.tuning_of(tried.seed)
 
 
 def expected_by_budget(results: Results) -> dict[str, Curve]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.generation import reading, strangers
+from study.analysis.importance import importances
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
 from study.analysis.tables import Tables, complete, read_tables, tables_of
 from study.plan.spec import StudySpec
@@ -142,6 +144,11 @@ class Results:
         """The arms whose codes are the same for every seed, so that seeds have no interval to give."""
         codes = self.done.groupby("arm").codes_sha256
         return set(codes.nunique().index[(codes.nunique() == 1) & (codes.count() > 1)])
+
+    @cached_property
+    def importances(self) -> pd.DataFrame:
+        """Importance of the tuned settings, see study.analysis.importance; empty for a study that tunes nothing."""
+        return pd.DataFrame() if self.spec.tune is None else importances(self.tables.trials, self.spec.tune)
 
     def summary_of(self, measure: str) -> pd.DataFrame:
         """Summary rows of one measure, by arm; NaN, of n = 0, for an arm of which it was not taken.

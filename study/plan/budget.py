@@ -64,3 +64,11 @@ class Tuning(BaseModel):
         True,
         description="where there are rounds: stop a trial that is below the median of earlier ones at the same epoch",
     )
+
+    def tuning_of(self, seed: Any) -> Any:
+        """Which of an arm's tunings a run is of, from 0: each has seeds of its own.
+
+        Args:
+            seed: Of a tuning run, or an array or column of them.
+        """
+        return (seed - self.seed) // self.seeds

@@ -166,6 +166,15 @@ def rehearse(sampler: SamplerConfig, space: Mapping[str, Range]) -> None:
         tried += [FinishedTrial(settings, "complete", 0.5) for settings in more]
 
 
+def round_of(place: int) -> int:
+    """The round of a try.
+
+    Args:
+        place: Of the try in its tuning, from 0.
+    """
+    return max(0, 1 + (place - STARTUP) // ROUND)
+
+
 def prune_below(trials: Sequence[FinishedTrial]) -> dict[int, float]:
     """For each epoch before the last the median of what earlier rounds reached there, so that equal steps compare.
 

@@ -139,7 +139,7 @@ class Plan:
 
 
 def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[PlannedTrial]]:
-    """The tuning trials of an arm by which of its tunings they are of: each has seeds of its own.
+    """The tuning trials of an arm by which of its tunings they are of.
 
     Args:
         tune: The budget.
@@ -147,7 +147,7 @@ def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[Pl
     """
     tunings: dict[int, list[PlannedTrial]] = {}
     for trial in trials:
-        tunings.setdefault((trial.seed - tune.seed) // tune.seeds, []).append(trial)
+        tunings.setdefault(tune.tuning_of(trial.seed), []).append(trial)
     return tunings
 
 

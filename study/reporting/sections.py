@@ -22,6 +22,7 @@ from study.reporting.by_version import by_version
 from study.reporting.figures.critical_difference import ACROSS, diagram
 from study.reporting.figures.drawing import Drawn, save, styled
 from study.reporting.section import Section
+from study.reporting.tuned_importance import tuned_importance
 from study.reporting.tuned_settings import tuned_settings
 
 
@@ -31,7 +32,7 @@ def sections_of(results: Results) -> list[Section]:
     Args:
         results: Of the study.
     """
-    makers = by_version, _effects, _front, by_class, tuned_settings, _budget, _label_free
+    makers = by_version, _effects, _front, by_class, tuned_settings, tuned_importance, _budget, _label_free
     sections = [make(results) for make in makers]
     return [section for section in sections if section is not None]
 
