@@ -18,6 +18,7 @@ from study.plan.sampling import ROUND, STARTUP, FinishedTrial, round_of, suggest
 
 SPACE = {name: Range(0.01, 1.0) for name in "abcd"}
 NOISE = 0.5
+COUNTS = 20, 40
 # Of standard deviation 1 over the space, in which a and b act, c and d do nothing.
 RESPONSES = {
     "none": lambda x: np.zeros(len(x)),
@@ -90,8 +91,8 @@ def main() -> None:
     for sampler in ("random", "halton", "tpe", "cmaes", "gp"):
         for response in ("slopes", "bowl"):
             cells = []
-            for count in (20, 40, 100) if sampler != "gp" else (20,):
-                tunings = [tune(response, sampler, count, n) for n in range(draws if sampler != "gp" else draws // 4)]
+            for count in COUNTS:
+                tunings = [tune(response, sampler, count, n) for n in range(draws if sampler != "gp" else draws // 6)]
                 ends = [RESPONSES[response](own.points[[own.values.argmax()]])[0] for own in tunings]
                 best = RESPONSES[response](np.array([[1, 1, 0, 0], [0.6, 0.4, 0, 0]])).max()
                 cells.append(f"{best - np.mean(ends):.2f} ± {np.std(ends) / len(ends) ** 0.5:.2f}")
@@ -100,7 +101,7 @@ def main() -> None:
     print("told to act: a, b, and any setting without effect; the last if tries of all rounds changed places:")
     for sampler in ("halton", "tpe", "climb"):
         for response in RESPONSES:
-            for count in (20, 40, 100):
+            for count in COUNTS:
                 tunings = [tune(response, sampler, count, n) for n in range(draws)]
                 act, freely = called(tunings), called(tunings, by_rounds=False)
                 idle = slice(0 if response == "none" else 2, 4)
@@ -112,8 +113,8 @@ def main() -> None:
     for response in ("slopes", "bowl"):
         truth = true_shares(response)
         for sampler in ("halton", "tpe"):
-            for count in (20, 40):
-                tunings = [tune(response, sampler, count, n) for n in range(draws // 3)]
+            for count in COUNTS:
+                tunings = [tune(response, sampler, count, n) for n in range(draws // 4)]
                 for way, measure in zip(WAYS, (fanova, ped_anova), strict=True):
                     found, ends = [], []
                     for own in tunings:
