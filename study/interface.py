@@ -61,7 +61,8 @@ class Study(StoredStudy):
         results: Folder of tables, and of the default storage.
         storage: Path or URL of the Optuna storage; default: a journal in `results`.
         spec: What a spec in YAML says: factors, base, reference, within, question, comparisons, tune, ...; see
-            study.plan.spec.StudySpec. `reference` is the first level of each factor unless it is given.
+            study.plan.spec.StudySpec. `reference` is the first level of each factor unless it is given. Without factors
+            they change a known study, into one with a name of its own: `tune={"objective": "val_precision"}`.
 
     Attributes:
         plan: Its trials, as far as they are known.

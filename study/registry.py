@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nsh_core.measures import MEASURES
@@ -21,6 +22,9 @@ SAMPLERS.register("gp", "study.plan.samplers:GP")
 SAMPLERS.register("halton", "study.plan.samplers:HALTON")
 SAMPLERS.register("cmaes", "optuna.samplers:CmaEsSampler")
 SAMPLERS.register("random", "study.plan.samplers:RANDOM")
+
+# Functions of a try's measures, a mapping of names to values: of plug-ins alone, as every measure is one by its name.
+OBJECTIVES: Registry[Callable[[Mapping[str, float]], float]] = Registry("objective")
 
 FIGURES: Registry[Any] = Registry("figure", ("caption", "draw"))
 for _name in (

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nsh_core.measures import SELECTION
 from study.analysis.crossed import chosen_p
+from study.analysis.judged import judged
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, expected_best
 from study.analysis.tables import VALUED
@@ -32,9 +32,10 @@ def tuning_of(results: Results, tried: pd.DataFrame) -> pd.Series:
 
 
 def expected_by_budget(results: Results) -> dict[str, Curve]:
-    """Best validation mAP expected of b tries of a tuning, drawn with replacement from all (Dodge et al. 2019).
+    """Best value expected of b tries of a tuning, drawn with replacement from all (Dodge et al. 2019).
 
-    A pruned trial counts with the mAP at which it was stopped, a failed one with 0.
+    That is validation mAP, unless tries are judged by another objective. A pruned trial counts with the mAP at which it
+    was stopped, one that failed or breaks a constraint with 0.
 
     Args:
         results: Of a tuned study.
@@ -46,7 +47,7 @@ def expected_by_budget(results: Results) -> dict[str, Curve]:
     curves = {}
     for arm, own in trials[trials.phase == "tuning"].groupby("arm", sort=False):
         tunings = [group for _, group in own.groupby(tuning_of(results, own)) if group.state.isin(_OVER).all()]
-        tried = [group[SELECTION].fillna(0.0).groupby(group.tuned, sort=False).mean() for group in tunings]
+        tried = [_worth(results, group).groupby(group.tuned, sort=False).mean() for group in tunings]
         whole = max(map(len, tried), default=0)
         values = [one for one in tried if len(one) == whole]
         if values:
@@ -55,7 +56,7 @@ def expected_by_budget(results: Results) -> dict[str, Curve]:
 
 
 def found_by_budget(results: Results, arm: str) -> pd.Series:
-    """Best validation mAP that the search of an arm had found after b trials, mean over its tunings.
+    """Best value that the search of an arm had found after b trials, mean over its tunings.
 
     Args:
         results: Of a tuned study.
@@ -66,9 +67,15 @@ def found_by_budget(results: Results, arm: str) -> pd.Series:
     """
     trials = results.tables.trials
     own = trials[(trials.phase == "tuning") & (trials.arm == arm)]
-    tries = own[SELECTION].fillna(0.0).groupby([tuning_of(results, own), own.tuned], sort=False).mean()
+    tries = _worth(results, own).groupby([tuning_of(results, own), own.tuned], sort=False).mean()
     best = tries.groupby(level=0).cummax()
     return best.groupby(tries.groupby(level=0).cumcount() + 1).mean()
+
+
+def _worth(results: Results, tried: pd.DataFrame) -> pd.Series:
+    assert results.spec.tune is not None
+    found = judged(tried, results.spec.tune)
+    return found.value.where(found.feasible).fillna(0.0)
 
 
 def leaders(results: Results, curves: Mapping[str, Curve]) -> list[str]:

@@ -21,7 +21,7 @@ from optuna.trial import create_trial
 from scipy.stats import rankdata
 
 from nsh_core import Config
-from nsh_core.measures import SELECTION
+from study.analysis.judged import judged
 from study.analysis.statistics import ALPHA
 from study.analysis.tables import VALUED
 from study.plan.budget import Tuning
@@ -46,7 +46,8 @@ class Tries:
     Attributes:
         settings: Dotted names of what was searched.
         points: [n, settings], logarithms.
-        values: [n], validation mAP; of a pruned try that at which it was stopped.
+        values: [n] of the objective, validation mAP unless another is chosen; of a pruned try that at which it was
+            stopped.
         rounds: [n], of tries in one round the same number.
     """
 
@@ -67,13 +68,14 @@ def tries_by_arm(trials: pd.DataFrame, tune: Tuning) -> dict[str, Tries]:
     for arm, own in trials[trials.phase == "tuning"].groupby("arm", sort=False):
         settings = list(dict.fromkeys(name for text in own.tuned for name in json.loads(text)))
         points, values, rounds = [], [], []
+        worth = judged(own, tune).value
         for number, tuning in own.groupby(tune.tuning_of(own.seed)):
             for place, (text, runs) in enumerate(tuning.groupby("tuned", sort=False)):
                 point = _point(settings, json.loads(str(text)), runs.config.iloc[0])
                 # A setting that is off, as a weight of 0, has no place on the logarithmic scale of its range.
                 if runs.state.isin(VALUED).all() and min(point, default=0.0) > 0:
                     points.append(point)
-                    values.append(runs[SELECTION].mean())
+                    values.append(worth[runs.index].mean())
                     rounds.append((number, round_of(place)))
         if points:
             _, numbers = np.unique(rounds, axis=0, return_inverse=True)
@@ -94,7 +96,7 @@ def importances(trials: pd.DataFrame, tune: Tuning) -> pd.DataFrame:
 
     Arms are never mixed: each has its own tries over its own space, taken on the logarithmic scale of its ranges.
 
-    fANOVA (Hutter et al. 2014): the share of the variance of validation mAP, over the ranges that were tried, which a
+    fANOVA (Hutter et al. 2014): the share of the variance of the objective, over the ranges that were tried, which a
     setting explains by itself. PED-ANOVA (Watanabe et al. 2023): the share of the variance of being among the best
     quarter of the tries, over the tries as they were made. What is missing to 1 is noise, and settings acting together.
 

@@ -15,7 +15,7 @@ from study.analysis.effects import in_words, main_effects
 from study.analysis.headlines import flat_region, predictors, surprises
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, smallest_flips_p
-from study.analysis.tables import VALUED, failed_in_training
+from study.analysis.tables import VALUED, failed_in_training, over
 from study.analysis.versions import apart, versions
 
 _MOST_NAMED = 6
@@ -184,7 +184,7 @@ class _Group:
 
 
 def never_ran(results: Results) -> list[str]:
-    """The arms that tuning found no settings for, as all of their tries collapsed.
+    """The arms that tuning found no settings for: all of their tries collapsed, or break a constraint.
 
     Args:
         results: Of the study.
@@ -192,9 +192,9 @@ def never_ran(results: Results) -> list[str]:
     trials = results.tables.trials
     if not results.mode.compares:
         return []
-    collapsed = failed_in_training(trials).groupby(trials.arm).all()
+    settled = over(trials).groupby(trials.arm).all()
     finals = set(trials[trials.phase == "final"].arm)
-    return [arm.name for arm in results.spec.arms if collapsed.get(arm.name, False) and arm.name not in finals]
+    return [arm.name for arm in results.spec.arms if settled.get(arm.name, False) and arm.name not in finals]
 
 
 def _not_told_apart(results: Results, arms: Sequence[str], best: str) -> set[str]:
@@ -240,7 +240,9 @@ def _failures(results: Results) -> list[str]:
                 f"{arm}: {count} of {runs} runs collapsed, a share of {count / runs:.2f} [{low:.2f}, {high:.2f}] "
                 f"(Clopper-Pearson){rest}."
             )
-    notes += [f"{arm}: all tries of its tuning collapsed, so it has no final run." for arm in never_ran(results)]
+    for arm in never_ran(results):
+        why = "collapsed" if collapsed[trials.arm == arm].all() else "collapsed or break a constraint"
+        notes.append(f"{arm}: all tries of its tuning {why}, so it has no final run.")
     for arm, group in trials[~trials.state.isin(VALUED) & ~collapsed].groupby("arm", sort=False):
         reasons = sorted({reason or str(state) for reason, state in zip(group.failure, group.state, strict=True)})
         notes.append(f"{arm}: {len(group)} of its trials have no result ({'; '.join(reasons)}).")
@@ -272,6 +274,8 @@ def _cautions(results: Results) -> list[str]:
             "on seed means being near normal; run more seeds."
         )
     tuned = (results.tables.trials.phase == "tuning").any()
+    if tuned and results.spec.tune and not results.spec.tune.is_plain:
+        notes.append(f"Each arm was tuned for {results.spec.tune}; arms are ranked and compared by mAP all the same.")
     if tuned and not (results.spec.tune and results.spec.tune.each_seed):
         notes.append(
             "Each arm was tuned once: intervals leave out what another tuning, with another seed, would have chosen."

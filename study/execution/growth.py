@@ -7,9 +7,11 @@ from typing import Literal
 from optuna.trial import FrozenTrial, TrialState
 
 from study.execution.queue import TrialQueue, counts, trial_key
-from study.execution.records import Task, TrialFacts
+from study.execution.records import TrialFacts
+from study.plan.goal import Goal
 from study.plan.planning import extended
 from study.plan.sampling import FinishedTrial
+from study.plan.trials import PlannedTrial
 
 _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.COMPLETE: "complete",
@@ -32,7 +34,7 @@ def grow(queue: TrialQueue) -> None:
     latest = queue.latest()
     while True:
         over = {
-            planned.config.digest(): _finished(trial)
+            planned.config.digest(): _finished(trial, queue.plan.spec.tune, planned)
             for planned in queue.plan.trials
             if planned.tuning and (trial := latest.get(trial_key(planned, queue.fingerprint))) and counts(trial)
         }
@@ -43,8 +45,12 @@ def grow(queue: TrialQueue) -> None:
         latest = queue.latest()
 
 
-def _finished(trial: FrozenTrial) -> FinishedTrial:
-    steps = trial.intermediate_values
-    value = trial.value if trial.value is not None else steps[max(steps)] if steps else float("nan")
-    seconds = TrialFacts.of(trial).measures.get("train_seconds", float("nan"))
-    return FinishedTrial(Task.of(trial).tuned, _STATES[trial.state], value, seconds, steps)
+def _finished(trial: FrozenTrial, goal: Goal, planned: PlannedTrial) -> FinishedTrial:
+    steps, state = trial.intermediate_values, _STATES[trial.state]
+    measures = TrialFacts.of(trial).measures
+    value = goal.value(measures) if state == "complete" else None
+    if value is None:
+        value = steps[max(steps)] if steps else float("nan")
+    seconds = measures.get("train_seconds", float("nan"))
+    violations = goal.violations(measures, planned.config) if state != "failed" else {}
+    return FinishedTrial(planned.tuned, state, value, seconds, steps, violations)

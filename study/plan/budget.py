@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
+from nsh_core.measures import SELECTION
 from nsh_core.registry import nearest
+from study.plan.goal import Goal
 from study.registry import SAMPLERS
 
 
@@ -43,7 +45,7 @@ class SamplerConfig(BaseModel):
         return {"name": self.name, "options": self.options} if self.options else self.name
 
 
-class Tuning(BaseModel):
+class Tuning(Goal):
     """The tuning budget of every arm whose method can be tuned: the same number of trials, on validation queries."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -62,8 +64,14 @@ class Tuning(BaseModel):
     )
     prune: bool = Field(
         True,
-        description="where there are rounds: stop a trial that is below the median of earlier ones at the same epoch",
+        description="where there are rounds, and tries are judged by validation mAP: stop a trial that is below the "
+        "median of earlier ones at the same epoch",
     )
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials are stopped: what is known of them on the way is validation mAP."""
+        return self.prune and self.objective == SELECTION
 
     def tuning_of(self, seed: Any) -> Any:
         """Which of an arm's tunings a run is of, from 0: each has seeds of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,10 +53,19 @@ def spec_of(name: str, settings: Mapping[str, Any]) -> StudySpec:
     """A study that is written in Python: what a file would say; the first level of each factor is the reference.
 
     Args:
-        name: Of the study.
+        name: Of the study; without factors that of a known study, which becomes one of its own with these settings.
         settings: By the names of StudySpec.
+
+    Raises:
+        UserError: What does not fit.
     """
-    factors = settings.get("factors")
+    if "factors" not in settings:
+        spec = load_spec(name)
+        if settings.get("tune") is not None and not spec.how.tunes:
+            spec = with_mode(spec, "tuned", None)
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:6]
+        return _validated(spec.model_dump() | {"name": f"{spec.name}-{digest}"} | dict(settings), f"study {name}")
+    factors = settings["factors"]
     known = list(factors.items()) if isinstance(factors, dict) else []
     first = {factor: next(iter(levels), None) for factor, levels in known if isinstance(levels, (list, dict))}
     given = {

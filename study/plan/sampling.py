@@ -34,9 +34,10 @@ class FinishedTrial:
     Attributes:
         settings: What it changed, by dotted name.
         state: How it ended.
-        value: Validation mAP, its last if it was pruned.
+        value: Of the objective, validation mAP unless another is chosen; the last one if it was pruned.
         seconds: Of training.
         steps: Validation mAP by epoch.
+        violations: See study.plan.goal.Goal.violations.
     """
 
     settings: dict[str, Any]
@@ -44,6 +45,12 @@ class FinishedTrial:
     value: float = float("nan")
     seconds: float = float("nan")
     steps: dict[int, float] = field(default_factory=dict)
+    violations: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether it keeps all constraints, as far as they are known."""
+        return all(violation <= 0 for violation in self.violations.values())
 
 
 def suggest(
@@ -117,7 +124,14 @@ class _Search:
         if one.state == "failed" or not all(params[name] in span for name, span in self.space.items()):
             return
         # A pruned trial counts with its last value: TPE ranks it below all that went on, GP would leave it out.
-        self.study.add_trial(create_trial(params=params, distributions=self.distributions, value=one.value))
+        self.study.add_trial(
+            create_trial(
+                params=params,
+                distributions=self.distributions,
+                value=one.value,
+                constraints=one.violations,
+            )
+        )
 
     def ask(self, most: int) -> list[tuple[Trial, dict[str, Any]]]:
         """A round of new settings, each with the trial to be told of; what repeats an earlier one is told at once."""
@@ -138,7 +152,7 @@ class _Search:
     def tell(self, trial: Trial, settings: dict[str, Any], one: FinishedTrial | None) -> None:
         """What an asked trial came to; none where its settings stand in the same round already."""
         self.known[tuple(settings.values())] = one
-        if one is None or one.state == "failed":
+        if one is None or one.state == "failed" or not one.is_feasible:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             self.study.tell(trial, one.value)
@@ -210,13 +224,14 @@ def tries_of(trials: Sequence[FinishedTrial], seeds: int) -> list[FinishedTrial]
         epochs = set.intersection(*(set(one.steps) for one in own))
         steps = {epoch: float(np.mean([one.steps[epoch] for one in own])) for epoch in sorted(epochs)}
         value, seconds = (float(np.mean(values)) for values in zip(*((o.value, o.seconds) for o in own), strict=True))
-        tries.append(FinishedTrial(own[0].settings, state, value, seconds, steps))
+        violations = {name: float(np.mean([o.violations.get(name, 0.0) for o in own])) for name in own[0].violations}
+        tries.append(FinishedTrial(own[0].settings, state, value, seconds, steps, violations))
     return tries
 
 
 def best_of(trials: Sequence[FinishedTrial]) -> dict[str, Any] | None:
-    """The settings with the highest validation mAP, the earliest among equals; none if all failed."""
-    done = [one for one in trials if one.state == "complete"]
+    """The settings with the highest value among those that keep all constraints, the earliest of equals, if any."""
+    done = [one for one in trials if one.state == "complete" and one.is_feasible]
     return max(done, key=lambda one: one.value).settings if done else None
 
 

@@ -105,7 +105,7 @@ def next_round(
     defaults = {name: default.value_of(name) for name in space}
     stream = _stream(plan, arm, repeat)
     suggested = suggest(tune.sampler, space, defaults, trials, tune.trials - len(trials), stream)
-    return _trials(plan, arm, layers, suggested, prune_below(trials) if tune.prune else {}, repeat)
+    return _trials(plan, arm, layers, suggested, prune_below(trials) if tune.prunes else {}, repeat)
 
 
 def _trials(

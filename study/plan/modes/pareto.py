@@ -33,6 +33,8 @@ class Pareto(Mode):
     def check(self, spec: StudySpec) -> None:
         """There are no contrasts: the arms only divide what is explored, once."""
         check_tuned_once(spec)
+        if spec.tune is not None and not spec.tune.is_plain:
+            raise ValueError("mode pareto weighs mAP, time and code length: leave out tune.objective and constraints")
         if "recipe" in spec.base or any("recipe" in arm.overrides for arm in self.arms(spec)):
             raise ValueError("mode pareto explores settings, and a recipe leaves none to explore: leave out recipe")
         if spec.comparisons:
