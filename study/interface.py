@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +25,7 @@ from study.plan.loading import load_spec, spec_of, with_mode
 from study.plan.planning import make_plan
 from study.plan.trials import Plan
 from study.reporting.export import export as write_archive
+from study.reporting.tracking.tracking import Tracking
 from study.session import Session, cores, open_session
 from study.stored import StoredStudy
 
@@ -130,6 +132,7 @@ class Study(StoredStudy):
         others: Others = "refuse",
         engine: EngineName = "local",
         gpus_per_task: float = 0.0,
+        track: Sequence[str] = (),
         on_trial: OnTrial | None = None,
         on_evaluation: OnEvaluation | None = None,
     ) -> Self:
@@ -144,6 +147,7 @@ class Study(StoredStudy):
                 theirs with new ones, or "rerun" them.
             engine: "local", or "ray" for tasks on a cluster.
             gpus_per_task: Share of a GPU of each Ray task.
+            track: Trackers that each trial is written to: "tensorboard", "mlflow", "wandb", or of a plug-in.
             on_trial: Called in this process after each trial with a study.execution.news.EndedTrial.
             on_evaluation: Called in this process after each evaluation with a study.execution.news.Evaluated.
 
@@ -156,6 +160,12 @@ class Study(StoredStudy):
         """
         check_reachable()
         jobs = count("jobs", jobs) or cores()
+        tracking = Tracking(names("track", track), self.key, self.folder.parent)
+
+        def refresh() -> None:
+            self.refresh()
+            tracking.update(self.session.queue, self.session.url)
+
         execution = Execution(
             jobs,
             max(1, cores() // jobs),
@@ -163,16 +173,17 @@ class Study(StoredStudy):
             count("limit", limit),
             retry_failed,
             one_of("others", others, Others),
-            self.refresh,
+            refresh,
             one_of("engine", engine, EngineName),
             gpus_per_task,
             on_trial,
             on_evaluation,
         )
-        try:
-            self.session.run(execution)
-        finally:
-            self.refresh()
+        with closing(tracking):
+            try:
+                self.session.run(execution)
+            finally:
+                refresh()
         return self
 
     def refresh(self) -> Results:

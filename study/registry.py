@@ -1,4 +1,4 @@
-"""What a study chooses by name: mode, sampler, figures, imported when they are first asked for; and its own names."""
+"""What a study chooses by name: mode, sampler, figures, trackers, imported when first asked for; and its own names."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ for _name in (
     "gallery",
 ):
     FIGURES.register(_name, f"study.reporting.figures.{_name}:{_name}")
+
+TRACKERS: Registry[Any] = Registry("tracker", ("package", "install", "place", "write"))
+TRACKERS.register("tensorboard", "study.reporting.tracking.tensorboard:TensorBoard")
+TRACKERS.register("mlflow", "study.reporting.tracking.mlflow:MLflow")
+TRACKERS.register("wandb", "study.reporting.tracking.wandb:WandB")
 
 # Columns of trials.csv and attributes of trials in storage, beside measures.
 _TAKEN = {

@@ -35,7 +35,8 @@ try:
     from study.interface import Study
     from study.plan.loading import available, load_spec
     from study.plan.planning import overruled
-    from study.registry import MODES
+    from study.registry import MODES, TRACKERS
+    from study.reporting.tracking.tracking import Tracking
     from study.storage.opening import JOURNAL
     from study.storage.place import KINDS, scheme_of, shown
     from study.storage.repair import repair as mend
@@ -97,6 +98,9 @@ def study(
     ] = False,
     engine: Annotated[EngineName, typer.Option(help="worker processes, or tasks on a Ray cluster")] = "local",
     gpus_per_task: Annotated[float, typer.Option(min=0, help="share of a GPU of each Ray task: 0.25, 1, ...")] = 0.0,
+    track: Annotated[
+        list[str], typer.Option(help=f"write each trial to a tracker too: {', '.join(TRACKERS.names())}; repeatable")
+    ] = [],  # noqa: B006
     verify: Annotated[
         int | None, typer.Option(help="train this trial of the tables again and compare the codes, bit for bit")
     ] = None,
@@ -162,6 +166,8 @@ def study(
         storage=storage,
     )
     plan = asked.plan
+    # What is wrong with them shows before data are opened.
+    Tracking(track, plan.key, results)
     for name, arms in overruled(plan).items():
         console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already")
     if dry_run:
@@ -197,6 +203,7 @@ def study(
         others="rerun" if rerun_older else "mix" if allow_mixed else "refuse",
         engine=engine,
         gpus_per_task=gpus_per_task,
+        track=track,
     )
 
 

@@ -6,25 +6,21 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import time
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 from nsh_core import UserError, plugins
 from nsh_core.cli import BAD_INPUT
 from study.execution.engine import Execution
-from study.execution.forking import GRACE_SECONDS, warm_up
+from study.execution.forking import GRACE_SECONDS, fork
 from study.execution.ownership import own_run
 from study.execution.queue import TrialQueue
 from study.execution.signs_of_life import Silence, no_sign_of
 from study.execution.worker import CRASHED, Offer, Orders, work
 
-START_METHOD = "forkserver"
 _TRIES = 3
 _MANY_BEATS = 65536
 
@@ -75,7 +71,6 @@ class LocalEngine:
         self.crashes = 0
         self._last_failure = "its process ended"
         self._silence = Silence()
-        self._context: Any = multiprocessing.get_context(START_METHOD)
 
     def offer(self, keys: Sequence[str], waiting: int) -> None:
         """Tells all workers of keys, and starts workers that there are too few of.
@@ -92,13 +87,9 @@ class LocalEngine:
 
     def _start(self, waiting: int) -> None:
         while len(self.workers) < min(self.jobs, waiting):
-            if START_METHOD == "forkserver":
-                warm_up()
-            ours, theirs = self._context.Pipe()
-            listening, pulse = self._context.Pipe(duplex=False)
-            process = self._context.Process(target=work, args=(self.orders, theirs, pulse), daemon=True)
-            with _without_main():
-                process.start()
+            ours, theirs = multiprocessing.Pipe()
+            listening, pulse = multiprocessing.Pipe(duplex=False)
+            process = fork(work, self.orders, theirs, pulse)
             theirs.close()
             pulse.close()
             self.workers.append(_Worker(process, ours, listening))
@@ -149,17 +140,6 @@ class LocalEngine:
             worker.process.kill()
             worker.process.join()
             worker.close()
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Hides the caller's script, which multiprocessing would run again in each worker: they need nothing of it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _send(channel: Connection, offer: Offer) -> None:

@@ -9,13 +9,18 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+import sys
+import types
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 # Of a worker between the end of its run, or the order to end, and its own.
 GRACE_SECONDS = 1.0
 RUN_PID = "NSH_RUN_PID"
+START_METHOD = "forkserver"
 _CHECKOUT = Path(__file__).parents[2]
 
 
@@ -26,6 +31,33 @@ def warm_up() -> None:
     # With a safe path the working directory, which may be another checkout, is no part of it.
     with _environment(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(first), **{RUN_PID: str(os.getpid())}):
         forkserver.ensure_running()
+
+
+def fork(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Starts a process that is forked from the warm one, and ends with it.
+
+    Args:
+        target: What it does, by name importable there.
+        arguments: For that.
+    """
+    if START_METHOD == "forkserver":
+        warm_up()
+    context: Any = multiprocessing.get_context(START_METHOD)
+    process: BaseProcess = context.Process(target=target, args=arguments, daemon=True)
+    with _without_main():
+        process.start()
+    return process
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hides the caller's script, which multiprocessing would run again in each process: they need nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def cool_down() -> None:

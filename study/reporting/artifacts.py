@@ -37,16 +37,11 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
         dataset: Of the study.
         folder: Of pictures.
     """
-    number = study_id(queue.study)
-    known = {
-        (key.removeprefix(_PREFIX).partition(":")[0], json.loads(meta)["filename"])
-        for key, meta in queue.storage.get_study_system_attrs(number).items()
-        if key.startswith(_PREFIX)
-    }
+    known, number = known_artifacts(queue), study_id(queue.study)
     wanted = [_CURVES] if dataset.pictures(dataset.test, np.array([0])) is None else [_CURVES, _GALLERY]
     curves = _Curves()
     for trial in queue.latest().values():
-        missing = [name for name in wanted if (str(trial_id(trial)), name) not in known]
+        missing = [name for name in wanted if name not in known.get(str(trial_id(trial)), {})]
         if trial.state != TrialState.COMPLETE or not missing:
             continue
         task, facts = Task.of(trial), TrialFacts.of(trial)
@@ -61,6 +56,20 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
             write_atomically(folder / identity, drawn)
             meta = {"artifact_id": identity, "filename": name, "mimetype": "image/png", "encoding": None}
             queue.storage.set_study_system_attr(number, f"{_PREFIX}{trial_id(trial)}:{identity}", json.dumps(meta))
+
+
+def known_artifacts(queue: TrialQueue) -> dict[str, dict[str, str]]:
+    """The pictures that the storage knows of: id of a trial, as text, to the names of its pictures and of their files.
+
+    Args:
+        queue: Of the study.
+    """
+    known: dict[str, dict[str, str]] = {}
+    for key, text in queue.storage.get_study_system_attrs(study_id(queue.study)).items():
+        if key.startswith(_PREFIX):
+            meta = json.loads(text)
+            known.setdefault(key.removeprefix(_PREFIX).partition(":")[0], {})[meta["filename"]] = meta["artifact_id"]
+    return known
 
 
 def _gallery(task: Task, facts: TrialFacts, dataset: Dataset) -> bytes | None:

@@ -26,7 +26,7 @@ import psutil
 import benchmarks.run
 import nsh_core.__main__
 import nsh_core.cli
-import study.execution.engine_local
+import study.execution.forking
 import study.execution.warm
 import study.report
 import study.reporting.dashboard
@@ -35,7 +35,7 @@ import study.run
 import study.storage.proxy
 
 # Forks of this process have imported everything: workers need no warm process of their own.
-study.execution.engine_local.START_METHOD = "fork"
+study.execution.forking.START_METHOD = "fork"
 
 MAINS = {
     "run.py": study.run.main,

@@ -45,6 +45,18 @@ def damaged_results() -> None:
     Path("r/tiny/run.json").write_text("{")
 
 
+FAR = """
+from study.registry import TRACKERS
+from study.reporting.tracking import Tracker
+
+@TRACKERS.register("far")
+class Far(Tracker):
+    package, install = "far_away", "far-away"
+
+    def write(self, run):
+        import far_away
+"""
+
 CASES = {
     "no study": (["study/run.py"], None, "--study is missing"),
     "unknown study": (["study/run.py", "--study", "nope"], None, "unknown study 'nope', known: around_optimum, as_published, code_length"),
@@ -72,6 +84,8 @@ CASES = {
     "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known: digits, features"),
     "no dataset": ([*RUN, "--dataset="], None, "unknown dataset '', known: digits, features"),
     "unknown engine": ([*RUN, "--engine", "foo"], None, "Invalid value for '--engine': 'foo' is not one of 'local', 'ray'"),
+    "unknown tracker": ([*RUN, "--track", "tensorbord"], None, "unknown tracker 'tensorbord', known: tensorboard, mlflow, wandb; did you mean 'tensorboard'?"),
+    "tracker without its package": ([*RUN, "--plugin", "t.py", "--track", "far"], lambda: Path("t.py").write_text(FAR), "--track far needs the package far_away: pip install far-away"),
     "misspelt study": (["study/run.py", "--study", "transfr"], None, "transfer, or give the path of a .yaml file; did you mean 'transfer'?"),
     "export to nothing": ([*RUN, "--export="], None, "--export must name a file to write, as study.zip, got the folder '.'"),
     "unknown method": ([*RUN, "--set", "method.name=dpsh"], None, "unknown method 'dpsh', known: nsh, cibhash"),

@@ -29,7 +29,7 @@ import psutil
 from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
-import study.execution.engine_local
+import study.execution.forking
 import study.execution.scheduler
 import study.execution.signs_of_life
 import study.execution.worker
@@ -211,7 +211,7 @@ def _ended(trial: FrozenTrial, numbers: Mapping[int, int], shown: Collection[int
 
 def prepare() -> None:
     """Short times, workers forked from their run, no data, a dead process' lock given up soon."""
-    study.execution.engine_local.START_METHOD = "fork"
+    study.execution.forking.START_METHOD = "fork"
     study.execution.scheduler._POLL_SECONDS = 0.1
     study.execution.scheduler._SHARED_POLL_SECONDS = 0.2
     study.execution.scheduler._RECOVER_SECONDS = 0.2  # type: ignore[assignment]
