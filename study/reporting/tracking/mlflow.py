@@ -18,7 +18,7 @@ _ID = "nsh_run"
 _BATCH = 1000
 _STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 # No message home, and no minutes of waiting for a server that is away, unless somebody asks for it.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -38,7 +38,7 @@ class MLflow(Tracker):
 
     @cached_property
     def _client(self) -> Any:
-        for name, value in _ENVIRONMENT.items():
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
@@ -57,10 +57,10 @@ class MLflow(Tracker):
     def write(self, run: TrackedRun) -> None:
         """Writes a run, or the rest of one that is not over; one that somebody deleted stays so."""
         client, ended = self._client, _milliseconds(run.ended)
-        from mlflow.entities import Metric, Param, RunStatus, ViewType
+        from mlflow.entities import Metric, Param, ViewType
 
-        known = client.search_runs([self._experiment], f"tags.{_ID} = '{run.id}'", ViewType.ALL, max_results=1)
-        if known and RunStatus.is_terminated(RunStatus.from_string(known[0].info.status)):
+        known = self._runs(run, ViewType.ALL)
+        if any(map(_is_over, known)):
             return
         if not known:
             tags = {_named(name): str(value) for name, value in run.facts.items()} | {_ID: run.id}
@@ -75,6 +75,17 @@ class MLflow(Tracker):
         for name, path in run.pictures.items():
             client.log_image(number, Image.open(path), name)
         client.set_terminated(number, _STATUS[run.state], ended)
+        # Who has another results folder, and so another lock, may have made one at the same moment.
+        over = sorted(one.info.run_id for one in self._runs(run, ViewType.ACTIVE_ONLY) if _is_over(one))
+        for other in over[1:]:
+            client.delete_run(other)
+
+    def _runs(self, run: TrackedRun, view: int) -> list[Any]:
+        return self._client.search_runs([self._experiment], f"tags.{_ID} = '{run.id}'", view)
+
+
+def _is_over(run: Any) -> bool:
+    return run.info.end_time is not None
 
 
 def _named(name: str) -> str:

@@ -17,7 +17,7 @@ from study.execution.queue import TrialQueue, counts, trial_key
 from study.execution.records import TrialFacts
 from study.plan.trials import Plan, PlannedTrial
 from study.reporting.artifacts import known_artifacts
-from study.reporting.tracking.tracker import TrackedRun
+from study.reporting.tracking.tracker import Setting, TrackedRun
 from study.storage.optuna_internals import trial_id
 
 _ALWAYS = ("code_length", "method.name", "sorter.name")
@@ -58,7 +58,7 @@ def _run(
 ) -> TrackedRun:
     known, arm, own = TrialFacts.of(trial), planned.arm.name, _flat(planned.config)
     state = trial.state.name.lower().replace("fail", "failed")
-    facts = {
+    facts: dict[str, Setting] = {
         "study": plan.key,
         "dataset": plan.dataset,
         "arm": arm,

@@ -41,7 +41,7 @@ class TensorBoard(Tracker):
         for name, x, y in run.points():
             writer.add_scalar(name, y, x, walltime=ended)
         for name, value in run.measures.items():
-            writer.add_scalar(name, value, run.last_epoch, walltime=ended)
+            writer.add_scalar(f"final/{name}", value, run.last_epoch, walltime=ended)
         for name, path in run.pictures.items():
             writer.add_image(name, np.asarray(Image.open(path)), dataformats="HWC", walltime=ended)
         writer.add_text("trial", "\n".join(f"    {name}: {value}" for name, value in run.facts.items()), walltime=ended)

@@ -39,6 +39,7 @@ class Writer:
         self._study, self._folder = study, folder
         self._process: BaseProcess | None = None
         self._channel: Connection
+        self._scratch: tempfile.TemporaryDirectory[str]
 
     def write(self, tracker: str, run: TrackedRun) -> None:
         """Has a run written.
@@ -54,7 +55,10 @@ class Writer:
         try:
             if self._process is None:
                 self._channel, theirs = Pipe()
-                self._process = fork(_serve, theirs, self._study, self._folder, plugins.loaded(), dict(os.environ))
+                # What packages leave in it goes, however their process ends.
+                self._scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+                environment = os.environ | {"TMPDIR": self._scratch.name}
+                self._process = fork(_serve, theirs, self._study, self._folder, plugins.loaded(), environment)
                 theirs.close()
             self._channel.send((tracker, run))
             if not self._channel.poll(PATIENCE_SECONDS):
@@ -82,6 +86,7 @@ class Writer:
             self._process.kill()
             self._process.join()
             self._process = None
+            self._scratch.cleanup()
 
 
 def _serve(
@@ -96,25 +101,19 @@ def _serve(
     plugins.receive(loaded)
     parent = parent_process()
     assert parent is not None
-    # What packages leave there goes with this process.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own:
-        tempfile.tempdir = os.environ["TMPDIR"] = own
-        known: dict[str, Tracker] = {}
-        while channel in wait([channel, parent.sentinel]):
-            order = channel.recv()
-            if order is None:
-                return
-            channel.send(_written(known, *order, study, folder))
-
-
-def _written(known: dict[str, Tracker], name: str, run: TrackedRun, study: str, folder: Path) -> str | None:
-    """Has a tracker write a run; what failed, in a line."""
-    try:
+    tempfile.tempdir = environment["TMPDIR"]
+    known: dict[str, Tracker] = {}
+    while channel in wait([channel, parent.sentinel]):
+        order = channel.recv()
+        if order is None:
+            return
+        name, run = order
         if name not in known:
             known[name] = TRACKERS[name](study, folder / name)
-        known[name].write(run)
-        return None
-    except (Exception, SystemExit) as error:
-        # What it holds of a server may be of no use any more.
-        place = known.pop(name).place if name in known else ""
-        return textwrap.shorten(secrets_hidden(in_a_line(error), place), _LONGEST, placeholder="...")
+        try:
+            known[name].write(run)
+            channel.send(None)
+        except (Exception, SystemExit) as error:
+            # What it holds of a server may be of no use any more.
+            reason = secrets_hidden(in_a_line(error), known.pop(name).place)
+            channel.send(textwrap.shorten(reason, _LONGEST, placeholder="..."))

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,11 @@ from study.plan.planning import make_plan
 from study.plan.spec import load_spec
 from study.registry import TRACKERS
 from study.reporting.artifacts import add_artifacts
-from study.reporting.tracking import TrackedRun, Tracker, writer
+from study.reporting.tracking import TrackedRun, Tracker, mlflow, writer
 from study.reporting.tracking.tracking import Tracking
 from study.storage.opening import open_storage
 from tests.conftest import Once
-from tests.study.commands import SPEC, Fork
+from tests.study.commands import ROOT, SPEC, Fork
 
 THREE = ["tensorboard", "mlflow", "wandb"]
 TUNED = """\
@@ -115,20 +117,21 @@ def tracked(stored: Path, once: Once) -> Path:
         for package in THREE:
             pytest.importorskip(package)
         shutil.copytree(stored, folder, dirs_exist_ok=True)
-        place = folder / "results" / "track"
-        with pytest.MonkeyPatch.context() as patch:
+        place, queue, said = folder / "results" / "track", queue_of(folder), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
             patch.setattr(forking, "START_METHOD", "fork")
             patch.setenv("HOME", str(folder / "home"))
             before = of_this_process()
-            said = [track(folder, *THREE)]
-            shutil.rmtree(place / "written")
-            with contextlib.closing(sqlite3.connect(place / "mlflow" / "mlflow.db")) as database:
-                database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE name LIKE '%/0'")
-                database.execute("DELETE FROM metrics WHERE step = 2")
-                database.commit()
-            said += [track(folder, *THREE), track(folder, *THREE)]
+            with contextlib.closing(Tracking(THREE, queue.plan.key, folder / "results")) as trackers:
+                trackers.update(queue, "the journal")
+                shutil.rmtree(place / "written")
+                with contextlib.closing(sqlite3.connect(place / "mlflow" / "mlflow.db")) as database:
+                    database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE name LIKE '%/0'")
+                    database.execute("DELETE FROM metrics WHERE step = 2")
+                    database.commit()
+                trackers.update(queue, "the journal")
             changed = [(old, new) for old, new in zip(before, of_this_process(), strict=True) if old != new]
-        (folder / "said").write_text(json.dumps([said, repr(changed)]))
+        (folder / "said").write_text(json.dumps([said.getvalue(), repr(changed)]))
 
     return once("tracked", make)
 
@@ -148,12 +151,12 @@ def test_nothing_of_theirs_reaches_the_study(tracked):
     assert changed == "[]"
     assert not (tracked / "home").exists()
     place = tracked / "results" / "track"
-    lines = (
-        f"note: --track tensorboard writes to {place}/tensorboard\n"
-        f"note: --track mlflow writes to sqlite:///{place}/mlflow/mlflow.db\n"
-        f"note: --track wandb writes to {place}/wandb\n"
-    )
-    assert said == [lines, lines, ""]
+    assert said.splitlines() == [
+        f"note: --track tensorboard writes to {place}/tensorboard",
+        f"note: --track mlflow writes to sqlite:///{place}/mlflow/mlflow.db",
+        f"note: --track wandb writes to {place}/wandb",
+    ]
+    assert track(tracked, *THREE) == ""
 
 
 def test_tensorboard_reads_each_trial(tracked):
@@ -173,8 +176,8 @@ def test_tensorboard_reads_each_trial(tracked):
         "epoch/loss": [(1, 3.0), (2, 2.0)],
         "radius/test_precision": [(1, 0.6), (2, 0.5)],
         "radius/test_recall": [(0, 0.0), (1, 0.3), (2, 0.7)],
-        "val_map": [(2, 0.5)],
-        "test_map": [(2, 0.45)],
+        "final/val_map": [(2, 0.5)],
+        "final/test_map": [(2, 0.45)],
     }
     assert final.Tags()["images"] == ["curves.png", "gallery.png"]
     statuses = {}
@@ -222,6 +225,28 @@ def test_mlflow_reads_each_trial(tracked):
     folder = Path(final.info.artifact_uri.removeprefix("file://"))
     assert folder.is_relative_to(tracked)
     assert Image.open(folder / "curves.png").format == "PNG"
+
+
+def test_of_two_that_write_a_run_to_mlflow_at_once_one_stays(tracked, tmp_path, monkeypatch):
+    for name, value in mlflow.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    shutil.copy(tracked / "results" / "track" / "mlflow" / "mlflow.db", tmp_path)
+    moment = datetime(2026, 1, 2)
+    run = TrackedRun("0" * 16, "a/0", "a", "complete", {}, {}, {"epoch": {}}, {"val_map": 0.5}, {}, moment, moment)
+    found = []
+    for _ in range(2):
+        tracker = mlflow.MLflow("tiny", tmp_path)
+        search, before_the_other = tracker._runs, [[]]
+
+        def look(run, view, search=search, before_the_other=before_the_other):
+            found.append(before_the_other.pop() if before_the_other else search(run, view))
+            return found[-1]
+
+        monkeypatch.setattr(tracker, "_runs", look)
+        tracker.write(run)
+    assert [len(runs) for runs in found] == [0, 1, 0, 2]
+    [one] = search(run, 1)
+    assert (one.info.run_name, one.info.status, one.data.metrics) == ("a/0", "FINISHED", {"val_map": 0.5})
 
 
 def records(file: Path) -> Iterator[Any]:
@@ -343,6 +368,19 @@ def test_a_server_that_is_away_is_a_note_without_its_password(study, free_port, 
     assert mlflow.endswith("; the next command writes what is missing")
     assert to_wandb == "note: --track wandb writes to tiny online"
     assert wandb.startswith("note: --track wandb: UsageError: No API key configured.")
+
+
+def test_the_tracker_of_the_docs(study):
+    [block] = re.findall(
+        r"```python\n(# my_tracker.py\n.*?)```", (ROOT / "docs" / "tracking.md").read_text(), re.DOTALL
+    )
+    exec(block, {})
+    try:
+        track(study, "json")
+    finally:
+        TRACKERS.unregister("json")
+    runs = [json.loads(file.read_text()) for file in (study / "results" / "track" / "json").iterdir()]
+    assert sorted(one["run"] for one in runs) == sorted(NAMES)
 
 
 COUNTED = """
