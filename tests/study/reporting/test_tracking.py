@@ -29,8 +29,8 @@ from study.execution.growth import grow
 from study.execution.queue import TrialQueue
 from study.execution.records import Task, TrialFacts
 from study.execution.trial import Outcome, record
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.registry import TRACKERS
 from study.reporting.artifacts import add_artifacts
 from study.reporting.tracking import TrackedRun, Tracker, mlflow, writer
@@ -81,6 +81,13 @@ def queue_of(folder: Path) -> TrialQueue:
     return queue
 
 
+def run_queued(queue: TrialQueue) -> None:
+    while claimed := claim(queue.study, queue.storage, set(queue.latest()), lambda _: 1):
+        [trial] = claimed
+        phase = Task.of(queue.study.get_trials(deepcopy=False)[trial.number]).phase
+        record(queue.study, trial, outcome(trial.number, phase), reported=False)
+
+
 @pytest.fixture(scope="session")
 def stored(once: Once) -> Path:
     """A tuned study in its storage, with pictures; none of it was trained."""
@@ -90,10 +97,7 @@ def stored(once: Once) -> Path:
         queue = queue_of(folder)
         while keys := queue.unfinished():
             queue.enqueue(keys)
-            while claimed := claim(queue.study, queue.storage, set(keys), lambda _: 1):
-                [trial] = claimed
-                phase = Task.of(queue.study.get_trials(deepcopy=False)[trial.number]).phase
-                record(queue.study, trial, outcome(trial.number, phase), reported=False)
+            run_queued(queue)
             grow(queue)
         add_artifacts(queue, load_dataset("digits"), folder / "results" / "artifacts")
 
@@ -146,6 +150,7 @@ def of_this_process() -> list[Any]:
     ]
 
 
+@pytest.mark.slow(6)
 def test_nothing_of_theirs_reaches_the_study(tracked):
     said, changed = json.loads((tracked / "said").read_text())
     assert changed == "[]"
@@ -350,6 +355,21 @@ def test_a_tracker_that_fails_is_a_note_and_the_next_command_goes_on(fault, reas
     assert written(place / "faulty") == sorted(NAMES)
 
 
+def test_a_trial_that_is_trained_again_is_written_again(study, monkeypatch):
+    monkeypatch.setitem(TRACKERS._entries, "sound", Faulty)
+    track(study, "sound")
+    queue = queue_of(study)
+    [key] = [
+        key
+        for key, trial in queue.latest().items()
+        if (trial.user_attrs["arm"], trial.user_attrs["phase"]) == ("argsort", "final")
+    ]
+    queue.enqueue([key], again=lambda _: True)
+    run_queued(queue)
+    track(study, "sound")
+    assert written(study / "results" / "track" / "sound") == sorted([*NAMES, "argsort/0"])
+
+
 def written(place: Path) -> list[str]:
     return sorted((place / "lines").read_text().splitlines())
 
@@ -401,7 +421,7 @@ class Counted(Tracker):
 """
 
 
-@pytest.mark.slow(6)
+@pytest.mark.slow(4)
 def test_of_two_commands_at_once_after_one_that_was_killed_each_trial_is_written_once(undisturbed_copy, tmp_path):
     (tmp_path / "counted.py").write_text(COUNTED)
     spec = undisturbed_copy.with_name("tiny.yaml")
