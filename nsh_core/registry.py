@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -63,12 +64,13 @@ class Registry(Generic[T]):
     Args:
         kind: What an entry is called in messages: "sorter".
         needs: Attributes without which an entry is none.
+        home: Module that registers the project's own entries, imported before the first look at them.
     """
 
-    def __init__(self, kind: str, needs: tuple[str, ...] = ()) -> None:
+    def __init__(self, kind: str, needs: tuple[str, ...] = (), home: str = "") -> None:
         self.kind = kind
         self.group = f"nsh.{kind}s"
-        self._needs = needs
+        self._needs, self._home = needs, home
         self._entries: dict[str, T | str] = {}
         self._imported: dict[str, T] = {}
         self._usages: dict[str, str] = {}
@@ -101,7 +103,7 @@ class Registry(Generic[T]):
                 return entry
 
             return decorate
-        known = self._entries.setdefault(name, entry)
+        known = self._all.setdefault(name, entry)
         if known is not entry:
             by = f", by {self._plugins[name]}" if self._plugins.get(name) else ""
             raise ValueError(f"{self.kind} {name!r} is already {getattr(known, '__name__', 'registered')}{by}")
@@ -122,7 +124,7 @@ class Registry(Generic[T]):
         Args:
             name: A registered name.
         """
-        del self._entries[name], self._plugins[name]
+        del self._all[name], self._plugins[name]
 
     def demand(self, check: Callable[[str, Any], None]) -> None:
         """Adds a check that every entry must pass, those that are registered already too.
@@ -144,18 +146,18 @@ class Registry(Generic[T]):
 
     def module_of(self, name: str) -> str:
         """The module that an entry is defined in; empty for one that is not imported yet."""
-        return getattr(self._entries.get(name), "__module__", "")
+        return getattr(self._all.get(name), "__module__", "")
 
     def names(self) -> list[str]:
         """All names: registered ones in their order, then those of installed packages."""
-        return [*self._entries, *(name for name in self._installed if name not in self._entries)]
+        return [*self._all, *(name for name in self._installed if name not in self._all)]
 
     def usages(self) -> list[str]:
         """The names, each as it is asked for."""
         return [self._usages.get(name, name) for name in self.names()]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._installed
+        return name in self._all or name in self._installed
 
     def __getitem__(self, name: str) -> T:
         """The entry of a name.
@@ -168,12 +170,21 @@ class Registry(Generic[T]):
             raise UserError(f"unknown {self.kind} {name!r}, known: {known}{nearest(name, self.names())}")
         if name in self._installed:
             return self._of_a_package(name)
-        entry = self._entries[name]
+        entry = self._all[name]
         if isinstance(entry, str):
             module, _, attribute = entry.partition(":")
-            entry = self._entries[name] = getattr(importlib.import_module(module), attribute)
+            entry = self._all[name] = getattr(importlib.import_module(module), attribute)
             self._check(name, entry)
         return entry
+
+    @property
+    def _all(self) -> dict[str, T | str]:
+        """What is registered, the project's own too."""
+        if self._home and self._home not in sys.modules:
+            # Whoever looks first may be a plug-in.
+            with registering(""):
+                importlib.import_module(self._home)
+        return self._entries
 
     @cached_property
     def _installed(self) -> dict[str, list[EntryPoint]]:
@@ -189,8 +200,8 @@ class Registry(Generic[T]):
             return self._imported[name]
         points = self._installed[name]
         rivals = [point.value for point in points[1:]]
-        if name in self._entries:
-            rivals.append(called(self._entries[name]))
+        if name in self._all:
+            rivals.append(called(self._all[name]))
         if rivals:
             raise UserError(f"{self.kind} {name!r} is both {points[0].value} and {', '.join(rivals)}: uninstall one")
         try:
@@ -223,8 +234,13 @@ def called(entry: Any) -> str:
 
 
 SORTERS: Registry[Any] = Registry(
-    "sorter", ("default_temperature", "search_range", "permutation", "sort_payload", "sort_levels", "level_form")
+    "sorter",
+    ("default_temperature", "search_range", "permutation", "sort_payload", "sort_levels", "level_form"),
+    home="nsh_core.sorters",
 )
-METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"))
-DATASETS: Registry[Callable[[str], Any]] = Registry("dataset")
-BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"))
+METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"), home="nsh_core.methods")
+DATASETS: Registry[Callable[[str], Any]] = Registry("dataset", home="nsh_core.data")
+BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"), home="nsh_core.backbones")
+MEASURES: Registry[Any] = Registry(
+    "measure", ("label", "better", "digits", "needs_labels", "shown", "compute"), home="nsh_core.measures"
+)

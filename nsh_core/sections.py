@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from nsh_core import sorters
 from nsh_core.errors import UserError
 from nsh_core.registry import BACKBONES, METHODS, SORTERS, Registry, nearest
 from nsh_core.settings import validation_line
@@ -100,6 +99,8 @@ class SorterConfig(Section):
 
     @model_validator(mode="after")
     def _known_to_the_backend(self) -> SorterConfig:
+        from nsh_core import sorters
+
         try:
             sorters.check(self.name, **self.build_options())
         except UserError as error:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nsh_core.measures import MEASURES
-from nsh_core.registry import Registry
+from nsh_core.registry import MEASURES, Registry
 
 MODES: Registry[Any] = Registry(
     "mode", ("name", "tunes", "figures", "check", "arms", "first_trials", "next_trials", "final_trials")

@@ -29,7 +29,9 @@ def imports() -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
     for name, path in known.items():
         named: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        stub = path.with_suffix(".pyi")
+        source = path.read_text() + (stub.read_text() if stub.exists() else "")
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
                 named |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""What a measure is, and the one list of them."""
+"""What a measure is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, SupportsFloat, get_args
 
 from nsh_core.errors import UserError, naming
 from nsh_core.measures.evidence import Evidence, TestQueries
-from nsh_core.registry import Registry, called, nearest
+from nsh_core.registry import MEASURES, called, nearest
 
 Better = Literal["higher", "lower"]
 
@@ -96,9 +96,6 @@ class Measure:
     def text(self, value: float) -> str:
         """A value in words; empty for a missing one."""
         return "" if isnan(value) else f"{value:.{self.digits}f}"
-
-
-MEASURES: Registry[Measure] = Registry("measure", ("label", "better", "digits", "needs_labels", "shown", "compute"))
 
 
 def _check(name: str, entry: Any) -> None:

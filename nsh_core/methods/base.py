@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -14,40 +13,13 @@ from torch import Tensor
 from nsh_core.config import Config
 from nsh_core.data import Dataset
 from nsh_core.model import HashModel, Outputs
+from nsh_core.ranges import Range
 
 
 class MethodOptions(BaseModel):
     """The options of a method, each with its range."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class Range:
-    """Where a setting is searched, on a log scale.
-
-    Attributes:
-        low: Least value.
-        high: Largest value.
-        step: Of which a value is a multiple; none where it need not be.
-    """
-
-    low: float
-    high: float
-    step: int | None = None
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-    def at(self, place: float) -> float | int:
-        """The value at a place in [0, 1), evenly on the log scale."""
-        return self.near(self.low * (self.high / self.low) ** place)
-
-    def near(self, value: float) -> float | int:
-        """The multiple of the step next to `value`; without a step, `value` to four digits, cut to the range."""
-        if self.step is not None:
-            return round(value / self.step) * self.step
-        return min(max(float(f"{value:.4g}"), self.low), self.high)
 
 
 LEARNING_RATE = Range(3e-4, 3e-2)

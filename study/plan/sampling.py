@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState, create_trial
 
 from nsh_core.errors import UserError
-from nsh_core.methods import Range
+from nsh_core.ranges import Range
 from study.plan.budget import SamplerConfig
 from study.plan.samplers import HALTON, FromTrials, find, make, using
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nsh_core.config import Config
 from nsh_core.errors import UserError, naming
-from nsh_core.methods import Range
+from nsh_core.ranges import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm
 from study.plan.samplers import HALTON, Blind, find

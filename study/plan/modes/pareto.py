@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nsh_core.methods import DeepMethod, Range
+from nsh_core.ranges import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
@@ -46,6 +46,8 @@ class Pareto(Mode):
 
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """All tuning trials: points that are chosen without regard to results need no rounds."""
+        from nsh_core.methods import DeepMethod
+
         default = plan.config(arm, arm.overrides)
         deep = issubclass(METHODS[default.method.name], DeepMethod)
         more = {"code_length": Range(8, 128, step=8)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
-from nsh_core.methods import Range
+from nsh_core.ranges import Range
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
 from study.plan.sampling import FinishedTrial, best_of, tries_of
