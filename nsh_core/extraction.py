@@ -38,6 +38,7 @@ _DONE = "done.json"
 _PACKED = "packed.npz"
 _SAVE_SECONDS = 5
 _WEIGHTS_SEED = 0
+_DTYPE = np.float16
 _prepared: dict[str, Dataset] = {}
 
 
@@ -85,10 +86,8 @@ def prepared(config: Config, dataset: Dataset) -> Dataset:
     image = config.image
     if not image.frozen:
         return dataset.viewed(image.views, None if image.from_scratch else image.size)
-    facts = _facts(dataset, image, image.stored_views, 64, np.float16)
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    if key not in _prepared:
-        folder = cache_folder() / "features" / key
+    folder = _cached(image, dataset)
+    if folder.name not in _prepared:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
@@ -97,8 +96,30 @@ def prepared(config: Config, dataset: Dataset) -> Dataset:
                 with progress_bar("features") as progress:
                     task = progress.add_task("features", total=None)
                     extract(dataset, image, folder, on_progress=partial(progress.update, task))
-        _prepared[key] = FrozenFeatures(dataset, folder)
-    return _prepared[key]
+        _prepared[folder.name] = FrozenFeatures(dataset, folder)
+    return _prepared[folder.name]
+
+
+def features_to_come(config: Config, dataset: Dataset) -> int:
+    """Bytes of the features that `prepared` would extract first; 0 where there is nothing to extract.
+
+    Args:
+        config: Of the run.
+        dataset: As for prepared.
+    """
+    image = config.image
+    if not isinstance(dataset, Images) or not image.frozen or _cached(image, dataset).exists():
+        return 0
+    items = sum(map(len, (dataset.database, dataset.validation, dataset.test)))
+    rows = dataset.num_train * image.stored_views + items
+    return rows * BACKBONES[image.backbone].dim * np.dtype(_DTYPE).itemsize
+
+
+def _cached(image: ImageConfig, dataset: Images) -> Path:
+    """Where the features of a frozen backbone are kept."""
+    facts = _facts(dataset, image, image.stored_views, 64, _DTYPE)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    return cache_folder() / "features" / key
 
 
 def extract(
@@ -107,7 +128,7 @@ def extract(
     out: Path,
     views: int | None = None,
     batch: int = 64,
-    dtype: type[np.floating] = np.float16,
+    dtype: type[np.floating] = _DTYPE,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Writes features of a data set of images as a feature file: .npz, or else a folder that is mapped into memory.

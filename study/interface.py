@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,18 +17,24 @@ from nsh_core.plugins import check_reachable
 from nsh_core.plugins import load as load_plugins
 from study.analysis.results import Results
 from study.analysis.run_facts import RUN_FILE
+from study.analysis.seeds import what_is_weak
 from study.analysis.verify import Verification
 from study.analysis.verify import verify as train_again
 from study.arguments import assignments, count, names, one_of
-from study.execution.engine import EngineName, Execution, Others
-from study.execution.news import OnEvaluation, OnTrial
+from study.execution.display import Display, display_here
+from study.execution.engine import EngineName, Execution, Others, cores
+from study.execution.events import OnEvaluation, OnTrial
 from study.plan.loading import load_spec, spec_of, with_mode
 from study.plan.planning import make_plan
 from study.plan.trials import Plan
 from study.reporting.export import export as write_archive
 from study.reporting.tracking.tracking import Tracking
-from study.session import Session, cores, open_session
+from study.session import Session, open_session
 from study.stored import StoredStudy
+from study.typed import command_line, report_line
+
+# Of the headlines of groups that are shown at the end.
+_MOST = 3
 
 
 class Study(StoredStudy):
@@ -45,7 +52,7 @@ class Study(StoredStudy):
         ... )
         >>> study
         Study positives on digits: 2 arms, 2 seeds, not run yet in results/positives
-        >>> study.run(jobs=1).trials.state.unique().tolist()
+        >>> study.run(jobs=1, progress=False).trials.state.unique().tolist()
         ['complete']
         >>> print(study.compare("5", "1").arm)
         5
@@ -135,6 +142,7 @@ class Study(StoredStudy):
         track: Sequence[str] = (),
         on_trial: OnTrial | None = None,
         on_evaluation: OnEvaluation | None = None,
+        progress: bool | Display = True,
     ) -> Self:
         """Runs what is left of the study, and writes its tables whatever happens. Ctrl-C stops it.
 
@@ -148,8 +156,9 @@ class Study(StoredStudy):
             engine: "local", or "ray" for tasks on a cluster.
             gpus_per_task: Share of a GPU of each Ray task.
             track: Trackers that each trial is written to: "tensorboard", "mlflow", "wandb", or of a plug-in.
-            on_trial: Called in this process after each trial with a study.execution.news.EndedTrial.
-            on_evaluation: Called in this process after each evaluation with a study.execution.news.Evaluated.
+            on_trial: Called in this process after each trial with a study.execution.events.EndedTrial.
+            on_evaluation: Called in this process after each evaluation with a study.execution.events.Evaluated.
+            progress: Whether to say how far it is: in a bar, below a cell or in lines; or an open display for that.
 
         Returns:
             Itself.
@@ -180,11 +189,38 @@ class Study(StoredStudy):
             on_evaluation,
         )
         with closing(tracking):
+            if isinstance(progress, Display):
+                self._run(replace(execution, display=progress), refresh)
+                return self
+            with display_here() if progress else Display() as display:
+                self._run(replace(execution, display=display), refresh)
+                display.say(self.ending)
+        return self
+
+    def _run(self, execution: Execution, refresh: Callable[[], None]) -> None:
+        display = execution.display
+        display.stage(f"loading {self.plan.dataset}")
+        display.say(f"labels: {self.session.dataset.labels_in_words()}")
+        if weak := what_is_weak(self.plan.spec, self.plan.seeds):
+            display.say(f"note: {weak}")
+        try:
             try:
                 self.session.run(execution)
             finally:
+                display.stage("writing tables")
                 refresh()
-        return self
+        except KeyboardInterrupt:
+            display.say(f"kept: {self.session.kept}\nto go on: {command_line() or 'run() again'}")
+            raise
+
+    @property
+    def ending(self) -> str:
+        """What to say when it was run: the answer, where results are, and what writes the report; a line each."""
+        headlines = self.verdict.headlines
+        more = [f"And {len(headlines) - _MOST} more, in the report."] if len(headlines) > _MOST else []
+        answer = " ".join([*headlines[:_MOST], *more])
+        report = report_line(self.folder) or "report() writes it"
+        return f"answer: {answer}\nresults: {self.folder}\nreport: {report}"
 
     def refresh(self) -> Results:
         """Writes the tables anew from the storage, and shows them on the dashboard.

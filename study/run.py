@@ -4,49 +4,43 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-    from study.execution.forking import warm_up
+    if not {"--help", "--list", "--dry-run"} & set(sys.argv):
+        from study.execution.forking import warm_up
 
-    # Before what follows here is imported, which takes as long as what workers need.
-    warm_up()
+        # Before what follows here is imported, which takes as long as what workers need.
+        warm_up()
+
+from study.execution.forking import cool_down
+
+
+def _missing(error: ModuleNotFoundError) -> NoReturn:
+    package = (error.name or "?").partition(".")[0]
+    print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
+    sys.exit(2)
+
 
 try:
     import typer
     from rich.console import Console
-    from rich.table import Table
 
     from nsh_core import cli
-    from nsh_core.data import usage
     from nsh_core.errors import UserError
-    from nsh_core.measures import Place, measures
-    from study.analysis.design import design_lines, what_is_weak
-    from study.analysis.ranking import ranking
-    from study.analysis.results import Results, earlier
-    from study.analysis.tables import VALUED
-    from study.analysis.whole import check as read_all
-    from study.execution.engine import EngineName
-    from study.execution.finish import on_finish as run_on_finish
-    from study.execution.forking import cool_down
-    from study.interface import Study
-    from study.plan.loading import available, load_spec
+    from study.execution.display import Display, display_here
+    from study.execution.engine import EngineName, cores
+    from study.listing import print_studies
+    from study.plan.loading import load_spec
     from study.plan.planning import overruled
     from study.registry import MODES, TRACKERS
-    from study.reporting.tracking.tracking import Tracking
-    from study.storage.opening import JOURNAL
-    from study.storage.place import KINDS, scheme_of, shown
-    from study.storage.repair import repair as mend
+    from study.storage.place import JOURNAL, KINDS, scheme_of, shown
 except ModuleNotFoundError as error:
-    from study.execution.forking import cool_down
-
     cool_down()
-    package = (error.name or "?").partition(".")[0]
-    print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
-    sys.exit(2)
+    _missing(error)
 
 app = typer.Typer(add_completion=False)
 
@@ -64,7 +58,9 @@ def _stack(text: str) -> int:
 @app.command()
 def study(
     study: Annotated[str | None, typer.Option(help="name of a shipped study, or path of a .yaml file")] = None,
-    dataset: Annotated[str | None, typer.Option(help=f"{usage()}; default: the study's")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="what to train on: digits, features:FILE.npz, ...; default: the study's")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(parser=cli.at_least_one, help="seeds of each arm")] = None,
     jobs: Annotated[
         int | None, typer.Option(parser=cli.at_least_one, help="worker processes; default: a core each")
@@ -129,20 +125,12 @@ def study(
     interrupted.
     """
     console = Console(markup=False, emoji=False)  # names of a user's are text
+    url = storage or str(results / JOURNAL)
     if list_studies:
-        table = Table("study", "trials", "question")
-        for spec in available():
-            table.add_row(spec.name, str(len(spec.arms) * spec.seeds), spec.question)
-        console.print(table)
+        print_studies(results, Path(url), jobs or cores(), console)
         return 0
     if check or repair:
-        url = storage or str(results / JOURNAL)
-        if repair and scheme_of(url) is not None:
-            raise UserError(f"--repair mends a journal file, and {shown(url)} is none")
-        done = mend(Path(url)) if repair else []
-        whole, lines = read_all(results, url)
-        console.print("\n".join([*done, *lines]), soft_wrap=True)
-        return 0 if whole else SOME_FAILED
+        return _check(results, url, repair, console)
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
     if export is not None and export.is_dir():
@@ -153,118 +141,76 @@ def study(
         raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
     if trials is not None and (mode or load_spec(study).mode) == "grid":
         limit, trials = limit or trials, None
-    asked = Study(
-        study,
-        dataset=dataset,
-        seeds=seeds,
-        settings=assignments,
-        mode=mode,
-        trials=trials,
-        tune_each_seed=tune_each_seed,
-        plugins=plugin,
-        results=results,
-        storage=storage,
-    )
-    plan = asked.plan
-    # What is wrong with them shows before data are opened.
-    Tracking(track, plan.key, results)
-    for name, arms in overruled(plan).items():
-        console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already")
-    if dry_run:
-        table = Table("trial", "arm", "seed", "config", title=f"{plan.key} on {plan.dataset}")
-        for number, trial in enumerate(plan.trials):
-            table.add_row(str(number), trial.arm.name, str(trial.seed), trial.config.digest())
-        console.print(table)
-        lines = design_lines(plan, earlier(results / plan.key, plan.spec))
-        console.print("\n".join(f"design: {line}" for line in lines))
-        return 0
-    if verify is not None:
-        verification = asked.verify(verify)
-        console.print("\n".join(verification.lines))
-        return 0 if verification.holds else SOME_FAILED
-    if export is not None:
-        asked.export(export)
-        console.print(f"archive: {export}")
-        return 0
-    if measure_cost is not None:
-        return _measure_cost(asked, measure_cost, console)
-    console.print(f"labels: {asked.session.dataset.labels_in_words()}")
-    weak = what_is_weak(plan)
-    if weak is not None:
-        console.print(f"note: {weak}")
-    return _run(
-        asked,
-        console,
-        on_finish,
-        jobs=jobs,
-        limit=limit,
-        stack=batch_trials or None,
-        retry_failed=retry_failed,
-        others="rerun" if rerun_older else "mix" if allow_mixed else "refuse",
-        engine=engine,
-        gpus_per_task=gpus_per_task,
-        track=track,
-    )
+    runs = not dry_run and (verify, export, measure_cost) == (None, None, None)
+    with display_here() if runs else Display() as display:
+        display.stage("loading packages")
+        from study import outcome
+        from study.interface import Study
 
-
-def _measure_cost(study: Study, repeats: int, console: Console) -> int:
-    """Measures the cost of each arm, and says where the machine had others to serve."""
-    cost = study.session.measure_cost(repeats)
-    shown = measures(Place.COST)
-    table = Table("arm", "runs", *(one.title("", 0, True) for one in shown))
-    for arm, own in cost.groupby("arm", sort=False):
-        spans = (f"{own[one.name].mean():.2f} [{own[one.name].min():.2f}, {own[one.name].max():.2f}]" for one in shown)
-        table.add_row(str(arm), str(len(own)), *spans)
-    console.print(table)
-    missing = [arm.name for arm in study.plan.spec.arms if arm.name not in set(cost.arm)]
-    if missing:
-        print(f"note: no cost of {', '.join(missing)}: no final run is planned yet, or it fails", file=sys.stderr)
-    busiest = cost.load.max()
-    if busiest > 1.5:
-        print(f"note: the machine's load went up to {busiest:.1f}: others used it too", file=sys.stderr)
-    return SOME_FAILED if missing else 0
-
-
-def _run(study: Study, console: Console, on_finish: str | None, **how: Any) -> int:
-    """Runs the study, and says what came out."""
-    status, headline = "error", ""
-    try:
-        study.run(**how)
-        status, headline = "complete" if study.is_complete else "incomplete", study.verdict.headline
-    except KeyboardInterrupt:
-        status = "interrupted"
-        raise
-    finally:
-        if on_finish is not None:
-            run_on_finish(on_finish, study.key, status, headline, study.folder)
-    outcome = study.results
-    if outcome.facts.seeds > study.plan.seeds:
-        held, asked = outcome.facts.seeds, study.plan.seeds
-        console.print(
-            f"note: the study holds {held} seeds, this command asked for {asked}: the tables have all of them"
+        asked = Study(
+            study,
+            dataset=dataset,
+            seeds=seeds,
+            settings=assignments,
+            mode=mode,
+            trials=trials,
+            tune_each_seed=tune_each_seed,
+            plugins=plugin,
+            results=results,
+            storage=storage,
         )
-    _print_summary(console, outcome)
-    return 0 if status == "complete" else SOME_FAILED
+        for name, arms in overruled(asked.plan).items():
+            console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already")
+        if dry_run:
+            from study.preview import preview
+
+            preview(asked.plan, results, Path(url), jobs or cores(), console)
+            return 0
+        if verify is not None:
+            verification = asked.verify(verify)
+            console.print("\n".join(verification.lines))
+            return 0 if verification.holds else SOME_FAILED
+        if export is not None:
+            asked.export(export)
+            console.print(f"archive: {export}")
+            return 0
+        if measure_cost is not None:
+            return 0 if outcome.print_cost(asked, measure_cost, console) else SOME_FAILED
+        with outcome.finishing(asked, on_finish):
+            asked.run(
+                jobs=jobs,
+                limit=limit,
+                stack=batch_trials or None,
+                retry_failed=retry_failed,
+                others="rerun" if rerun_older else "mix" if allow_mixed else "refuse",
+                engine=engine,
+                gpus_per_task=gpus_per_task,
+                track=track,
+                progress=display,
+            )
+    outcome.print_summary(asked, console)
+    return 0 if asked.is_complete else SOME_FAILED
 
 
-def _print_summary(console: Console, results: Results) -> None:
-    """The arms, best validation mAP first, and what failed."""
-    arms = ranking(results)
-    table = Table(*arms, title=results.spec.question)
-    for row in arms.itertuples(index=False):
-        table.add_row(*row)
-    console.print(table)
-    trials = results.tables.trials
-    left = trials[~trials.state.isin(VALUED)]
-    for (name, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
-        seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
-        console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip())
+def _check(results: Path, url: str, repair: bool, console: Console) -> int:
+    """Says whether storage and tables are whole, after what can be mended was."""
+    from study.analysis.whole import check
+    from study.storage.repair import repair as mend
+
+    if repair and scheme_of(url) is not None:
+        raise UserError(f"--repair mends a journal file, and {shown(url)} is none")
+    done = mend(Path(url)) if repair else []
+    whole, lines = check(results, url)
+    console.print("\n".join([*done, *lines]), soft_wrap=True)
+    return 0 if whole else SOME_FAILED
 
 
 def main() -> None:
     """Entry point of nsh-study and of python study/run.py."""
     try:
         cli.run(app)
+    except ModuleNotFoundError as error:
+        _missing(error)
     finally:
         cool_down()
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shlex
-import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -32,20 +29,16 @@ from study.execution.cost import COST, first_finals, measure_cost
 from study.execution.engine import Execution
 from study.execution.growth import grow
 from study.execution.held import with_all_seeds
-from study.execution.queue import TrialQueue
+from study.execution.queue import TrialQueue, has_result
 from study.execution.scheduler import execute
 from study.plan.trials import Plan, PlannedTrial
 from study.reporting.artifacts import FOLDER
 from study.reporting.dashboard import publish
-from study.storage.opening import JOURNAL, open_storage, storage_errors
-from study.storage.place import shown, without_secrets
+from study.storage.opening import open_storage, storage_errors
+from study.storage.place import JOURNAL, shown
+from study.typed import command_line
 
 SPLITS = "splits.npz"
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -69,6 +62,12 @@ class Session:
         """What runs, as far as it is known."""
         return self.queue.plan
 
+    @property
+    def kept(self) -> str:
+        """What is there to go on from, in words."""
+        over = sum(map(has_result, self.queue.latest().values()))
+        return f"{over} trials that are over, in {shown(self.url)}; those under way begin anew"
+
     def run(self, execution: Execution) -> None:
         """Runs what is left of the plan, and what follows from its results.
 
@@ -80,6 +79,7 @@ class Session:
         Raises:
             UserError: Workers cannot run.
         """
+        execution.display.stage(f"preparing {self.plan.dataset}")
         self._prepare(self.plan.trials)
         execute(self.queue, self.url, execution)
 
@@ -161,7 +161,7 @@ class Session:
             precision_at=plan.trials[0].config.precision_at,
             continuous=self._continuous(map_at),
             storage=shown(self.url),
-            command=shlex.join(["python", "study/run.py", *without_secrets(sys.argv[1:])]),
+            command=command_line() or "Study.run() in Python",
             written=datetime.now(UTC).isoformat(timespec="seconds"),
             provenance=provenance,
             plugins=plugins.digests(),

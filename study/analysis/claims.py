@@ -11,7 +11,7 @@ from scipy import stats
 
 from nsh_core.measures import RESULT
 from study.analysis.power import MOST_SEEDS
-from study.analysis.statistics import ALPHA, smallest_flips_p
+from study.analysis.seeds import ALPHA, smallest_flips_p
 
 # Of normal values of ten seeds one in thirty is as skewed as this; a skewed arm against a tight one errs in one family
 # of four (docs/statistics.md).

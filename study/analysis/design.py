@@ -10,26 +10,8 @@ from scipy.optimize import brentq
 
 from nsh_core.measures import RESULT
 from study.analysis.power import POWER, power_of
-from study.analysis.statistics import ALPHA, smallest_flips_p
+from study.analysis.seeds import ALPHA, smallest_flips_p
 from study.plan.trials import Plan
-
-
-def what_is_weak(plan: Plan) -> str | None:
-    """What keeps a study from showing anything by its seeds alone, and what would mend it; none if nothing does.
-
-    Args:
-        plan: Of the study.
-    """
-    if not plan.spec.how.compares or not plan.spec.contrasts or smallest_flips_p(plan.seeds) < ALPHA:
-        return None
-    enough = next(seeds for seeds in range(plan.seeds, 20) if smallest_flips_p(seeds) < ALPHA)
-    if plan.seeds == 1:
-        return f"one seed has no spread: no difference can be tested; {enough} seeds (--seeds {enough}) would do"
-    return (
-        f"with {plan.seeds} seeds exact sign flips cannot go below p = {smallest_flips_p(plan.seeds):.3g}: what is "
-        f"called clear will rest on t tests, whose seed means are taken as near normal; {enough} seeds (--seeds "
-        f"{enough}) would do without"
-    )
 
 
 def design_lines(plan: Plan, comparisons: pd.DataFrame) -> list[str]:

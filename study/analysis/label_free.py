@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from nsh_core.measures import MEASURES, RESULT, Measure, Place, measures
-from study.analysis.statistics import CONFIDENCE
+from study.analysis.seeds import CONFIDENCE
 
 Values = npt.NDArray[np.float64]
 

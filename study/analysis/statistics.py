@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from study.analysis.seeds import ALPHA
+
 Values = npt.NDArray[np.float64]
 
-CONFIDENCE = 0.95
-ALPHA = 1 - CONFIDENCE
 _RESAMPLES = 9999
 _EXACT_SEEDS = 13
 
@@ -207,11 +207,6 @@ def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:
     tail = float(stats.norm.cdf(-_quantile(degrees) / narrow**0.5))
     low, high = np.quantile(statistics, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def smallest_flips_p(seeds: int) -> float:
-    """The least p of two-sided sign flips over seeds."""
-    return min(1.0, 2 / 2**seeds)
 
 
 def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:

@@ -14,7 +14,7 @@ from study.analysis.crossed import chosen_p
 from study.analysis.effects import in_words, main_effects
 from study.analysis.headlines import flat_region, predictors, surprises
 from study.analysis.results import Results
-from study.analysis.statistics import ALPHA, smallest_flips_p
+from study.analysis.seeds import ALPHA, smallest_flips_p
 from study.analysis.tables import VALUED, failed_in_training, over
 from study.analysis.versions import apart, versions
 

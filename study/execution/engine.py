@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from study.execution.news import OnEvaluation, OnTrial
+from study.execution.display import Display
+from study.execution.events import OnEvaluation, OnTrial
 
 EngineName = Literal["local", "ray"]
 Others = Literal["refuse", "mix", "rerun"]
@@ -29,6 +31,7 @@ class Execution:
         gpus_per_task: Share of a GPU of each Ray task.
         on_trial: Called after each trial of the run.
         on_evaluation: Called after each evaluation of a trial of the run.
+        display: Where it says how far it is.
     """
 
     jobs: int
@@ -42,6 +45,12 @@ class Execution:
     gpus_per_task: float = 0.0
     on_trial: OnTrial | None = None
     on_evaluation: OnEvaluation | None = None
+    display: Display = field(default_factory=Display)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Engine(Protocol):

@@ -113,6 +113,8 @@ class LocalEngine:
             if code == BAD_INPUT or self.crashes >= _TRIES * self.jobs:
                 raise UserError(f"a worker process ended: {_last_message(worker.channel)}")
             self._last_failure = worker.silence or _cause(code)
+            if not worker.silence:
+                print(f"note: a worker ended, {self._last_failure}: its trials run again")
             worker.close()
         self._start(waiting)
         return bool(ended)

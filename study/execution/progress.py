@@ -1,56 +1,86 @@
-"""How far a run is."""
+"""How far a study is: what is over, what is best, and how long the rest will take."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from nsh_core.measures import SELECTION
+from study.execution.display import Standing
+from study.execution.queue import TrialQueue, has_result
+from study.execution.records import TrialFacts
+from study.execution.time_left import Kind, Stack, TimeLeft
+from study.plan.trials import PlannedTrial
+from study.storage.optuna_internals import trial_id
 
-_LINE_SECONDS = 30
 
-Show = Callable[[int, int, Sequence[FrozenTrial]], None]
-
-
-@contextlib.contextmanager
-def progress(total: int) -> Iterator[Show]:
-    """A bar on a terminal, a line now and then elsewhere.
+class Progress:
+    """Looks at all trials of a study, again and again.
 
     Args:
-        total: Trials of the run.
-
-    Yields:
-        What shows how many of how many trials are over, and the best among all.
+        queue: Of the study.
+        workers: That train at the same time, at least.
     """
-    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    last = (TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True), TextColumn("{task.fields[note]}"))
-    console = Console(stderr=True)
-    said = time.monotonic()
-    with Progress(*columns, *last, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("trials", total=total, note="")
 
-        def show(over: int, total: int, trials: Sequence[FrozenTrial]) -> None:
-            nonlocal said
-            best = max((t.value for t in trials if t.value is not None), default=None)
-            note = "" if best is None else f"best {SELECTION} {best:.4f}"
-            for name, state in (("pruned", TrialState.PRUNED), ("failed", TrialState.FAIL)):
-                if count := sum(trial.state == state for trial in trials):
-                    note += f", {name} {count}"
-            bar.update(task, completed=over, total=total, note=note)
-            if not console.is_terminal and time.monotonic() - said > _LINE_SECONDS:
-                console.print(f"{over} of {total} trials, {note}")
-                said = time.monotonic()
+    def __init__(self, queue: TrialQueue, workers: int) -> None:
+        self._queue = queue
+        self._time = TimeLeft(workers)
+        self._learnt: set[int] = set()
 
-        yield show
+    def standing(self, latest: Mapping[str, FrozenTrial]) -> Standing:
+        """How far the study is.
+
+        Args:
+            latest: Its trials, as TrialQueue.latest gives them.
+        """
+        planned = self._queue.planned
+        over = {key: trial for key, trial in latest.items() if has_result(trial)}
+        running = {key: trial for key, trial in latest.items() if trial.state == TrialState.RUNNING}
+        waiting = [_kind(one) for key, one in planned.items() if key not in over and key not in running]
+        total = self._total(over)
+        details = []
+        if best := max(((trial.value, key) for key, trial in over.items() if trial.value is not None), default=None):
+            details.append(f"best {SELECTION} {best[0]:.4f} ({planned[best[1]].arm.name})")
+        for word, state in (("pruned", TrialState.PRUNED), ("failed", TrialState.FAIL)):
+            if count := sum(trial.state == state for trial in over.values()):
+                details.append(f"{count} {word}")
+        self._learn(over)
+        left = self._time.estimate(self._stacks(running), waiting, total - len(planned))
+        return Standing(len(over), total, len(running), tuple(details), left)
+
+    def _total(self, over: Collection[str]) -> int:
+        """Trials that the study comes to: while it is tuned as many as there may be, then those that there are."""
+        plan, planned = self._queue.plan, self._queue.planned
+        tries, finals = plan.expected
+        # Two tries with the same settings are one trial.
+        twice = len(plan.trials) - len(planned)
+        tuning = [key for key, one in planned.items() if one.tuning]
+        is_tuned = len(tuning) + twice == tries and all(key in over for key in tuning)
+        return len(planned) if is_tuned else max(len(planned), tries + finals - twice)
+
+    def _learn(self, over: Mapping[str, FrozenTrial]) -> None:
+        for key, trial in over.items():
+            if trial_id(trial) not in self._learnt:
+                self._learnt.add(trial_id(trial))
+                if (seconds := TrialFacts.of(trial).measures.get("total_seconds")) is not None:
+                    self._time.took(_kind(self._queue.planned[key]), seconds)
+
+    def _stacks(self, running: Mapping[str, FrozenTrial]) -> list[Stack]:
+        together: dict[int, list[str]] = {}
+        for key, trial in running.items():
+            together.setdefault(trial.user_attrs.get("lead", trial_id(trial)), []).append(key)
+        return [self._stack(lead, {key: running[key] for key in keys}) for lead, keys in together.items()]
+
+    def _stack(self, lead: int, trials: Mapping[str, FrozenTrial]) -> Stack:
+        own = [self._queue.planned[key] for key in trials]
+        epochs = sum(one.config.train.epochs for one in own)
+        reported = sum(max(trial.intermediate_values, default=0) for trial in trials.values())
+        begun = min(trial.datetime_start or datetime.now() for trial in trials.values())
+        elapsed = max(0.0, (datetime.now() - begun).total_seconds())
+        return Stack(lead, [_kind(one) for one in own], elapsed, reported / epochs)
+
+
+def _kind(trial: PlannedTrial) -> Kind:
+    return Kind(trial.arm.name, trial.phase)

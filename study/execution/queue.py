@@ -50,6 +50,7 @@ class TrialQueue:
         fingerprint: As given.
         study: Optuna's.
         plan: What is planned by now.
+        planned: Its trials by key.
     """
 
     def __init__(self, storage: BaseStorage, plan: Plan, fingerprint: str) -> None:
@@ -69,7 +70,7 @@ class TrialQueue:
     def replan(self, plan: Plan) -> None:
         """Takes another plan of the same study, e.g. one with the final trials of tuned arms."""
         self.plan = plan
-        self._planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
+        self.planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
 
     def latest(self) -> dict[str, FrozenTrial]:
         """For each planned key that has trials, the one that counts: the last that was queued after the one before it.
@@ -79,7 +80,7 @@ class TrialQueue:
         result: dict[str, FrozenTrial] = {}
         for trial in self.study.get_trials(deepcopy=False):
             key = trial.user_attrs.get("key")
-            if key not in self._planned or _is_duplicate(trial):
+            if key not in self.planned or _is_duplicate(trial):
                 continue
             known = result.get(key)
             if known is None or known.state not in (TrialState.COMPLETE, TrialState.PRUNED) or _follows(trial, known):
@@ -93,7 +94,7 @@ class TrialQueue:
             cause: Why, of those whose process is over.
         """
         trials = self.study.get_trials(deepcopy=False)
-        planned = [trial for trial in trials if trial.user_attrs.get("key") in self._planned]
+        planned = [trial for trial in trials if trial.user_attrs.get("key") in self.planned]
         running = [trial for trial in planned if trial.state == TrialState.RUNNING]
         silent, gone = self._silent(running, trials), set()
         for trial in running:
@@ -144,7 +145,7 @@ class TrialQueue:
                 ) from None
 
     def _waiting(self, key: str, after: int) -> FrozenTrial:
-        spec, planned = self.plan.spec, self._planned[key]
+        spec, planned = self.plan.spec, self.planned[key]
         task = Task(
             key,
             after,
@@ -170,7 +171,7 @@ class TrialQueue:
             again: See enqueue.
         """
         latest = self.latest()
-        return [key for key in self._planned if key not in latest or _is_left(latest[key], again)]
+        return [key for key in self.planned if key not in latest or _is_left(latest[key], again)]
 
 
 def _is_left(trial: FrozenTrial, again: Again | None) -> bool:

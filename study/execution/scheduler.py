@@ -12,9 +12,11 @@ from optuna.trial import FrozenTrial, TrialState
 from nsh_core.errors import UserError
 from study.execution.engine import Engine, Execution
 from study.execution.engine_local import LocalEngine
+from study.execution.events import OnTrial
+from study.execution.failures import Failures
 from study.execution.growth import grow
 from study.execution.news import News
-from study.execution.progress import progress
+from study.execution.progress import Progress
 from study.execution.queue import Again, TrialQueue, counts, has_result, is_open
 from study.execution.records import is_whole
 from study.execution.versions import is_of_another_version, refuse
@@ -112,33 +114,35 @@ class _Run:
         """Waits for the end of all trials."""
         looked = refreshed = time.monotonic()
         finished = -1
-        news = News(self.execution.on_trial, self.execution.on_evaluation)
-        with progress(len(self.keys)) as show:
-            while True:
-                latest = self.queue.latest()
-                mine = [latest[key] for key in self.keys if key in latest]
-                over = sum(has_result(trial) for trial in mine)
-                now = time.monotonic()
-                if over != finished:
-                    self._follow()
-                    if self.execution.refresh is not None and now - refreshed > _REFRESH_SECONDS:
-                        self.execution.refresh()
-                        refreshed = now
-                    finished = over
-                show(over, len(self.keys), mine)
-                news.tell(mine)
-                ended = self.engine.poll(_count(mine, TrialState.WAITING))
-                look = ended or now - looked > _RECOVER_SECONDS
-                if look:
-                    self.queue.recover(self.engine.last_failure())
-                    looked = now
-                    self._again()
-                    # A trial that another's stood in front of may be free by now.
-                    if free := _count(mine, TrialState.WAITING):
-                        self.engine.offer([], free)
-                if self._is_over(latest) and not self._follow():
-                    return
-                time.sleep(_SHARED_POLL_SECONDS if self.shared and self.execution.engine == "local" else _POLL_SECONDS)
+        display, on_trial = self.execution.display, self.execution.on_trial
+        listeners: list[OnTrial] = [Failures(display.say), *([] if on_trial is None else [on_trial])]
+        news = News(listeners, self.execution.on_evaluation)
+        progress = Progress(self.queue, self.execution.jobs if self.execution.engine == "local" else 1)
+        while True:
+            latest = self.queue.latest()
+            mine = [latest[key] for key in self.keys if key in latest]
+            over = sum(has_result(trial) for trial in mine)
+            now = time.monotonic()
+            if over != finished:
+                self._follow()
+                if self.execution.refresh is not None and now - refreshed > _REFRESH_SECONDS:
+                    self.execution.refresh()
+                    refreshed = now
+                finished = over
+            display.show(progress.standing(latest))
+            news.tell(mine)
+            ended = self.engine.poll(_count(mine, TrialState.WAITING))
+            look = ended or now - looked > _RECOVER_SECONDS
+            if look:
+                self.queue.recover(self.engine.last_failure())
+                looked = now
+                self._again()
+                # A trial that another's stood in front of may be free by now.
+                if free := _count(mine, TrialState.WAITING):
+                    self.engine.offer([], free)
+            if self._is_over(latest) and not self._follow():
+                return
+            time.sleep(_SHARED_POLL_SECONDS if self.shared and self.execution.engine == "local" else _POLL_SECONDS)
 
     def _follow(self) -> bool:
         """Queues what follows from results by now; whether there was anything."""

@@ -80,3 +80,11 @@ class Tuning(Goal):
             seed: Of a tuning run, or an array or column of them.
         """
         return (seed - self.seed) // self.seeds
+
+    def runs(self, seeds: int) -> int:
+        """Tuning trials of an arm.
+
+        Args:
+            seeds: Of the final runs.
+        """
+        return self.trials * self.seeds * (seeds if self.each_seed else 1)

@@ -52,7 +52,7 @@ def check_factors(base: Mapping[str, Any], factors: Mapping[str, list[Any] | Map
         for label, settings in levels.items() if isinstance(levels, Mapping) else ():
             _check_settings(f"level {label!r} of {factor!r}", settings)
     _check_settings("base", base)
-    named = {factor: _names(factor, levels) for factor, levels in factors.items()}
+    named = {factor: settings_of(factor, levels) for factor, levels in factors.items()}
     for one, other in combinations(named, 2):
         shared = clash([*named[one], *named[other]])
         if shared is not None:
@@ -73,6 +73,12 @@ def _check_settings(where: str, settings: Mapping[str, Any]) -> None:
         raise ValueError(f"{where}: {_SEED}")
 
 
-def _names(factor: str, levels: list[Any] | Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """The settings that a factor's levels change."""
-    return {factor} if isinstance(levels, list) else {name for settings in levels.values() for name in settings}
+def settings_of(factor: str, levels: list[Any] | Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The settings that a factor's levels change, by dotted name.
+
+    Args:
+        factor: Its name.
+        levels: Its levels.
+    """
+    names = [factor] if isinstance(levels, list) else [name for settings in levels.values() for name in settings]
+    return list(dict.fromkeys(names))

@@ -84,6 +84,15 @@ class Mode(ABC):
             )
         return arms
 
+    def most(self, spec: StudySpec) -> tuple[int, int]:
+        """How many arms are tuned, and how many have final trials, at most.
+
+        Args:
+            spec: The study.
+        """
+        arms = len(spec.arms)
+        return arms if self.tunes else 0, arms
+
     @abstractmethod
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """The trials of an arm that do not depend on results.

@@ -67,7 +67,7 @@ def overruled(plan: Plan) -> dict[str, list[str]]:
 def _check_size(plan: Plan) -> None:
     """Raises UserError for more trials than anybody runs, before any is made."""
     tune, arms = plan.spec.tune, len(plan.spec.arms)
-    tuning = 0 if tune is None else tune.trials * tune.seeds * (plan.seeds if tune.each_seed else 1)
+    tuning = 0 if tune is None else tune.runs(plan.seeds)
     count = arms * (plan.seeds + tuning)
     if count > MOST_TRIALS:
         tried = f" and {tuning} of tuning" if tuning else ""

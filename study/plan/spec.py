@@ -137,6 +137,15 @@ class StudySpec(BaseModel):
         """The mode itself, a study.plan.mode.Mode."""
         return MODES[self.mode]
 
+    def most_trials(self, seeds: int) -> tuple[int, int]:
+        """Tuning trials and final ones, at most: what cannot be tuned has fewer.
+
+        Args:
+            seeds: Of the final runs.
+        """
+        tuned, final = self.how.most(self)
+        return 0 if self.tune is None else tuned * self.tune.runs(seeds), final * seeds
+
     @property
     def arms(self) -> list[Arm]:
         """The arms that the factors make, in the mode's order."""

@@ -73,6 +73,15 @@ class Plan:
         return study_key(self.spec, self.dataset, self.assignments)
 
     @property
+    def expected(self) -> tuple[int, int]:
+        """Tuning trials and final ones, those too that follow from results; of final ones it may come to fewer."""
+        tuned = {trial.arm.name for trial in self.trials if trial.tuning}
+        finals = sum(not trial.tuning for trial in self.trials)
+        if self.spec.tune is None or not tuned:
+            return 0, finals
+        return len(tuned) * self.spec.tune.runs(self.seeds), max(finals, self.spec.most_trials(self.seeds)[1])
+
+    @property
     def assigned(self) -> dict[str, Any]:
         """The overrides of every arm, by dotted name."""
         return parse_assignments(self.assignments)

@@ -17,7 +17,8 @@ from study.analysis.results import Results
 from study.execution.queue import TrialQueue
 from study.plan.trials import Plan
 from study.reporting.document import write_report
-from study.storage.opening import JOURNAL, open_storage, storage_errors
+from study.storage.opening import open_storage, storage_errors
+from study.storage.place import JOURNAL
 
 _README = """\
 The study {key}: {question}

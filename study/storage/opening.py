@@ -28,7 +28,6 @@ _CONNECT = {
     "postgresql": {"connect_timeout": 10},
 }
 _MAKERS = 5
-JOURNAL = "optuna.journal"
 
 
 def is_shared(url: str) -> bool:

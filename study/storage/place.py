@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import Any
 
 from nsh_core.errors import UserError
 from nsh_core.registry import nearest
 
 KINDS = "a journal file's path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, grpc://HOST:PORT"
+JOURNAL = "optuna.journal"
 _SCHEMES = ("sqlite", "postgresql", "grpc")
 _OPTION = "--storage"
 _OPEN = ("host", "port", "dbname")
@@ -27,15 +26,14 @@ def shown(text: str) -> str:
         return text
     if "://" not in text:
         return f"{scheme if nearest(scheme, _SCHEMES) else ''}..."
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
+    url = _url(text)
+    if url is None:
         return f"{scheme}://..."
     if scheme == "sqlite":
         return f"{url.drivername}:///{url.database}"
     if "@" in f"{url.host}{url.database}":
         return f"{scheme}://..."
-    return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
+    return type(url).create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def scheme_of(text: str) -> str | None:
@@ -60,10 +58,7 @@ def scheme_of(text: str) -> str | None:
     scheme = _scheme(text).partition("+")[0]
     if scheme not in _SCHEMES:
         raise UserError(f"storage {shown(text)} is of an unknown kind, allowed: {KINDS}{nearest(scheme, _SCHEMES)}")
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        url = None
+    url = _url(text)
     if url is None or (scheme != "sqlite" and "@" in f"{url.host}{url.database}"):
         raise UserError(
             f"storage {shown(text)} is no URL that can be read, allowed: {KINDS}; in a user name or password write @ "
@@ -95,15 +90,25 @@ def secrets_hidden(message: str, text: str) -> str:
         message: In one line.
         text: Path or URL of a storage.
     """
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
+    url = _url(text)
+    if url is None:
         return message
     values = [url.password, *(value for name, value in url.query.items() if name not in _OPEN)]
     for secret in filter(None, values):
         message = message.replace(str(secret), "***")
     # A user's name may be an everyday word: drivers quote it.
     return message.replace(f'"{url.username}"', '"***"')
+
+
+def _url(text: str) -> Any:
+    """A URL as SQLAlchemy reads it; none where it cannot."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError):
+        return None
 
 
 def _scheme(text: str) -> str:

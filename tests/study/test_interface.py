@@ -16,7 +16,7 @@ from nsh_core.data import from_arrays
 from nsh_core.registry import SORTERS
 from nsh_core.sorters.softsort import SoftSort
 from study import StoredStudy, Study
-from study.execution.news import Evaluated
+from study.execution.events import Evaluated
 from tests.conftest import feature_arrays
 from tests.study.commands import ROOT, outcome
 

@@ -47,6 +47,10 @@ class OneFactor(Mode):
                     )
         return arms
 
+    def most(self, spec: StudySpec) -> tuple[int, int]:
+        """The reference arm alone is tuned."""
+        return 1, len(spec.arms)
+
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """The first round of tuning of the reference arm; of others nothing, but their mistakes are told."""
         if arm.name != self.centre:

@@ -44,6 +44,10 @@ class Pareto(Mode):
         """Without contrasts."""
         return {"comparisons": {}}
 
+    def most(self, spec: StudySpec) -> tuple[int, int]:
+        """Every arm explores, and what is on the front is an arm of its own."""
+        return len(spec.arms), FRONT_MOST
+
     def first_trials(self, plan: Plan, arm: Arm) -> list[PlannedTrial]:
         """All tuning trials: points that are chosen without regard to results need no rounds."""
         from nsh_core.methods import DeepMethod

@@ -4,9 +4,10 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from study.analysis.comparisons import COMPARISONS
-from study.analysis.design import design_lines, detectable, what_is_weak
+from study.analysis.design import design_lines, detectable
 from study.analysis.power import power_of
-from study.analysis.statistics import sign_flip_p, smallest_flips_p
+from study.analysis.seeds import smallest_flips_p, what_is_weak
+from study.analysis.statistics import sign_flip_p
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
 
@@ -40,9 +41,9 @@ def test_a_design_says_what_it_can_show_and_what_it_cannot():
     known = pd.DataFrame([row, row | {"question": "of another version", "se": 9}], columns=COMPARISONS)
     expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 6)
     assert f"differences of {expected:.4f} to {expected:.4f} test mAP" in design_lines(make_plan(spec), known)[1]
-    assert what_is_weak(make_plan(spec)) is None
-    assert what_is_weak(make_plan(spec, seeds=6)) is None
-    assert "cannot go below p = 0.0625" in str(what_is_weak(make_plan(spec, seeds=5)))
-    assert "6 seeds (--seeds 6) would do" in str(what_is_weak(make_plan(spec, seeds=1)))
-    assert what_is_weak(make_plan(load_spec("pareto"), seeds=2)) is None
+    assert what_is_weak(spec, 10) is None
+    assert what_is_weak(spec, 6) is None
+    assert "cannot go below p = 0.0625" in str(what_is_weak(spec, 5))
+    assert "6 seeds (--seeds 6) would do" in str(what_is_weak(spec, 1))
+    assert what_is_weak(load_spec("pareto"), 2) is None
     assert design_lines(make_plan(load_spec("pareto")), none) == ["this study compares no arms with one another"]
