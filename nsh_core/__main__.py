@@ -19,10 +19,11 @@ from nsh_core.data import Dataset, Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
-from nsh_core.extraction import extract, partial_of, prepared
+from nsh_core.extraction import extract, partial_of
 from nsh_core.files import write_atomically
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
+from nsh_core.preparation import prepared
 from nsh_core.progress import progress_bar
 from nsh_core.registry import BACKBONES
 from nsh_core.settings import read_mapping

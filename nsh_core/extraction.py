@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from filelock import FileLock
 from torch import Tensor
-from typing_extensions import override
 
 from nsh_core.backbones import build_backbone
-from nsh_core.config import Config
-from nsh_core.data import Dataset, Images, Split
-from nsh_core.data.features import FeatureFolder, fingerprint_of_folder
-from nsh_core.data.places import cache_folder
+from nsh_core.data import Images
+from nsh_core.data.features import fingerprint_of_folder
 from nsh_core.data.splits import query_arrays
 from nsh_core.errors import UserError
 from nsh_core.files import new_array, write_atomically
@@ -38,88 +32,6 @@ _DONE = "done.json"
 _PACKED = "packed.npz"
 _SAVE_SECONDS = 5
 _WEIGHTS_SEED = 0
-_DTYPE = np.float16
-_prepared: dict[str, Dataset] = {}
-
-
-class FrozenFeatures(FeatureFolder):
-    """Features extracted from a data set of images, of which they keep the name, the splits and the pictures.
-
-    Args:
-        images: The data set.
-        path: Folder of the extracted features.
-    """
-
-    def __init__(self, images: Images, path: Path) -> None:
-        super().__init__(images.name, path)
-        self._images = images
-        self.default_map_at = images.default_map_at
-
-    @override
-    def stored(self, folder: str | Path) -> str:
-        return self._images.stored(folder)
-
-    @override
-    def splits(self) -> dict[str, npt.NDArray[np.int64]]:
-        return self._images.splits()
-
-    @override
-    def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        same = next(name for name in ("database", "validation", "test") if getattr(self, name) is split)
-        return self._images.pictures(getattr(self._images, same), index)
-
-
-def prepared(config: Config, dataset: Dataset) -> Dataset:
-    """What a run trains on: images get the views it asks for, or the features of its frozen backbone.
-
-    Features are extracted into the cache folder once, whoever comes first; other processes wait.
-
-    Args:
-        config: Of the run.
-        dataset: Other data sets than those of images are returned as they are.
-
-    Raises:
-        UserError: As extract.
-    """
-    if not isinstance(dataset, Images):
-        return dataset
-    image = config.image
-    if not image.frozen:
-        return dataset.viewed(image.views, None if image.from_scratch else image.size)
-    folder = _cached(image, dataset)
-    if folder.name not in _prepared:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                from nsh_core.progress import progress_bar
-
-                with progress_bar("features") as progress:
-                    task = progress.add_task("features", total=None)
-                    extract(dataset, image, folder, on_progress=partial(progress.update, task))
-        _prepared[folder.name] = FrozenFeatures(dataset, folder)
-    return _prepared[folder.name]
-
-
-def features_to_come(config: Config, dataset: Dataset) -> int:
-    """Bytes of the features that `prepared` would extract first; 0 where there is nothing to extract.
-
-    Args:
-        config: Of the run.
-        dataset: As for prepared.
-    """
-    image = config.image
-    if not isinstance(dataset, Images) or not image.frozen or _cached(image, dataset).exists():
-        return 0
-    items = sum(map(len, (dataset.database, dataset.validation, dataset.test)))
-    rows = dataset.num_train * image.stored_views + items
-    return rows * BACKBONES[image.backbone].dim * np.dtype(_DTYPE).itemsize
-
-
-def _cached(image: ImageConfig, dataset: Images) -> Path:
-    """Where the features of a frozen backbone are kept."""
-    facts = _facts(dataset, image, image.stored_views, 64, _DTYPE)
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / "features" / key
 
 
 def extract(
@@ -128,7 +40,7 @@ def extract(
     out: Path,
     views: int | None = None,
     batch: int = 64,
-    dtype: type[np.floating] = _DTYPE,
+    dtype: type[np.floating] = np.float16,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Writes features of a data set of images as a feature file: .npz, or else a folder that is mapped into memory.
@@ -152,7 +64,7 @@ def extract(
         UserError: Work of another kind in `out`.partial, features that are not finite, a place that cannot be written,
             or a backbone that cannot be had.
     """
-    facts = _facts(dataset, image, views or image.stored_views, batch, dtype)
+    facts = facts_of(dataset, image, views or image.stored_views, batch, dtype)
     working = partial_of(out)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng(devices=[]):
@@ -172,8 +84,16 @@ def partial_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.partial")
 
 
-def _facts(dataset: Images, image: ImageConfig, views: int, batch: int, dtype: type[np.floating]) -> dict[str, Any]:
-    """What features depend on."""
+def facts_of(dataset: Images, image: ImageConfig, views: int, batch: int, dtype: type[np.floating]) -> dict[str, Any]:
+    """What features depend on.
+
+    Args:
+        dataset: The images.
+        image: As for extract.
+        views: Of each training image.
+        batch: As for extract.
+        dtype: As for extract.
+    """
     weights = "random" if image.from_scratch else image.weights
     return {
         "dataset": dataset.name,

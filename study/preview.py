@@ -14,7 +14,7 @@ from rich.table import Table
 
 from nsh_core import Dataset, load_dataset
 from nsh_core.data.places import cache_folder
-from nsh_core.extraction import features_to_come
+from nsh_core.preparation import features_to_come
 from study.analysis.design import design_lines
 from study.analysis.earlier import Earlier, bytes_of_a_trial, earlier_trials
 from study.analysis.results import earlier

@@ -15,8 +15,8 @@ import pandas as pd
 
 from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
-from nsh_core.extraction import prepared
 from nsh_core.files import write_atomically
+from nsh_core.preparation import prepared
 from study.analysis.by_class import read_classes, write_classes
 from study.analysis.csv_files import csv_text
 from study.analysis.gallery import make_gallery, write_gallery

@@ -14,9 +14,9 @@ import torch
 from nsh_core.config import Config
 from nsh_core.data import Dataset
 from nsh_core.errors import naming
-from nsh_core.extraction import prepared
 from nsh_core.hasher import Hasher
 from nsh_core.methods import DeepMethod
+from nsh_core.preparation import prepared
 from nsh_core.registry import METHODS
 from nsh_core.training.run import Callback, Ending, Run
 from nsh_core.training.step import Stack

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 
 from nsh_core import Dataset, step_seconds
-from nsh_core.extraction import features_to_come
 from nsh_core.methods import DeepMethod
+from nsh_core.preparation import features_to_come
 from nsh_core.registry import METHODS
 from study.execution.stack_size import stack_kind
 from study.execution.time_left import Kind

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nsh_core.config import Config, make_config, recipe
-from nsh_core.data import one_name
 from nsh_core.errors import UserError
 from nsh_core.settings import parse_assignments, with_overrides
 from study.plan.arm import Arm
@@ -171,6 +170,8 @@ def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> st
     Returns:
         NAME, NAME@DATASET-HASH, NAME+HASH or NAME@DATASET-HASH+HASH.
     """
+    from nsh_core.data import one_name
+
     key, dataset = spec.name, one_name(dataset)
     if dataset != one_name(spec.dataset):
         slug = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(dataset.partition(":")[2] or dataset).stem)

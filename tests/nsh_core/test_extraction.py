@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from nsh_core import UserError, extraction, fit, load_dataset, make_config
+from nsh_core import UserError, extraction, fit, load_dataset, make_config, preparation
 from nsh_core.__main__ import app
 from nsh_core.data.augment import random_views
 from nsh_core.evaluation import continuous_map
-from nsh_core.extraction import extract, prepared
+from nsh_core.extraction import extract
+from nsh_core.preparation import features_to_come, prepared
+from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 from tests.nsh_core.images import make_folder, make_list
 from tests.study.commands import Fork, in_a_fork
@@ -185,12 +187,19 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     # A backbone that needs no package stands in for a pre-trained one.
     monkeypatch.setattr(extraction, "build_backbone", lambda image: _Colours())
     calls = []
-    monkeypatch.setattr(extraction, "extract", lambda *a, **k: calls.append(a) or extract(*a, **k))
+    monkeypatch.setattr(preparation, "extract", lambda *a, **k: calls.append(a) or extract(*a, **k))
     image = {"backbone": "vgg16", "size": 32, "stored_views": 2}
     base = {"code_length": 8, "image": image, "train": {"epochs": 3, "batch_size": 16}}
+    to_come = features_to_come(make_config(base), dataset)
     first, second = (fit(make_config(base, [f"method.name={name}"]), dataset) for name in ("nsh", "itq"))
     assert len(calls) == 1
     assert first.dim == second.dim == 24
+    assert features_to_come(make_config(base), dataset) == 0
+    arrays = [np.load(file) for file in (tmp_path / "cache").glob("features/*/*.npy")]
+    assert (
+        to_come * first.dim
+        == sum(array.nbytes for array in arrays if array.dtype == np.float16) * BACKBONES["vgg16"].dim
+    )
     features = prepared(make_config(base), dataset)
     assert features.name == dataset.name
     np.testing.assert_array_equal(features.test.labels, dataset.test.labels)
