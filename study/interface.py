@@ -194,7 +194,7 @@ class Study(StoredStudy):
                 return self
             with display_here() if progress else Display() as display:
                 self._run(replace(execution, display=display), refresh)
-                display.say(self.ending)
+                display.end(self.ending)
         return self
 
     def _run(self, execution: Execution, refresh: Callable[[], None]) -> None:

@@ -64,7 +64,7 @@ def print_summary(study: Study, console: Console) -> None:
     for (name, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
         seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
         console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip())
-    console.print(study.ending)
+    console.print(study.ending, soft_wrap=True)
 
 
 def print_cost(study: Study, repeats: int, console: Console) -> bool:

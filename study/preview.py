@@ -52,7 +52,7 @@ def preview(plan: Plan, results: Path, journal: Path, jobs: int, console: Consol
             lines.append(f"features: of {config.image.backbone}, extracted first: {decimal(size)} in {cache_folder()}")
     lines += _cost(plan, dataset, known, jobs, bytes_of_a_trial(results, journal, validation + test))
     lines += [f"design: {line}" for line in design_lines(plan, earlier(results / plan.key, plan.spec))]
-    console.print("\n".join(lines))
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def _is_of(dataset: Dataset, folder: Path) -> bool:

@@ -63,6 +63,14 @@ class Display:
             line: Without line end.
         """
 
+    def end(self, what: str) -> None:
+        """Says what came out.
+
+        Args:
+            what: In lines.
+        """
+        self.say(what)
+
     def show(self, standing: Standing) -> None:
         """Shows how far the study is; called often.
 
@@ -142,7 +150,7 @@ class Terminal(Display):
         self._bar.update(self._task, completed=standing.over, total=standing.total, left=standing.left)
         self._told = ", ".join(standing.details)
         self._details.plain = ", ".join(filter(None, [f"{standing.running} running", self._told]))
-        self._live.start()
+        self._live.start(refresh=True)
 
     @override
     def _close(self) -> None:
@@ -156,7 +164,7 @@ class Notebook(Display):
         from IPython.display import DisplayHandle
 
         self._line: Any = DisplayHandle()
-        self._shown = ""
+        self._shown, self._last = "", ""
 
     @override
     def stage(self, what: str) -> None:
@@ -167,8 +175,17 @@ class Notebook(Display):
         print(line)
 
     @override
+    def end(self, what: str) -> None:
+        """The study itself, which `run` gives back, is shown below."""
+
+    @override
     def show(self, standing: Standing) -> None:
-        self._update(str(standing))
+        self._last = str(standing)
+        self._update(self._last)
+
+    @override
+    def _close(self) -> None:
+        self._update(self._last or self._shown)
 
     def _update(self, text: str) -> None:
         if text != self._shown:

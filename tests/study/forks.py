@@ -26,8 +26,12 @@ import psutil
 import benchmarks.run
 import nsh_core.__main__
 import nsh_core.cli
+import study.analysis.whole
+import study.execution.engine_local
 import study.execution.forking
 import study.execution.warm
+import study.outcome
+import study.preview
 import study.report
 import study.reporting.dashboard
 import study.reporting.export

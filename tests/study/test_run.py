@@ -1,4 +1,7 @@
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from nsh_core import load_dataset
 from nsh_core.data import from_arrays
 from study.analysis.comparisons import SUMMARY
 from study.analysis.run_facts import RunFacts
+from study.execution.amounts import duration
 from study.storage.opening import open_storage
 from tests.conftest import feature_arrays
 from tests.study.commands import Fork, outcome, run
@@ -145,9 +149,12 @@ def test_ctrl_c_ends_workers_and_the_same_command_goes_on(undisturbed_long, long
     wait_for(tmp_path / "r", TrialState.RUNNING, process)
     workers = workers_of(process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
+    kept, go_on = out.splitlines()[-2:]
+    assert kept.startswith("kept: ")
+    assert go_on == f"to go on: python {shlex.join([*process.args[1:]])}"
     assert not any(worker.is_running() for worker in workers)
     assert not any(trial.state == TrialState.RUNNING for trial in stored(tmp_path / "r"))
     assert run(*options).returncode == 0
@@ -228,7 +235,8 @@ def test_a_failing_arm_is_recorded_and_the_others_go_on(tmp_path):
     trials = pd.read_parquet(tmp_path / "r" / "tiny" / "trials.parquet").set_index("arm")
     assert trials.state.to_dict() == {"good": "complete", "bad": "failed"}
     assert trials.failure["bad"].startswith(("not_finite: ", "code_collapse: "))
-    assert trials.failure["bad"] in " ".join(result.stdout.split())
+    assert f"failed: bad, seed 0: {trials.failure['bad']}" in result.stdout
+    assert result.stdout.splitlines()[-1].endswith(f"report.py --study tiny --results {tmp_path / 'r'}")
     assert run(*options).returncode == 1
     assert len(stored(tmp_path / "r")) == 2
     assert run(*options, "--retry-failed").returncode == 1
@@ -336,12 +344,39 @@ def test_cost_is_measured_arm_by_arm_and_kept(undisturbed_copy, spec_file):
     assert "must be a whole number of at least 1, got '0'" in run(*other).stderr
 
 
-def test_list_and_dry_run(spec_file, tmp_path):
-    listed = run("--list")
-    assert listed.returncode == 0
-    for name in ("sorter_ablation", "temperature", "code_length", "selection", "loss_terms"):
-        assert name in listed.stdout
-    planned = run("--study", spec_file, "--dry-run", "--results", tmp_path / "r")
-    assert planned.returncode == 0
-    assert planned.stdout.count("softsort") == planned.stdout.count("argsort") == 2
+def test_studies_are_listed_at_once(undisturbed, tmp_path):
+    """The command itself: what imports nothing slow takes half a second."""
+    shutil.copytree(undisturbed / "tiny", tmp_path / "temperature")
+    command = [sys.executable, "-X", "importtime", RUN, "--list", "--results", str(tmp_path), "--jobs", "1"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
+    assert "study.plan.spec" in imported
+    assert not imported & {"torch", "pandas", "scipy.stats", "sqlalchemy", "matplotlib"}
+    found = dict(re.findall(r"^(\w+): (.*(?:\n[^ ].*)*)", listed.stdout, re.MULTILINE))
+    assert sorted(found) == [path.stem for path in sorted((Path(RUN).parent / "specs").glob("*.yaml"))]
+    assert found["sorter_ablation"].startswith("10 arms, 10 seeds, 100 trials, about")
+    assert found["transfer"].startswith("30 arms, 10 seeds, at most 300 tries of tuning and 300 trials, about")
+    took = pd.read_csv(undisturbed / "tiny" / "trials.csv").total_seconds.mean()
+    assert f"180 trials, about {duration(180 * took)}" in found["temperature"].replace("\n", " ")
+
+
+def test_a_dry_run_shows_arms_data_and_cost(undisturbed, spec_file, tmp_path):
+    options = ("--study", spec_file, "--dry-run", "--results")
+    planned = run(*options, tmp_path / "r")
+    assert planned.returncode == 0, planned.stderr
+    for part in (
+        r"softsort \(reference\) +│ sorter.name=softsort +│ 2 seeds",
+        r"argsort +│ sorter.name=argsort +│ 2 seeds",
+        r"base: code_length=8, train.epochs=2, train.evaluate_every=1",
+        r"data: 1197 training items, .*; 10 classes",
+        r"trials: 4\ntime: about \d+ s with 1 jobs, by a few timed steps",
+        r"design: no earlier trials",
+    ):
+        assert re.search(part, planned.stdout), part
     assert not (tmp_path / "r").exists()
+    over = run(*options, undisturbed, "--seeds", 3).stdout
+    assert re.search(r"trials: 6, 4 of them over\ntime: about .* with 1 jobs, as its 4 earlier trials took", over)
+    assert "design: by the spread of earlier trials" in over
+    wrong = run(*options, tmp_path / "r", "--dataset", "digitz")
+    assert wrong.returncode == 2
+    assert "did you mean 'digits'?" in wrong.stderr

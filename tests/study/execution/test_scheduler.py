@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 from nsh_core import load_dataset
 from study.execution import scheduler
 from study.execution.claim import claim
+from study.execution.display import Display, Standing
 from study.execution.engine import Execution
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts
@@ -50,3 +51,41 @@ def test_a_run_ends_however_long_a_look_at_its_storage_takes(spec_file, tmp_path
     monkeypatch.setattr(scheduler, "_RECOVER_SECONDS", 0)
     scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1))
     assert queue.unfinished() == []
+
+
+TUNED = """\
+question: How far is it?
+base: {code_length: 8, train.epochs: 2}
+factors: {sorter.name: [softsort, neuralsort]}
+reference: {sorter.name: softsort}
+seeds: 2
+tune: {trials: 10}
+"""
+
+
+class Watching(Display):
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[Standing] = []
+
+    def show(self, standing: Standing) -> None:
+        self.seen.append(standing)
+
+
+def test_from_the_start_trials_are_counted_that_tuning_is_yet_to_choose(tmp_path, monkeypatch):
+    (tmp_path / "tuned.yaml").write_text(TUNED)
+    url = str(tmp_path / "o.journal")
+    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")))
+    queue = TrialQueue(open_storage(url), plan, load_dataset("digits").fingerprint())
+    monkeypatch.setattr(scheduler, "LocalEngine", AtOnce)
+    monkeypatch.setattr(scheduler, "_POLL_SECONDS", 0.001)
+    first, then = Watching(), Watching()
+    scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1, max_trials=12, display=first))
+    scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1, display=then, others="mix"))
+    seen = [*first.seen, *then.seen]
+    assert {one.total for one in seen} == {2 * 10 + 2 * 2}
+    assert [one.over for one in seen] == sorted(one.over for one in seen)
+    assert (first.seen[0].over, first.seen[-1].over, then.seen[0].over, then.seen[-1].over) == (0, 12, 12, 24)
+    assert then.seen[-1].details == ("best val_map 0.5000 (neuralsort)",)
+    assert then.seen[-1].seconds_left is None
