@@ -54,8 +54,8 @@ class Study(StoredStudy):
         Study positives on digits: 2 arms, 2 seeds, not run yet in results/positives
         >>> study.run(jobs=1, progress=False).trials.state.unique().tolist()
         ['complete']
-        >>> print(study.compare("5", "1").arm)
-        5
+        >>> print(study.compare("num_positives=5", "num_positives=1").arm)
+        num_positives=5
 
     Args:
         study: Name of a shipped study, path of a .yaml file or, with `factors`, of a new one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from nsh_core import Dataset
 from nsh_core.evaluation import gallery_queries
 from nsh_core.metrics.relevance import Relevance
 from study.analysis.generation import Generation
+from study.plan.spec import StudySpec
 
 GALLERY_FILE = "gallery.npz"
 
@@ -85,11 +86,12 @@ def write_gallery(gallery: Gallery | None, files: Generation) -> None:
     files.write(GALLERY_FILE, buffer.getvalue())
 
 
-def read_gallery(folder: Path) -> Gallery | None:
+def read_gallery(folder: Path, spec: StudySpec) -> Gallery | None:
     """Reads gallery.npz.
 
     Args:
         folder: Of the results.
+        spec: The study.
 
     Returns:
         The gallery, none if there is none.
@@ -101,4 +103,6 @@ def read_gallery(folder: Path) -> Gallery | None:
     if not (folder / GALLERY_FILE).exists():
         return None
     with np.load(folder / GALLERY_FILE, allow_pickle=False) as file:
-        return Gallery(*(file[field.name] for field in fields(Gallery)))
+        gallery = Gallery(*(file[field.name] for field in fields(Gallery)))
+    names = spec.former_names
+    return replace(gallery, arms=np.array([names.get(arm, arm) for arm in gallery.arms]))

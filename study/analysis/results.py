@@ -220,7 +220,9 @@ def read_results(folder: Path) -> Results:
     try:
         with reading(folder):
             facts = _facts(folder)
-            return Results(read_tables(folder, facts.spec), facts, read_gallery(folder), read_classes(folder))
+            return Results(
+                read_tables(folder, facts.spec), facts, read_gallery(folder, facts.spec), read_classes(folder)
+            )
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None
 

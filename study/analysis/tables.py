@@ -206,13 +206,14 @@ def read_tables(folder: Path, spec: StudySpec) -> Tables:
     for one in measures():
         if one.name not in trials:
             trials[one.name] = np.nan
-    tables = tables_of(
+    frames = [
         trials,
         pd.read_parquet(folder / "curves.parquet"),
         pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=_PER_QUERY),
-        spec,
-    )
-    return replace(tables, cost=read_cost(folder))
+        read_cost(folder),
+    ]
+    trials, curves, by_query, cost = (frame.assign(arm=frame.arm.replace(spec.former_names)) for frame in frames)
+    return replace(tables_of(trials, curves, by_query, spec), cost=cost)
 
 
 def read_cost(folder: Path) -> pd.DataFrame:

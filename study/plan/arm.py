@@ -29,14 +29,35 @@ class Arm:
 
 
 def joined(levels: Mapping[str, str]) -> str:
-    """Levels in words: the level alone if there is one factor, else factor=level for each.
+    """Levels in words: factor=level for each; a single level that is a word, as "softsort", stands for itself.
 
     Args:
         levels: Factor to level label.
     """
-    if len(levels) == 1:
+    if len(levels) == 1 and not any(map(_says_nothing, levels.values())):
         return next(iter(levels.values()))
     return ", ".join(f"{short(factor)}={label}" for factor, label in levels.items())
+
+
+def former(name: str, levels: Mapping[str, str]) -> str:
+    """What earlier versions called an arm, which named a single level alone, "5", in all cases.
+
+    Stored tables, comparisons in specs, and the random streams of tuning may go by it.
+
+    Args:
+        name: Of the arm by now.
+        levels: That it is named after: factor to level label.
+    """
+    return next(iter(levels.values())) if len(levels) == 1 and name == joined(levels) else name
+
+
+def _says_nothing(label: str) -> bool:
+    """Whether a level is a number, true or false, and says nothing without its factor."""
+    try:
+        float(label)
+    except ValueError:
+        return label in ("True", "False")
+    return True
 
 
 def short(factor: str) -> str:

@@ -25,7 +25,7 @@ class Mode(ABC):
         tunes: Whether it has tuning trials.
         compares: Whether its arms are compared with a reference.
         centre: Name of the arm that others are one change away from; none where there is no such arm.
-        figures: Drawn first where a study is run in this mode instead of its own.
+        figures: Drawn first where a study is run in this mode instead of its own, or lists none itself.
     """
 
     name: ClassVar[str]

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from nsh_core.registry import Registry, nearest
-from study.plan.arm import Arm
+from study.plan.arm import Arm, former
 from study.plan.budget import Tuning
 from study.plan.contrast import Contrast
 from study.plan.levels import Level, Levels, check_factors
@@ -74,7 +74,8 @@ class StudySpec(BaseModel):
     tune: Tuning | None = Field(None, description="the budget of a mode that tunes")
     seeds: int = Field(10, ge=1, le=MOST_SEEDS, description="runs of each arm, with seeds 0, 1, ...")
     figures: list[Annotated[str, _known_in(FIGURES)]] = Field(
-        ["arms", "curves", "pr", "health", "cost", "gallery"], description="drawn in the report where they apply"
+        ["arms", "curves", "pr", "health", "cost", "gallery"],
+        description="drawn in the report where they apply; the default has those of the mode first",
     )
 
     @model_validator(mode="before")
@@ -85,6 +86,9 @@ class StudySpec(BaseModel):
                 settings = {"mode": "tuned"} | settings
             elif settings.get("mode", "grid") != "grid":
                 settings = settings | {"tune": {}}
+            mode = settings.get("mode")
+            if "figures" not in settings and isinstance(mode, str) and mode in MODES:
+                settings = settings | {"figures": [*MODES[mode].figures, *cls.model_fields["figures"].default]}
         return settings
 
     @field_validator("question")
@@ -121,9 +125,10 @@ class StudySpec(BaseModel):
 
     def _check_comparisons(self) -> None:
         names = list(dict.fromkeys(arm.name_in_group for arm in self.arms))
+        allowed = {name for arm in self.arms for name in self._names_in_group(arm)}
         for question, pairs in self.comparisons.items():
             for pair in pairs:
-                unknown = [name for name in pair if name not in names]
+                unknown = [name for name in pair if name not in allowed]
                 if unknown:
                     raise ValueError(
                         f"comparisons, {question!r}: there is no arm {unknown[0]!r}, known: {', '.join(names)}"
@@ -131,6 +136,17 @@ class StudySpec(BaseModel):
                     )
             if not pairs or len({frozenset(pair) for pair in pairs}) < len(pairs) or any(a == b for a, b in pairs):
                 raise ValueError(f"comparisons, {question!r}: needs pairs of two arms, each pair once, got {pairs}")
+
+    def _names_in_group(self, arm: Arm) -> set[str]:
+        """What comparisons may call an arm: a number alone, too, where it is the only level."""
+        own = {factor: label for factor, label in arm.levels.items() if factor not in self.within}
+        return {arm.name_in_group, former(arm.name_in_group, own)}
+
+    @property
+    def former_names(self) -> dict[str, str]:
+        """Names of arms in tables of earlier versions, to those of now where they differ."""
+        names = {former(arm.name, arm.levels): arm.name for arm in self.arms}
+        return {before: name for before, name in names.items() if before != name}
 
     @property
     def how(self) -> Any:
@@ -179,7 +195,7 @@ class StudySpec(BaseModel):
         contrasts = []
         for question, pairs in self.comparisons.items():
             for label, arms in self.groups().items():
-                names = {arm.name_in_group: arm.name for arm in arms}
+                names = {name: arm.name for arm in arms for name in self._names_in_group(arm)}
                 contrasts += [
                     Contrast(names[arm], names[reference], question, label)
                     for arm, reference in pairs

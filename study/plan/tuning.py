@@ -10,7 +10,7 @@ from nsh_core.config import Config
 from nsh_core.errors import UserError, naming
 from nsh_core.ranges import Range
 from nsh_core.registry import METHODS
-from study.plan.arm import Arm
+from study.plan.arm import Arm, former
 from study.plan.samplers import HALTON, Blind, find
 from study.plan.sampling import STARTUP, FinishedTrial, prune_below, rehearse, suggest
 from study.plan.spec import StudySpec
@@ -123,5 +123,5 @@ def _trials(
 
 def _stream(plan: Plan, arm: Arm, repeat: int) -> int:
     """The random stream of an arm's tuning."""
-    name = f"{plan.spec.name} {arm.name}" + (f" {repeat}" if repeat else "")
+    name = f"{plan.spec.name} {former(arm.name, arm.levels)}" + (f" {repeat}" if repeat else "")
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])

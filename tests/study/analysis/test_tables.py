@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,8 @@ from study.analysis.crossed import crossed
 from study.analysis.results import read_results
 from study.analysis.statistics import compare_paired
 from study.plan.contrast import Contrast
-from tests.study.commands import report
+from study.stored import StoredStudy
+from tests.study.commands import as_of_an_earlier_version, report
 
 UNKNOWN = pd.DataFrame(columns=["arm", "seed", "val", "test"])
 
@@ -125,3 +128,23 @@ def test_a_report_on_the_first_seeds_leaves_the_tables_as_they_are(undisturbed, 
     assert made.returncode == 0, made.stderr
     assert "> These are the first 1 seeds alone: 1 more are stored." in (tmp_path / "tiny" / "report.md").read_text()
     assert len(read_results(undisturbed / "tiny").done) == 4
+
+
+def test_tables_that_name_an_arm_by_a_number_alone_are_read(undisturbed_copy):
+    """As earlier versions wrote them."""
+    folder = undisturbed_copy / "tiny"
+    as_of_an_earlier_version(folder)
+    numbers = {"softsort": "64", "argsort": "32"}
+    for name in ("trials", "curves", "per_query"):
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        table.assign(arm=table.arm.replace(numbers)).to_parquet(folder / f"{name}.parquet")
+    with np.load(folder / "gallery.npz") as file:
+        np.savez(folder / "gallery.npz", **(dict(file) | {"arms": np.array([*numbers.values()])}))
+    facts = json.loads((folder / "run.json").read_text())
+    facts["spec"] |= {"factors": {"train.batch_size": [64, 32]}, "reference": {"train.batch_size": 64}}
+    (folder / "run.json").write_text(json.dumps(facts))
+    stored = StoredStudy(folder)
+    assert stored.results.arms == ["batch_size=64", "batch_size=32"]
+    assert stored.compare("batch_size=32", "batch_size=64").row["n"] == 2
+    assert "batch_size=64 is best on the validation queries" in stored.verdict.headline
+    assert stored.figure("gallery")

@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from nsh_core import UserError, methods
+from study.plan import loading
 from study.plan.loading import available, load_spec, with_mode
 from study.plan.planning import make_plan, overruled
 from study.plan.spec import StudySpec
@@ -279,3 +280,50 @@ def test_a_mode_that_compares_no_arms_takes_no_contrasts():
         assert with_mode(spec, mode, None).comparisons == {}
     with pytest.raises(ValidationError, match="mode pareto compares no arms with one another"):
         spec_of(comparisons={"first?": [["y", "z"]]}, mode="pareto")
+
+
+def named(factors: dict[str, object], **settings: object) -> StudySpec:
+    return loading.spec_of("positives", {"factors": factors, "seeds": 2} | settings)
+
+
+POSITIVES = {"loss.num_positives": [1, 5]}
+
+
+@pytest.mark.parametrize(
+    ("factors", "names"),
+    [
+        (POSITIVES, ["num_positives=1", "num_positives=5"]),
+        ({"loss.stop_gradient": [True, False]}, ["stop_gradient=True", "stop_gradient=False"]),
+        ({"loss.negatives": ["all", "random-8"]}, ["all", "random-8"]),
+        ({"x": {"1": {}, "two": {"code_length": 8}}}, ["x=1", "two"]),
+        (POSITIVES | {"code_length": [8]}, ["num_positives=1, code_length=8", "num_positives=5, code_length=8"]),
+    ],
+)
+def test_a_number_alone_is_no_name_of_an_arm(factors, names):
+    assert [arm.name for arm in named(factors).arms] == names
+
+
+@pytest.mark.parametrize("pair", [["5", "1"], ["num_positives=5", "num_positives=1"]])
+@pytest.mark.parametrize(("more", "within"), [({}, []), ({"sorter.name": ["softsort"]}, ["sorter.name"])])
+def test_comparisons_may_leave_the_factor_out(pair, more, within):
+    [contrast] = named(POSITIVES | more, within=within, comparisons={"More?": [pair]}).contrasts
+    assert contrast.arm.startswith("num_positives=5")
+    assert contrast.reference.startswith("num_positives=1")
+
+
+def test_tuning_goes_on_as_it_did_when_a_number_was_a_name():
+    digests = [trial.config.digest() for trial in make_plan(named(POSITIVES, tune={"trials": 4})).trials]
+    assert digests == [
+        "90cd02ad7527", "46256991399a", "85b8920ca220", "6381ee4d6f6f",
+        "6e2b7fd42459", "7a9395d3259b", "77b70b9cbb76", "080f7bffe222",
+    ]  # fmt: skip
+
+
+def test_a_tuned_spec_has_the_figures_of_its_mode(spec_file):
+    default = StudySpec.model_fields["figures"].default
+    text = spec_file.read_text().replace("figures: [arms, curves, pr, health, cost, gallery]\n", "")
+    for more, first in (("", []), ("tune: {}", ["budget", "tuning", "importance"]), ("mode: pareto", ["pareto"])):
+        spec_file.write_text(f"{text}{more}\n")
+        assert load_spec(str(spec_file)).figures == [*first, *default]
+    spec_file.write_text(f"{text}tune: {{}}\nfigures: [curves]\n")
+    assert load_spec(str(spec_file)).figures == ["curves"]
