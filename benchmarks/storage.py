@@ -87,8 +87,9 @@ def _rate(url: str, workers: int, trials: int) -> float:
             time.sleep(0.5)
     config = make_config({})
     for number in range(trials):
-        task = Task(str(number), -1, "a", "final", {}, "digits", "f", config)
-        study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=task.attributes()))
+        task = Task(str(number), -1, "a", "final", "f", config)
+        shown, rest = task.user_attributes(), task.system_attributes()
+        study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=shown, system_attrs=rest))
     context = multiprocessing.get_context("spawn")
     ready, go = context.Barrier(workers + 1), context.Event()
     processes = [context.Process(target=_work, args=(url, trials, ready, go)) for _ in range(workers)]
@@ -112,7 +113,7 @@ def _work(url: str, trials: int, ready, go) -> None:  # type: ignore[no-untyped-
     keys = {str(number) for number in range(trials)}
     ready.wait()
     go.wait()
-    while claimed := claim(study, storage, keys, lambda _: 1):
+    while claimed := claim([study], storage, keys, lambda _: 1):
         for epoch in range(_EVALUATIONS):
             claimed[0].report(0.5, epoch)
         record(study, claimed[0], Outcome(TrialState.COMPLETE, _FACTS))

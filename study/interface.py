@@ -230,16 +230,16 @@ class Study(StoredStudy):
         """
         return self.session.publish()
 
-    def verify(self, trial: int) -> Verification:
+    def verify(self, trial: int | str) -> Verification:
         """Trains a trial of the tables again and compares the codes.
 
         Args:
-            trial: Its number in `trials`.
+            trial: Its number in `trials`, of a final trial; of a try of tuning "tuning:NUMBER".
 
         Raises:
             UserError: There is nothing to compare, or these are other data.
         """
-        return train_again(self.folder, self.session.dataset, trial, cores())
+        return train_again(self.folder, self.session.dataset, str(trial), cores())
 
     def export(self, archive: str | Path) -> Path:
         """Writes spec, tables, storage and report as one .zip.

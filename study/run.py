@@ -98,7 +98,10 @@ def study(
         list[str], typer.Option(help=f"write each trial to a tracker too: {', '.join(TRACKERS.names())}; repeatable")
     ] = [],  # noqa: B006
     verify: Annotated[
-        int | None, typer.Option(help="train this trial of the tables again and compare the codes, bit for bit")
+        str | None,
+        typer.Option(
+            help="train this trial of the tables again, a number or tuning:NUMBER, and compare the codes, bit for bit"
+        ),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="write spec, tables, storage and report as one .zip, and run nothing")

@@ -23,6 +23,7 @@ from study.execution.provenance import (
 
 # Single seeds of committed studies moved by up to .007 from one vector width to another.
 TOLERANCE = 0.01
+_TRIES = "tuning:"
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Verification:
     lines: list[str]
 
 
-def verify(folder: Path, dataset: Dataset, number: int, evaluation_threads: int) -> Verification:
+def verify(folder: Path, dataset: Dataset, asked: str, evaluation_threads: int) -> Verification:
     """Trains a trial again from its stored config; its tables are enough, as they are committed.
 
     Args:
         folder: Of the study's results.
         dataset: Of the study.
-        number: Of the trial.
+        asked: Number of a final trial, or tuning:NUMBER of a try.
         evaluation_threads: CPU threads of evaluations; no result depends on it.
 
     Returns:
@@ -54,10 +55,10 @@ def verify(folder: Path, dataset: Dataset, number: int, evaluation_threads: int)
     Raises:
         UserError: There is nothing to compare, or these are other data.
     """
-    trial = _trial(folder, dataset, number)
+    trial = _trial(folder, dataset, asked)
     config = Config.model_validate_json(trial.config)
     hasher = nsh_core.fit(config, dataset, evaluation_threads=evaluation_threads, test=trial.phase == "final")
-    lines = [f"trial {number}: {trial.arm}, seed {config.seed}, {trial.phase}, config {config.digest()}"]
+    lines = [f"trial {asked}: {trial.arm}, seed {config.seed}, {trial.phase}, config {config.digest()}"]
     same = hasher.codes_sha256 == trial.codes_sha256
     lines.append(
         f"codes: {'the same, bit for bit' if same else 'OTHERS'} (SHA-256 stored {trial.codes_sha256[:16]}, "
@@ -81,17 +82,30 @@ def verify(folder: Path, dataset: Dataset, number: int, evaluation_threads: int)
     return Verification(apart <= TOLERANCE, lines)
 
 
-def _trial(folder: Path, dataset: Dataset, number: int) -> pd.Series:
+def _trial(folder: Path, dataset: Dataset, asked: str) -> pd.Series:
     """The row of a complete trial of a study on these data, its provenance read."""
+    number = asked.removeprefix(_TRIES)
+    if not number.isdecimal():
+        raise UserError(f"--verify must be the number of a final trial, or {_TRIES}NUMBER of a try, got {asked!r}")
     results = read_results(folder)
     fingerprint, trials = results.facts.fingerprint, results.tables.trials
     if fingerprint != dataset.fingerprint():
         raise UserError(f"{folder} is of data with fingerprint {fingerprint}, these have {dataset.fingerprint()}")
-    found = trials.assign(provenance=provenances(trials))[trials.trial == number]
+    numbered = trials.assign(provenance=provenances(trials))[trials.trial.notna()].astype({"trial": int})
+    own = numbered[numbered.phase == ("final" if number == asked else "tuning")]
+    found = own[own.trial.astype(str) == number]
     if found.empty:
-        known = trials.trial.dropna().astype(int)
-        raise UserError(f"{folder} has trials {known.min()} to {known.max()}, got --verify {number}")
+        raise UserError(f"{folder} has {_numbers(numbered)}, got --verify {asked}")
     trial = found.iloc[0]
     if trial.state != "complete":
-        raise UserError(f"trial {number} is {trial.state} and has no codes to compare: choose a complete one")
+        raise UserError(f"trial {asked} is {trial.state} and has no codes to compare: choose a complete one")
     return trial
+
+
+def _numbers(trials: pd.DataFrame) -> str:
+    """What may be asked for."""
+    spans = []
+    for phase, start in (("final", ""), ("tuning", _TRIES)):
+        own = trials[trials.phase == phase].trial
+        spans += [f"{phase} trials {start}{own.min()} to {start}{own.max()}"] if len(own) else []
+    return " and ".join(spans) or "no trials"

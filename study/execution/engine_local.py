@@ -57,7 +57,7 @@ class LocalEngine:
         self.jobs = execution.jobs
         self.orders = Orders(
             storage_url,
-            queue.plan.key,
+            [study.study_name for study in queue.studies],
             queue.plan.dataset,
             execution.evaluation_threads,
             execution.batch_trials,

@@ -112,18 +112,18 @@ class RayEngine:
         self.waiting = waiting
         ended = self._collect()
         while len(self.running) < self._slots():
-            trials = claim(self.queue.study, self.queue.storage, self.keys, self._stack)
+            trials = claim(self.queue.studies, self.queue.storage, self.keys, self._stack)
             if not trials:
                 break
             self._submit(trials)
         if time.monotonic() - self.beaten > BEAT_SECONDS:
             self.beats, self.beaten = self.beats + 1, time.monotonic()
             for trials in self.running.values():
-                beat(self.queue.study, trials[0], self.beats)
+                beat(trials[0].study, trials[0], self.beats)
         return ended
 
     def _submit(self, trials: list[optuna.Trial]) -> None:
-        tasks = [Task.of(frozen(self.queue.study, trial)) for trial in trials]
+        tasks = [Task.of(frozen(trial.study, trial)) for trial in trials]
         reference = self.task.remote(
             [task.config.model_dump_json() for task in tasks],
             self.queue.plan.dataset,
@@ -148,10 +148,10 @@ class RayEngine:
                 lost = True
                 self.last_end = f"Ray gave its task up: {str(error).strip().splitlines()[0]}"
                 for trial in trials:
-                    interrupt(self.queue.storage, frozen(self.queue.study, trial), self.last_end)
+                    interrupt(self.queue.storage, frozen(trial.study, trial), self.last_end)
                 continue
             for trial, outcome in zip(trials, outcomes, strict=True):
-                record(self.queue.study, trial, outcome, reported=False)
+                record(trial.study, trial, outcome, reported=False)
         return lost
 
     def last_failure(self) -> str:
@@ -163,7 +163,7 @@ class RayEngine:
         for reference, trials in self.running.items():
             ray.cancel(reference, force=True)
             for trial in trials:
-                interrupt(self.queue.storage, frozen(self.queue.study, trial), "the run was stopped")
+                interrupt(self.queue.storage, frozen(trial.study, trial), "the run was stopped")
         ray.shutdown()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
+from study.execution.attributes import own
 from study.execution.growth import grow
 from study.execution.queue import TrialQueue, has_result, trial_key
 from study.plan.planning import make_plan
@@ -23,8 +24,9 @@ def with_all_seeds(queue: TrialQueue) -> TrialQueue:
         UserError: The storage cannot be read.
     """
     plan, fingerprint = queue.plan, queue.fingerprint
-    known = (trial.user_attrs for trial in queue.study.get_trials(deepcopy=False) if has_result(trial))
-    stored = (own["seed"] for own in known if own.get("phase") == "final" and own.get("fingerprint") == fingerprint)
+    results = [trial for trial in queue.study.get_trials(deepcopy=False) if has_result(trial)]
+    finals = [trial for trial in results if trial.user_attrs.get("phase") == "final"]
+    stored = (trial.user_attrs["seed"] for trial in finals if own(trial, "fingerprint") == fingerprint)
     most = max(stored, default=-1) + 1
     if most <= plan.seeds:
         return queue

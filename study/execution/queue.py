@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -15,10 +16,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nsh_core import UserError
+from study.execution.attributes import known, own
 from study.execution.ownership import is_of_own_run, owner_is_dead, shown
 from study.execution.records import CLAIMANT, Task, is_whole
 from study.execution.signs_of_life import Silence, no_sign_of
-from study.plan.quiet import quiet
+from study.execution.studies import open_studies
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
 
@@ -48,7 +50,8 @@ class TrialQueue:
     Attributes:
         storage: As given.
         fingerprint: As given.
-        study: Optuna's.
+        study: Optuna's, of the final trials.
+        studies: Optuna's, of the tries of tuning before that of the final trials; one alone where nothing is tuned.
         plan: What is planned by now.
         planned: Its trials by key.
     """
@@ -57,14 +60,9 @@ class TrialQueue:
         self.storage = storage
         self.fingerprint = fingerprint
         self._silence = Silence()
-        try:
-            with quiet():
-                self.study = optuna.create_study(
-                    study_name=plan.key, storage=storage, direction="maximize", load_if_exists=True
-                )
-        except optuna.exceptions.DuplicatedStudyError:
-            # Somebody made it between Optuna's look and its creation.
-            self.study = optuna.load_study(study_name=plan.key, storage=storage)
+        self._by_phase = open_studies(storage, plan)
+        self.study = self._by_phase["final"]
+        self.studies = [study for study in self._by_phase.values() if study is not self.study] + [self.study]
         self.replan(plan)
 
     def replan(self, plan: Plan) -> None:
@@ -72,18 +70,22 @@ class TrialQueue:
         self.plan = plan
         self.planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
 
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, as storage has them by now."""
+        return [trial for study in self.studies for trial in study.get_trials(deepcopy=False)]
+
     def latest(self) -> dict[str, FrozenTrial]:
         """For each planned key that has trials, the one that counts: the last that was queued after the one before it.
 
         Of two that were queued at once, without knowing of each other, a complete or pruned one counts.
         """
         result: dict[str, FrozenTrial] = {}
-        for trial in self.study.get_trials(deepcopy=False):
-            key = trial.user_attrs.get("key")
+        for trial in self.trials():
+            key = own(trial, "key")
             if key not in self.planned or _is_duplicate(trial):
                 continue
-            known = result.get(key)
-            if known is None or known.state not in (TrialState.COMPLETE, TrialState.PRUNED) or _follows(trial, known):
+            other = result.get(key)
+            if other is None or other.state not in (TrialState.COMPLETE, TrialState.PRUNED) or _follows(trial, other):
                 result[key] = trial
         return result
 
@@ -93,8 +95,8 @@ class TrialQueue:
         Args:
             cause: Why, of those whose process is over.
         """
-        trials = self.study.get_trials(deepcopy=False)
-        planned = [trial for trial in trials if trial.user_attrs.get("key") in self.planned]
+        trials = self.trials()
+        planned = [trial for trial in trials if own(trial, "key") in self.planned]
         running = [trial for trial in planned if trial.state == TrialState.RUNNING]
         silent, gone = self._silent(running, trials), set()
         for trial in running:
@@ -112,9 +114,9 @@ class TrialQueue:
 
     def _silent(self, running: Iterable[FrozenTrial], trials: Iterable[FrozenTrial]) -> Collection[Hashable]:
         """Ids of running trials whose process has not counted on for long; to those of this run its engine looks."""
-        beats = {trial_id(trial): int(trial.user_attrs.get("beat", 0)) for trial in trials}
+        beats = {trial_id(trial): int(own(trial, "beat", 0)) for trial in trials}
         others = [trial for trial in running if not all(map(is_of_own_run, _owners(trial)))]
-        leads = {trial_id(trial): trial.user_attrs.get("lead", trial_id(trial)) for trial in others}
+        leads = {trial_id(trial): own(trial, "lead", trial_id(trial)) for trial in others}
         return self._silence.after({number: beats.get(lead, 0) for number, lead in leads.items()})
 
     def enqueue(self, keys: Sequence[str], shared: bool = False, again: Again | None = None) -> None:
@@ -133,35 +135,33 @@ class TrialQueue:
         latest = self.latest()
         for key in [*keys[start:], *keys[:start]]:
             latest = self.latest() if shared else latest
-            known = latest.get(key)
-            if known is not None and not _is_left(known, again):
+            before = latest.get(key)
+            if before is not None and not _is_left(before, again):
                 continue
             try:
-                self.study.add_trial(self._waiting(key, -1 if known is None else known.number))
+                self._by_phase[self.planned[key].phase].add_trial(self._waiting(key, before))
             except ValueError as error:
                 raise UserError(
                     f"study {self.plan.key} is in this storage with other levels of its factors ({error}): "
                     "give the spec another name, or use another --storage"
                 ) from None
 
-    def _waiting(self, key: str, after: int) -> FrozenTrial:
-        spec, planned = self.plan.spec, self.planned[key]
-        task = Task(
-            key,
-            after,
-            planned.arm.name,
-            planned.phase,
-            planned.tuned,
-            self.plan.dataset,
-            self.fingerprint,
-            planned.config,
-            planned.prune_below,
-        )
+    def _waiting(self, key: str, before: FrozenTrial | None) -> FrozenTrial:
+        """A trial to be queued, after the last one of its key."""
+        planned = self.planned[key]
+        after = -1 if before is None else before.number
+        task = Task(key, after, planned.arm.name, planned.phase, self.fingerprint, planned.config, planned.prune_below)
+        # Beside final trials, as an earlier version queued tries, a setting may be a factor.
+        space = {} if self._by_phase[planned.phase] is self.study else planned.space
+        tried = planned.params if space else {}
+        levels = {factor: label for factor, label in planned.arm.levels.items() if factor not in space}
+        choices = {factor: CategoricalDistribution(self.plan.spec.labels(factor)) for factor in levels}
         return create_trial(
             state=TrialState.WAITING,
-            params=dict(planned.arm.levels),
-            distributions={factor: CategoricalDistribution(spec.labels(factor)) for factor in spec.factors},
-            user_attrs=task.attributes(),
+            params=levels | tried,
+            distributions=choices | {name: space[name] for name in tried},
+            user_attrs=task.user_attributes() | ({"tuned": planned.tuned} if planned.tuned and not tried else {}),
+            system_attrs=task.system_attributes() | _retried(before),
         )
 
     def unfinished(self, again: Again | None = None) -> list[str]:
@@ -179,9 +179,17 @@ def _is_left(trial: FrozenTrial, again: Again | None) -> bool:
     return is_open(trial) or (again is not None and has_result(trial) and again(trial))
 
 
+def _retried(before: FrozenTrial | None) -> dict[str, Any]:
+    """What Optuna's own retries say of the failed trials before them, in system attributes."""
+    if before is None or before.state != TrialState.FAIL:
+        return {}
+    history = [*before.system_attrs.get("retry_history", []), before.number]
+    return {"failed_trial": history[0], "retry_history": history}
+
+
 def _follows(trial: FrozenTrial, other: FrozenTrial) -> bool:
     """Whether a trial was queued in the knowledge of another, to take its place."""
-    return trial.user_attrs.get("after", -1) >= other.number
+    return own(trial, "after", -1) >= other.number
 
 
 def _is_duplicate(trial: FrozenTrial) -> bool:
@@ -196,13 +204,13 @@ def duplicates(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, FrozenT
     """
     by_key: dict[str, list[FrozenTrial]] = {}
     for trial in trials:
-        by_key.setdefault(trial.user_attrs.get("key", ""), []).append(trial)
+        by_key.setdefault(own(trial, "key", ""), []).append(trial)
     pairs = []
     for same in by_key.values():
         for trial in same if len(same) > 1 else []:
             if trial.state != TrialState.WAITING:
                 continue
-            after = trial.user_attrs.get("after", -1)
+            after = own(trial, "after", -1)
             before = [t for t in same if after < t.number < trial.number and not is_open(t) and not _is_duplicate(t)]
             pairs += [(trial, other) for other in before[:1]]
     return pairs
@@ -215,7 +223,7 @@ def is_orphan(trial: FrozenTrial) -> bool:
 
 def _owners(trial: FrozenTrial) -> list[str]:
     """Its owner, or whoever claimed it and did not come to say so."""
-    owner = trial.user_attrs.get("owner")
+    owner = own(trial, "owner")
     return [owner] if owner else claimants(trial)
 
 
@@ -225,7 +233,7 @@ def claimants(trial: FrozenTrial) -> list[str]:
     Args:
         trial: As storage has it.
     """
-    return [name.removeprefix(CLAIMANT) for name in trial.user_attrs if name.startswith(CLAIMANT)]
+    return [name.removeprefix(CLAIMANT) for name in known(trial) if name.startswith(CLAIMANT)]
 
 
 def is_open(trial: FrozenTrial) -> bool:

@@ -12,11 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core import Config
 from nsh_core.measures import SELECTION, Place, measures
+from study.execution.attributes import as_system, known
 
 # Written for people: the dashboard lists a trial's attributes, and each is a transaction of its own.
 _SHOWN = "failure"
+FACTS = "facts"
 # Who runs a trial, and when it was queued, is no part of what it came to.
-_UNSEALED = ("facts", "after", "owner", "lead", "beat")
+_UNSEALED = (FACTS, "after", "owner", "lead", "beat")
 _SEAL = "seal"
 # Before the name of whoever asks for a trial.
 CLAIMANT = "claimant "
@@ -31,8 +33,6 @@ class Task:
         after: Number of the trial of that key that it follows, -1 for the first.
         arm: Name of its arm.
         phase: "tuning" or "final".
-        tuned: The settings that tuning changed.
-        dataset: What it trains on.
         fingerprint: Of the data.
         config: What runs.
         prune_below: Epoch to the validation mAP that it must reach there.
@@ -42,29 +42,25 @@ class Task:
     after: int
     arm: str
     phase: str
-    tuned: dict[str, Any]
-    dataset: str
     fingerprint: str
     config: Config
     prune_below: dict[int, float] = field(default_factory=dict)
 
-    def attributes(self) -> dict[str, Any]:
-        """As user attributes of a trial."""
+    def user_attributes(self) -> dict[str, Any]:
+        """What people look for."""
+        return {"arm": self.arm, "phase": self.phase, "seed": self.config.seed, "bits": self.config.code_length}
+
+    def system_attributes(self) -> dict[str, Any]:
+        """The rest."""
         attributes: dict[str, Any] = {
             "key": self.key,
             "after": self.after,
-            "arm": self.arm,
-            "seed": self.config.seed,
-            "phase": self.phase,
-            "tuned": json.dumps(self.tuned),
-            "dataset": self.dataset,
             "fingerprint": self.fingerprint,
-            "bits": self.config.code_length,
             "config": self.config.model_dump_json(),
         }
         if self.prune_below:
             attributes["prune_below"] = {str(epoch): value for epoch, value in self.prune_below.items()}
-        return attributes
+        return as_system(attributes)
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Task:
@@ -73,17 +69,15 @@ class Task:
         Args:
             trial: As storage has it.
         """
-        known = trial.user_attrs
+        told = known(trial)
         return cls(
-            known["key"],
-            known["after"],
-            known["arm"],
-            known["phase"],
-            json.loads(known["tuned"]),
-            known["dataset"],
-            known["fingerprint"],
-            Config.model_validate_json(known["config"]),
-            {int(epoch): value for epoch, value in known.get("prune_below", {}).items()},
+            told["key"],
+            told["after"],
+            told["arm"],
+            told["phase"],
+            told["fingerprint"],
+            Config.model_validate_json(told["config"]),
+            {int(epoch): value for epoch, value in told.get("prune_below", {}).items()},
         )
 
 
@@ -115,11 +109,11 @@ class TrialFacts:
     ap: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
-    def attributes(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        """As user attributes of a trial: what people look for by itself, the rest as one text with a digest of all.
+    def attributes(self, task: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """As attributes of a trial: what people look for by itself, the rest as one text with a digest of all.
 
         Args:
-            task: User attributes of the trial by now.
+            task: All attributes of the trial by now, as `known` gives them.
         """
         shown = {one.name for one in measures(Place.LISTS)}
         apart: dict[str, Any] = {name: value for name, value in self.measures.items() if name in shown}
@@ -137,7 +131,7 @@ class TrialFacts:
             "provenance": self.provenance,
         }
         asked = {name: value for name, value in task.items() if name != _SHOWN}
-        return apart | {"facts": json.dumps(rest | {_SEAL: _seal({**asked, **apart}, rest)})}
+        return apart, json.dumps(rest | {_SEAL: _seal({**asked, **apart}, rest)})
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialFacts:
@@ -146,20 +140,20 @@ class TrialFacts:
         Args:
             trial: As storage has it.
         """
-        own = _own(trial)
-        known = own | json.loads(own.get("facts", "{}"))
-        values = {one.name: known[one.name] for one in measures() if known.get(one.name) is not None}
+        apart = _own(trial)
+        told = apart | json.loads(apart.get(FACTS, "{}"))
+        values = {one.name: told[one.name] for one in measures() if told.get(one.name) is not None}
         return cls(
             values,
-            known.get(_SHOWN, ""),
-            known.get("stacked"),
-            known.get("sorter_form"),
-            known.get("codes_sha256"),
-            _read(known.get("history"), []),
-            _read(known.get("curves"), {}),
-            _read(known.get("nearest"), []),
-            known.get("ap", {}),
-            _read(known.get("provenance"), {}),
+            told.get(_SHOWN, ""),
+            told.get("stacked"),
+            told.get("sorter_form"),
+            told.get("codes_sha256"),
+            _read(told.get("history"), []),
+            _read(told.get("curves"), {}),
+            _read(told.get("nearest"), []),
+            told.get("ap", {}),
+            _read(told.get("provenance"), {}),
         )
 
 
@@ -169,12 +163,12 @@ def is_whole(trial: FrozenTrial) -> bool:
     Args:
         trial: As storage has it.
     """
-    known = _own(trial)
+    told = _own(trial)
     try:
-        rest = json.loads(known.get("facts", "{}"))
+        rest = json.loads(told.get(FACTS, "{}"))
         seal = rest.pop(_SEAL, None)
         if seal is not None:
-            return seal == _seal(known, rest)
+            return seal == _seal(told, rest)
         if trial.state == TrialState.COMPLETE:
             facts = TrialFacts.of(trial)
             return bool(facts.history) and facts.measures[SELECTION] == trial.value
@@ -184,14 +178,14 @@ def is_whole(trial: FrozenTrial) -> bool:
 
 
 def _own(trial: FrozenTrial) -> dict[str, Any]:
-    """User attributes of a trial without what another, who came too late to end it, said of its failure."""
-    known = trial.user_attrs
-    return {name: known[name] for name in known if name != _SHOWN or trial.state == TrialState.FAIL}
+    """Attributes of a trial without what another, who came too late to end it, said of its failure."""
+    told = known(trial)
+    return {name: told[name] for name in told if name != _SHOWN or trial.state == TrialState.FAIL}
 
 
-def _seal(shown: Mapping[str, Any], rest: Mapping[str, Any]) -> str:
-    """A digest of a trial's user attributes, all but who ran it, and of the text among them."""
-    sealed = {name: shown[name] for name in shown if name not in _UNSEALED and not name.startswith(CLAIMANT)}
+def _seal(told: Mapping[str, Any], rest: Mapping[str, Any]) -> str:
+    """A digest of a trial's attributes, all but who ran it, and of the text among them."""
+    sealed = {name: told[name] for name in told if name not in _UNSEALED and not name.startswith(CLAIMANT)}
     return hashlib.sha256(json.dumps([sealed, rest], sort_keys=True).encode()).hexdigest()[:16]
 
 

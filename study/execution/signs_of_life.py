@@ -9,7 +9,8 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 
 import optuna
 
-from study.storage.optuna_internals import storage_of, trial_id
+from study.execution.attributes import set_own
+from study.storage.optuna_internals import storage_of
 
 BEAT_SECONDS = 15
 STALE_SECONDS = 120
@@ -88,4 +89,4 @@ def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:
     """
     # If the trial was given up, or storage is away, that shows where the result is recorded.
     with contextlib.suppress(Exception):
-        storage_of(study).set_trial_user_attr(trial_id(trial), "beat", count)
+        set_own(storage_of(study), trial, "beat", count)

@@ -14,9 +14,10 @@ import nsh_core
 from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
 from nsh_core.errors import is_out_of_memory
 from nsh_core.measures import SELECTION
+from study.execution.attributes import known, set_own
 from study.execution.memory import peak_mb, reset_peak
 from study.execution.provenance import provenance
-from study.execution.records import Task, TrialFacts
+from study.execution.records import FACTS, Task, TrialFacts
 from study.execution.signs_of_life import alive
 from study.storage.optuna_internals import frozen, storage_of, trial_id
 
@@ -38,15 +39,15 @@ class Outcome:
     steps: dict[int, float] = field(default_factory=dict)
 
 
-def run_trials(study: optuna.Study, trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
+def run_trials(trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_threads: int) -> None:
     """Runs claimed trials of one stack to their ends: COMPLETE with measures, PRUNED, or FAIL with a reason.
 
     Args:
-        study: That they belong to.
-        trials: Claimed by this process.
+        trials: Of one study, claimed by this process.
         dataset: Of the study.
         evaluation_threads: CPU threads of evaluations; no result depends on it.
     """
+    study = trials[0].study
     tasks = [Task.of(frozen(study, trial)) for trial in trials]
 
     def report(run: int, epoch: int, value: float) -> None:
@@ -78,8 +79,10 @@ def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported:
     try:
         for epoch, value in [] if reported else outcome.steps.items():
             trial.report(value, epoch)
-        for name, fact in outcome.facts.attributes(frozen(study, trial).user_attrs).items():
-            trial.set_user_attr(name, fact)
+        shown, facts = outcome.facts.attributes(known(frozen(study, trial)))
+        for name, value in shown.items():
+            trial.set_user_attr(name, value)
+        set_own(storage_of(study), trial, FACTS, facts)
         values = [outcome.facts.measures[SELECTION]] if outcome.state == TrialState.COMPLETE else None
         storage_of(study).set_trial_state_values(trial_id(trial), outcome.state, values)
     except optuna.exceptions.UpdateFinishedTrialError:

@@ -1,4 +1,4 @@
-"""A worker process: takes queued trials of one study as long as it is told of any."""
+"""A worker process: takes queued trials of one plan as long as it is told of any."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Orders:
     """What a worker is told at its start.
 
     Attributes:
-        storage: Where the study is, with its password.
-        study: Its name there.
+        storage: Where the studies are, with its password.
+        studies: Their names there.
         dataset: What it trains on.
         evaluation_threads: CPU threads of evaluations.
         batch_trials: Runs that train as one stack; none: what is fastest.
@@ -44,7 +44,7 @@ class Orders:
     """
 
     storage: str
-    study: str
+    studies: Collection[str]
     dataset: str
     evaluation_threads: int
     batch_trials: int | None
@@ -102,12 +102,12 @@ def _work(orders: Orders, channel: Connection) -> None:
     plugins.receive(orders.plugins)
     dataset = load_dataset(orders.dataset)
     storage = open_storage(orders.storage, patiently=True)
-    study = optuna.load_study(study_name=orders.study, storage=storage)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in orders.studies]
     stack = StackSize(orders.batch_trials, dataset)
     offers = _Offers(channel, stack)
     while offers.wait():
-        while trials := claim(study, storage, offers.keys, stack, orders.run):
-            run_trials(study, trials, dataset, orders.evaluation_threads)
+        while trials := claim(studies, storage, offers.keys, stack, orders.run):
+            run_trials(trials, dataset, orders.evaluation_threads)
 
 
 class _Offers:

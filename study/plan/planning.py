@@ -11,6 +11,7 @@ from nsh_core.errors import UserError
 from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import MOST_SEEDS, StudySpec
 from study.plan.trials import Plan, PlannedTrial, by_tuning
+from study.plan.tuning import of_one_kind
 
 MOST_TRIALS = 100_000
 
@@ -40,7 +41,7 @@ def make_plan(
         )
     plan = Plan(spec, spec.dataset if dataset is None else dataset, assignments, count)
     _check_size(plan)
-    trials = tuple(trial for arm in spec.arms for trial in spec.how.first_trials(plan, arm))
+    trials = of_one_kind([trial for arm in spec.arms for trial in spec.how.first_trials(plan, arm)])
     for origin, settings in (("base", spec.base), ("--set", plan.assigned)):
         for name, value in settings.items():
             _check_alone(plan, f"{origin} {name}", {name: value})
@@ -145,6 +146,8 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
     places = [arm.levels for arm in spec.arms]
     known = {(trial.arm.name, trial.tuning, trial.config.digest()) for trial in plan.trials}
     new = [trial for trial in more if (trial.arm.name, trial.tuning, trial.config.digest()) not in known]
+    if not new:
+        return plan
     trials = [*plan.trials, *new]
     trials.sort(key=lambda trial: (not trial.tuning, places.index(trial.arm.levels)))
-    return replace(plan, trials=tuple(trials))
+    return replace(plan, trials=of_one_kind(trials))

@@ -16,6 +16,7 @@ from nsh_core.errors import UserError
 from nsh_core.settings import parse_assignments, with_overrides
 from study.plan.arm import Arm
 from study.plan.budget import Tuning
+from study.plan.space import Span, has_place
 from study.plan.spec import StudySpec
 
 
@@ -29,6 +30,7 @@ class PlannedTrial:
         tuned: What tuning changed, or what a tuning trial changes.
         tuning: Whether it is a tuning trial.
         prune_below: Epoch to the validation mAP that a tuning trial must reach there.
+        space: Where a tuning trial could lie, as Optuna has it, by dotted name.
     """
 
     arm: Arm
@@ -36,6 +38,13 @@ class PlannedTrial:
     tuned: dict[str, Any] = field(default_factory=dict)
     tuning: bool = False
     prune_below: dict[int, float] = field(default_factory=dict)
+    space: dict[str, Span] = field(default_factory=dict)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Where it lies in that space; a default for which a log scale has no place, as 0, is left out."""
+        values = {name: self.config.value_of(name) for name in self.space}
+        return {name: value for name, value in values.items() if has_place(value)}
 
     @property
     def seed(self) -> int:
@@ -79,6 +88,11 @@ class Plan:
         if self.spec.tune is None or not tuned:
             return 0, finals
         return len(tuned) * self.spec.tune.runs(self.seeds), max(finals, self.spec.most_trials(self.seeds)[1])
+
+    @property
+    def tuning_key(self) -> str:
+        """The name in storage of the tries of tuning; no name of a study has a space."""
+        return f"{self.key} tuning"
 
     @property
     def assigned(self) -> dict[str, Any]:

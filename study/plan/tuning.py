@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from optuna.distributions import FloatDistribution
 
 from nsh_core.config import Config
 from nsh_core.errors import UserError, naming
@@ -13,6 +16,7 @@ from nsh_core.registry import METHODS
 from study.plan.arm import Arm, former
 from study.plan.samplers import HALTON, Blind, find
 from study.plan.sampling import STARTUP, FinishedTrial, prune_below, rehearse, suggest
+from study.plan.space import Span, space_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
@@ -78,7 +82,7 @@ def first_round(
             raise UserError(f"study {plan.spec.name}, arm {arm.name!r}: {error}") from None
     count = tune.trials if at_once else min(tune.trials, STARTUP)
     samples = [{}, *points(space, count - 1, _stream(plan, arm, repeat))]
-    return _trials(plan, arm, layers, samples, {}, repeat)
+    return _trials(plan, arm, space, layers, samples, {}, repeat)
 
 
 def next_round(
@@ -105,17 +109,45 @@ def next_round(
     defaults = {name: default.value_of(name) for name in space}
     stream = _stream(plan, arm, repeat)
     suggested = suggest(tune.sampler, space, defaults, trials, tune.trials - len(trials), stream)
-    return _trials(plan, arm, layers, suggested, prune_below(trials) if tune.prunes else {}, repeat)
+    return _trials(plan, arm, space, layers, suggested, prune_below(trials) if tune.prunes else {}, repeat)
+
+
+def of_one_kind(trials: Sequence[PlannedTrial]) -> tuple[PlannedTrial, ...]:
+    """The trials with one kind of distribution for each setting, which Optuna's databases demand.
+
+    Where an arm searches a setting in whole numbers and another does not, it is a real number for both.
+
+    Args:
+        trials: Of all arms.
+    """
+    kinds: dict[str, set[tuple[type, bool]]] = {}
+    for trial in trials:
+        for name, span in trial.space.items():
+            kinds.setdefault(name, set()).add((type(span), span.log))
+    mixed = {name for name, own in kinds.items() if len(own) > 1}
+    return tuple(replace(trial, space=_real_in(trial.space, mixed)) if mixed else trial for trial in trials)
+
+
+def _real_in(space: Mapping[str, Span], names: Collection[str]) -> dict[str, Span]:
+    reals = {name: FloatDistribution(space[name].low, space[name].high, log=True) for name in names if name in space}
+    return {**space, **reals}
 
 
 def _trials(
-    plan: Plan, arm: Arm, layers: Layers, samples: Sequence[dict[str, Any]], below: dict[int, float], repeat: int
+    plan: Plan,
+    arm: Arm,
+    space: Mapping[str, Range],
+    layers: Layers,
+    samples: Sequence[dict[str, Any]],
+    below: dict[int, float],
+    repeat: int,
 ) -> list[PlannedTrial]:
     assert plan.spec.tune is not None
     seeds = plan.spec.tune.seeds
     first = plan.spec.tune.seed + repeat * seeds
+    shown = space_of(space, plan.config(arm, *layers))
     return [
-        PlannedTrial(arm, plan.config(arm, *layers, sample | {"seed": seed}), sample, True, below)
+        PlannedTrial(arm, plan.config(arm, *layers, sample | {"seed": seed}), sample, True, below, shown)
         for sample in samples
         for seed in range(first, first + seeds)
     ]

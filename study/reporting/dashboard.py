@@ -36,8 +36,10 @@ def publish(queue: TrialQueue, dataset: Dataset, url: str, results: Results, art
     """
     with storage_errors(url):
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            queue.study.set_metric_names([f"validation {results.map_name}"])
-        optuna_dashboard.save_note(queue.study, note(results))
+            for study in queue.studies:
+                study.set_metric_names([f"validation {results.map_name}"])
+                text = note(results) if study is queue.study else tuning_note(results)
+                optuna_dashboard.save_note(study, text)
         if not results.done.empty:
             for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
                 optuna_dashboard.save_plotly_graph_object(queue.study, figure, graph_object_id=name)
@@ -64,6 +66,19 @@ def note(results: Results) -> str:
     key = results.facts.key
     lines += ["", f"Data: {as_markdown(results.facts.dataset)}. Report: `python study/report.py --study {key}`"]
     return "\n".join(lines)
+
+
+def tuning_note(results: Results) -> str:
+    """The note of the study that holds the tries of tuning, in Markdown.
+
+    Args:
+        results: Of the study so far.
+    """
+    return (
+        f"# Tries of tuning: {as_markdown(results.spec.question)}\n\nParameters are the settings that were searched "
+        "and the levels of the factors, values are of the validation queries. What tuning chose runs with seeds of its "
+        f"own: these trials, and the answer, are in the study `{results.facts.key}`."
+    )
 
 
 def arms_figure(results: Results) -> go.Figure:

@@ -57,11 +57,9 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
         root = Path(scratch)
         report = write_report(results, root / "reports" / plan.key)
         with storage_errors(url):
-            optuna.copy_study(
-                from_study_name=plan.key,
-                from_storage=queue.storage,
-                to_storage=open_storage(str(root / "results" / JOURNAL)),
-            )
+            journal = open_storage(str(root / "results" / JOURNAL))
+            for study in queue.studies:
+                optuna.copy_study(from_study_name=study.study_name, from_storage=queue.storage, to_storage=journal)
         spec = plan.spec.model_dump(mode="json", exclude={"name"}, exclude_none=True)
         spec["plugins"] = [_place(plugin) for plugin in plugins.loaded()]
         (root / f"{plan.spec.name}.yaml").write_text(write_yaml(spec), encoding="utf-8")

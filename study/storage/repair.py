@@ -129,12 +129,12 @@ def _stand_ins(line: bytes, before: bytes, after: bytes) -> list[list[bytes]]:
     code, study = re.search(_CODE, line), re.search(_STUDY, line)
     known = study or re.search(rb".*" + _STUDY, before, re.DOTALL)
     # Whoever opens a study writes its name again, which makes no second one.
-    names = [name for name in re.findall(_NAME, line + after) if name not in re.findall(_NAME, before)]
-    unknown = f"damaged line of {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    known_names = set(re.findall(_NAME, before))
+    names = [json.loads(name) for name in dict.fromkeys(re.findall(_NAME, line + after)) if name not in known_names]
+    names.append(f"damaged line of {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}")
     a_study = {
         "op_code": JournalOperation.CREATE_STUDY,
         "worker_id": "repair",
-        "study_name": json.loads(names[0]) if names else unknown,
         "directions": [StudyDirection.MAXIMIZE],
     }
     a_trial = {
@@ -145,19 +145,20 @@ def _stand_ins(line: bytes, before: bytes, after: bytes) -> list[list[bytes]]:
         "datetime_start": None,
         "user_attrs": {"failure": "damaged"},
     }
-    choices: dict[int | None, list[bytes]] = {
-        None: [],
-        JournalOperation.CREATE_STUDY: [line_of(a_study)],
-        JournalOperation.CREATE_TRIAL: [line_of(a_trial)],
+    choices: dict[int | None, list[list[bytes]]] = {
+        None: [[]],
+        JournalOperation.CREATE_STUDY: [[line_of({**a_study, "study_name": name})] for name in names],
+        JournalOperation.CREATE_TRIAL: [[line_of(a_trial)]],
     }
     first = int(code[1]) if code and int(code[1]) in choices else None
-    return [choices.pop(first), *choices.values()]
+    return [*choices.pop(first), *chain(*choices.values())]
 
 
-def _contradictions(parts: Iterable[Sequence[bytes]]) -> int:
-    """How many operations are about a study or trial that does not exist when they come."""
+def _contradictions(parts: Iterable[Sequence[bytes]]) -> tuple[int, int]:
+    """How many operations are about a study or trial that does not exist when they come, and studies about nothing."""
     trials = wrong = 0
     studies: set[str] = set()
+    meant: set[int] = set()
     for line in chain(*parts):
         try:
             operation = operation_of(line)
@@ -168,7 +169,8 @@ def _contradictions(parts: Iterable[Sequence[bytes]]) -> int:
         if code == JournalOperation.CREATE_STUDY:
             studies.add(operation["study_name"])
         trials += code == JournalOperation.CREATE_TRIAL
-    return wrong
+        meant |= {operation["study_id"]} if "study_id" in operation else set()
+    return wrong, len(studies) - len(meant)
 
 
 def _lines(path: Path) -> list[bytes]:

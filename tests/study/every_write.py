@@ -54,9 +54,9 @@ class Inline:
         self.keys |= set(keys)
 
     def poll(self, waiting: int) -> bool:
-        claimed = claim(self.queue.study, self.queue.storage, self.keys, lambda _: 1)
+        claimed = claim(self.queue.studies, self.queue.storage, self.keys, lambda _: 1)
         if claimed:
-            study.execution.trial.run_trials(self.queue.study, claimed, self.dataset, 1)
+            study.execution.trial.run_trials(claimed, self.dataset, 1)
         return False
 
     def last_failure(self) -> str:

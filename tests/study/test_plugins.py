@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from nsh_core import plugins
 from nsh_core.measures import MEASURES, Measure
 from study.analysis.results import read_results
+from study.execution.attributes import known
 from study.execution.records import Task, TrialFacts
 from tests.study.commands import ROOT, arguments, as_of_an_earlier_version, outcome, report, run
 from tests.study.test_run import stored
@@ -127,7 +128,7 @@ def test_a_measure_called_like_a_column_is_refused_before_anything_runs(spec_fil
 
 def test_every_name_that_a_study_uses_itself_is_taken(undisturbed):
     columns = pd.read_parquet(undisturbed / "tiny" / "trials.parquet").columns
-    attributes = {name for trial in stored(undisturbed) for name in trial.user_attrs if "-" not in name}
+    attributes = {name for trial in stored(undisturbed) for name in known(trial) if "-" not in name}
     fields = {field.name for kind in (Task, TrialFacts) for field in dataclasses.fields(kind)} - {"measures", "config"}
     for name in {*columns, *attributes, *fields} - set(MEASURES.names()):
         with pytest.raises(ValueError, match="the tables of a study have a column of that name"):

@@ -20,6 +20,7 @@ from nsh_core.data import from_arrays
 from study.analysis.comparisons import SUMMARY
 from study.analysis.run_facts import RunFacts
 from study.execution.amounts import duration
+from study.execution.attributes import own
 from study.storage.opening import open_storage
 from tests.conftest import feature_arrays
 from tests.study.commands import Fork, outcome, run
@@ -85,7 +86,7 @@ def test_trials_report_values_on_the_way_and_carry_their_config(undisturbed):
         assert sorted(trial.intermediate_values) == [1, 2]
         assert trial.value == trial.user_attrs["val_map"] == trial.intermediate_values[2]
         assert trial.params == {"sorter.name": trial.user_attrs["arm"]}
-        assert '"code_length":8' in trial.user_attrs["config"]
+        assert '"code_length":8' in own(trial, "config")
 
 
 @pytest.mark.slow(9)
@@ -116,7 +117,7 @@ def test_a_second_run_does_nothing_again_and_more_seeds_only_add(undisturbed_cop
 
 def assert_complete_and_equal(results: Path, undisturbed: Path) -> None:
     pd.testing.assert_frame_equal(outcome(results / "tiny"), outcome(undisturbed / "tiny"))
-    done = Counter(t.user_attrs["key"] for t in stored(results) if t.state == TrialState.COMPLETE)
+    done = Counter(own(t, "key") for t in stored(results) if t.state == TrialState.COMPLETE)
     assert len(done) == 4
     assert set(done.values()) == {1}
 

@@ -13,8 +13,9 @@ from optuna_dashboard import get_note
 from study.analysis.results import read_results
 from study.analysis.verdict import decide
 from study.analysis.versions import versions
+from study.execution.attributes import as_system, known
 from study.execution.provenance import capability_setting, differing, provenance, version_of
-from study.execution.records import TrialFacts
+from study.execution.records import FACTS, TrialFacts
 from study.reporting.by_version import by_version
 from study.storage.opening import open_storage
 from tests.study.commands import as_of_an_earlier_version, run
@@ -32,7 +33,8 @@ def older(undisturbed_copy) -> Path:
     for trial in trials:
         facts = TrialFacts.of(trial)
         older = replace(facts, provenance=facts.provenance | {"torch": "2.0.0"})
-        trial.user_attrs = trial.user_attrs | older.attributes(trial.user_attrs)
+        shown, rest = older.attributes(known(trial))
+        trial.user_attrs, trial.system_attrs = trial.user_attrs | shown, trial.system_attrs | as_system({FACTS: rest})
         study.add_trial(trial)
     return undisturbed_copy
 

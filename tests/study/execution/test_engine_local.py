@@ -13,6 +13,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from study.execution.attributes import own
 from tests.study.commands import arguments, outcome, run
 from tests.study.test_run import stored, wait_for
 
@@ -45,7 +46,7 @@ def test_nothing_outlives_a_run_and_the_next_goes_on(undisturbed_long, long_spec
     again = run("--study", long_spec_file, "--results", tmp_path / "r", "--jobs", 2)
     assert again.returncode == 0, again.stderr
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed_long / "tiny"))
-    done = Counter(t.user_attrs["key"] for t in stored(tmp_path / "r") if t.state == TrialState.COMPLETE)
+    done = Counter(own(t, "key") for t in stored(tmp_path / "r") if t.state == TrialState.COMPLETE)
     assert set(done.values()) == {1}
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from study.execution.attributes import own
 from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
@@ -56,7 +57,7 @@ def test_a_node_that_is_killed_costs_no_trial(cluster, tmp_path):
     assert process.returncode == 0, errors
     assert run("--study", tmp_path / "lost.yaml", "--results", tmp_path / "here", "--batch-trials", 2).returncode == 0
     pd.testing.assert_frame_equal(outcome(tmp_path / "ray" / "lost"), outcome(tmp_path / "here" / "lost"))
-    done = Counter(trial.user_attrs["key"] for trial in stored(tmp_path / "ray", "lost") if trial.state.is_finished())
+    done = Counter(own(trial, "key") for trial in stored(tmp_path / "ray", "lost") if trial.state.is_finished())
     assert len(done) == 6
     assert set(done.values()) == {1}
 

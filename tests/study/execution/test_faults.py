@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 
 from nsh_core import UserError, load_dataset
 from study.execution import ownership, signs_of_life
+from study.execution.attributes import own, set_own
 from study.execution.claim import claim
 from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import CLAIMANT, TrialFacts
@@ -26,14 +27,14 @@ from study.plan.planning import make_plan
 from study.storage import retry as patience
 from study.storage.journal import JournalFile
 from study.storage.opening import open_storage
-from study.storage.optuna_internals import trial_id
+from study.storage.optuna_internals import frozen, trial_id
 from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
 
 def assert_complete(results: Path, undisturbed: Path) -> None:
     pd.testing.assert_frame_equal(outcome(results / "tiny"), outcome(undisturbed / "tiny"))
-    done = Counter(trial.user_attrs["key"] for trial in stored(results) if trial.state == TrialState.COMPLETE)
+    done = Counter(own(trial, "key") for trial in stored(results) if trial.state == TrialState.COMPLETE)
     assert set(done.values()) == {1}
 
 
@@ -103,6 +104,10 @@ def test_two_people_who_start_the_same_study_at_once_share_it(undisturbed, spec_
     assert_complete(tmp_path / "r", undisturbed)
 
 
+def attribute(trial: optuna.Trial, name: str) -> object:
+    return own(frozen(trial.study, trial), name)
+
+
 def test_of_a_trial_that_two_queued_one_runs(queues):
     first, second = queues
     keys = first.unfinished()
@@ -112,13 +117,14 @@ def test_of_a_trial_that_two_queued_one_runs(queues):
     second.latest = dict
     second.enqueue(keys)
     assert len(first.study.trials) == 8
-    claimed = [claim(q.study, q.storage, set(keys), lambda _: 2) for q in (first, second)]
+    claimed = [claim(q.studies, q.storage, set(keys), lambda _: 2) for q in (first, second)]
     assert [len(trials) for trials in claimed] == [2, 2]
-    assert len({trial.user_attrs["key"] for trials in claimed for trial in trials}) == 4
-    assert claim(first.study, first.storage, set(keys), lambda _: 2) == []
+    assert len({attribute(trial, "key") for trials in claimed for trial in trials}) == 4
+    assert claim(first.studies, first.storage, set(keys), lambda _: 2) == []
     # If one is given up, its double is no longer behind it.
     interrupt(first.storage, first.storage.get_trial(trial_id(claimed[0][0])), "test")
-    assert [trial.user_attrs["key"] for trial in claim(first.study, first.storage, set(keys), lambda _: 2)] == [keys[0]]
+    [again] = claim(first.studies, first.storage, set(keys), lambda _: 2)
+    assert attribute(again, "key") == keys[0]
     for trial in claimed[1]:
         record(second.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     first.recover()
@@ -130,7 +136,7 @@ def test_who_queues_late_does_not_queue_again_what_another_ran_meanwhile(queues)
     first, second = queues
     left = second.unfinished()
     first.enqueue(left)
-    for trial in claim(first.study, first.storage, set(left), lambda _: 4)[:2]:
+    for trial in claim(first.studies, first.storage, set(left), lambda _: 4)[:2]:
         record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     second.enqueue(left)
     assert len(first.study.trials) == 4
@@ -139,8 +145,8 @@ def test_who_queues_late_does_not_queue_again_what_another_ran_meanwhile(queues)
 def elsewhere(queue_: TrialQueue, owner: str = "elsewhere:1:12:boot-1:run") -> optuna.Trial:
     """A running trial whose owner is a process of another place."""
     queue_.enqueue(queue_.unfinished()[:1])
-    [trial] = claim(queue_.study, queue_.storage, set(queue_.unfinished()) | set(queue_.latest()), lambda _: 1)
-    queue_.storage.set_trial_user_attr(trial_id(trial), "owner", owner)
+    [trial] = claim(queue_.studies, queue_.storage, set(queue_.unfinished()) | set(queue_.latest()), lambda _: 1)
+    set_own(queue_.storage, trial, "owner", owner)
     return trial
 
 
@@ -172,19 +178,19 @@ def test_a_trial_of_another_place_is_taken_over_after_long_silence(passes, queue
     (first, _), owner = queues, ELSEWHERE[place]
     trial = elsewhere(first, owner)
     passes(signs_of_life.STALE_SECONDS, first)
-    first.storage.set_trial_user_attr(trial_id(trial), "beat", 1)
+    set_own(first.storage, trial, "beat", 1)
     passes(signs_of_life.STALE_SECONDS, first)
     assert first.study.trials[0].state == TrialState.RUNNING
     passes(10, first)
-    [frozen] = first.study.trials
-    assert frozen.state == TrialState.FAIL
+    [taken] = first.study.trials
+    assert taken.state == TrialState.FAIL
     silence = f"no sign of life of process {owner.split(':')[1]} on {owner.split(':')[0]} for 120 s"
-    assert frozen.user_attrs["failure"] == f"interrupted: {silence}"
+    assert taken.user_attrs["failure"] == f"interrupted: {silence}"
     assert capsys.readouterr().out == f"note: {silence}: its trials run again\n"
     # Its owner, who was only slow, finds that the trial is another's now.
     record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     assert first.study.trials[0].state == TrialState.FAIL
-    assert first.unfinished()[0] == frozen.user_attrs["key"]
+    assert first.unfinished()[0] == own(taken, "key")
 
 
 def test_who_lost_a_claim_does_not_keep_the_trial_of_a_winner_that_is_gone(passes, queues):
@@ -192,7 +198,7 @@ def test_who_lost_a_claim_does_not_keep_the_trial_of_a_winner_that_is_gone(passe
     first.enqueue(first.unfinished()[:1])
     [waiting] = first.study.trials
     for claimant in (ELSEWHERE["another machine"], ownership.this_process()):
-        first.storage.set_trial_user_attr(trial_id(waiting), CLAIMANT + claimant, True)
+        set_own(first.storage, waiting, CLAIMANT + claimant, True)
     first.storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
     passes(signs_of_life.STALE_SECONDS + 10, first)
     assert first.study.trials[0].state == TrialState.FAIL
@@ -263,7 +269,7 @@ def test_a_server_that_is_restarted_under_load_is_waited_for(undisturbed_long, l
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed_long / "tiny"))
-    counts = Counter(trial.user_attrs["key"] for trial in study.trials if trial.state == TrialState.COMPLETE)
+    counts = Counter(own(trial, "key") for trial in study.trials if trial.state == TrialState.COMPLETE)
     assert set(counts.values()) == {1}
 
 
@@ -292,9 +298,9 @@ def test_a_claim_of_which_the_answer_was_lost_is_still_a_claim(queues, monkeypat
         return set_state(trial_id, state, values) if state == TrialState.RUNNING else True
 
     monkeypatch.setattr(first.storage, "set_trial_state_values", forgetful)
-    claimed = claim(first.study, first.storage, set(first.latest()), lambda _: 2)
+    claimed = claim(first.studies, first.storage, set(first.latest()), lambda _: 2)
     assert len(claimed) == 2
-    assert all(trial.user_attrs["owner"] == ownership.this_process() for trial in claimed)
+    assert all(attribute(trial, "owner") == ownership.this_process() for trial in claimed)
 
 
 @pytest.mark.slow(12)

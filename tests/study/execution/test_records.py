@@ -22,7 +22,7 @@ def test_who_would_take_a_trial_that_ends_at_this_moment_changes_nothing_of_its_
     plan, fingerprint = make_plan(load_spec(str(spec_file))), load_dataset("digits").fingerprint()
     queue = TrialQueue(open_storage(str(tmp_path / "o.journal")), plan, fingerprint)
     queue.enqueue(queue.unfinished()[:1])
-    [trial] = claim(queue.study, queue.storage, set(queue.latest()), lambda _: 1)
+    [trial] = claim(queue.studies, queue.storage, set(queue.latest()), lambda _: 1)
     end = queue.storage.set_trial_state_values
 
     def take() -> None:

@@ -31,7 +31,7 @@ class AtOnce:
     def poll(self, waiting: int) -> bool:
         self.polls += 1
         assert self.polls < MOST_POLLS, "the run goes on for ever"
-        for trial in claim(self.queue.study, self.queue.storage, self.keys, lambda _: 1):
+        for trial in claim(self.queue.studies, self.queue.storage, self.keys, lambda _: 1):
             record(self.queue.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
         return False
 

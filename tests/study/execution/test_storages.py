@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from nsh_core import load_dataset
 from study.analysis.tables import build_tables
+from study.execution.attributes import own
 from study.execution.claim import claim
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts
@@ -59,7 +60,7 @@ def owners(url: str) -> set[str]:
         trials = optuna.load_study(study_name="tiny", storage=open_storage(url)).trials
     except KeyError:
         return set()
-    return {one.user_attrs["owner"] for one in trials if one.state == TrialState.RUNNING and "owner" in one.user_attrs}
+    return {own(one, "owner") for one in trials if one.state == TrialState.RUNNING} - {None}
 
 
 @pytest.mark.slow(6)
@@ -76,7 +77,7 @@ def test_of_two_runs_one_and_a_worker_of_the_other_are_killed(url, undisturbed_l
     assert stays.returncode == 0, errors
     pd.testing.assert_frame_equal(outcome(tmp_path / "r" / "tiny"), outcome(undisturbed_long / "tiny"))
     trials = optuna.load_study(study_name="tiny", storage=open_storage(url)).trials
-    done = Counter(trial.user_attrs["key"] for trial in trials if trial.state == TrialState.COMPLETE)
+    done = Counter(own(trial, "key") for trial in trials if trial.state == TrialState.COMPLETE)
     assert sorted(done.values()) == [1] * 4
     assert any("interrupted" in trial.user_attrs.get("failure", "") for trial in trials)
 
@@ -101,7 +102,7 @@ def test_a_record_that_changed_in_a_database_is_no_result(url, spec_file, tmp_pa
 
     first = queue()
     first.enqueue(first.unfinished())
-    for trial in claim(first.study, first.storage, set(first.latest()), lambda _: 4):
+    for trial in claim(first.studies, first.storage, set(first.latest()), lambda _: 4):
         record(first.study, trial, Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5})))
     assert queue().unfinished() == []
     change(url, tmp_path, request.getfixturevalue("postgres") if url.startswith("postgresql") else None)

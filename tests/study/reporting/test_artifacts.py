@@ -31,7 +31,7 @@ def test_pictures_that_a_kill_left_out_are_made_at_the_next_look(spec_file, tmp_
     storage = open_storage(str(tmp_path / "o.journal"))
     queue = TrialQueue(storage, make_plan(load_spec(str(spec_file))), dataset.fingerprint())
     queue.enqueue(queue.unfinished()[:1])
-    [trial] = claim(queue.study, storage, set(queue.latest()), lambda _: 1)
+    [trial] = claim(queue.studies, storage, set(queue.latest()), lambda _: 1)
     record(queue.study, trial, Outcome(TrialState.COMPLETE, FACTS))
     set_attribute = storage.set_study_system_attr
 
