@@ -26,6 +26,19 @@ seeds: 2
 figures: [arms, curves, pr, health, cost, gallery]
 """
 
+TUNED_SPEC = """\
+question: Which method is best when tuned?
+base: {train.epochs: 2, train.evaluate_every: 10}
+factors:
+  method: {nsh: {}, cibhash: {method.name: cibhash}, lsh: {method.name: lsh}}
+  code_length: [8, 12]
+reference: {method: cibhash, code_length: 8}
+within: [code_length]
+tune: {trials: 3, seed: 77, sampler: halton}
+seeds: 2
+figures: [bits, arms, tuning, label_free, health, gallery]
+"""
+
 LONG_SPEC = SPEC.replace("train.epochs: 2, train.evaluate_every: 1", "train.epochs: 12, train.evaluate_every: 4")
 
 COST = [

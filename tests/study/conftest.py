@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Once
-from tests.study.commands import LONG_SPEC, SPEC, report, run
+from tests.study.commands import LONG_SPEC, SPEC, TUNED_SPEC, report, run
 
 
 @pytest.fixture
@@ -46,10 +46,16 @@ def undisturbed_long(once: Once) -> Path:
     return _run_once(once, "undisturbed_long", LONG_SPEC)
 
 
-def _run_once(once: Once, name: str, spec: str) -> Path:
+@pytest.fixture(scope="session")
+def tuned(once: Once) -> Path:
+    """A tuned study run once: its results folder, to be read only."""
+    return _run_once(once, "tuned", TUNED_SPEC, "tuned", "--batch-trials", 3)
+
+
+def _run_once(once: Once, name: str, spec: str, study: str = "tiny", *options: object) -> Path:
     def make(folder: Path) -> None:
-        (folder / "tiny.yaml").write_text(spec)
-        result = run("--study", folder / "tiny.yaml", "--results", folder / "results")
+        (folder / f"{study}.yaml").write_text(spec)
+        result = run("--study", folder / f"{study}.yaml", "--results", folder / "results", *options)
         assert result.returncode == 0, result.stderr
 
     return once(name, make) / "results"

@@ -9,24 +9,13 @@ from nsh_core.methods import method
 from study.analysis.gallery import make_gallery
 from study.analysis.results import read_results
 from study.analysis.tables import over as have_results
+from study.analysis.verify import verify
 from study.plan.loading import load_spec
 from study.plan.planning import extended, make_plan
 from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import StudySpec
+from tests.study.commands import TUNED_SPEC as SPEC
 from tests.study.commands import outcome, report, run
-
-SPEC = """\
-question: Which method is best when tuned?
-base: {train.epochs: 2, train.evaluate_every: 10}
-factors:
-  method: {nsh: {}, cibhash: {method.name: cibhash}, lsh: {method.name: lsh}}
-  code_length: [8, 12]
-reference: {method: cibhash, code_length: 8}
-within: [code_length]
-tune: {trials: 3, seed: 77, sampler: halton}
-seeds: 2
-figures: [bits, arms, tuning, label_free, health, gallery]
-"""
 
 
 @pytest.fixture
@@ -235,12 +224,10 @@ def test_the_tuning_seed_is_none_of_the_final_ones(spec, tmp_path):
 
 
 @pytest.mark.slow(50)
-def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
+def test_a_tuned_study_runs_goes_on_and_reports(tuned, digits, tmp_path):
     (tmp_path / "tuned.yaml").write_text(SPEC)
     options = ("--study", tmp_path / "tuned.yaml", "--batch-trials", 3)
-    whole = run(*options, "--results", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
-    trials = pd.read_parquet(tmp_path / "whole" / "tuned" / "trials.parquet")
+    trials = pd.read_parquet(tuned / "tuned" / "trials.parquet")
     assert trials.phase.value_counts().to_dict() == {"tuning": 12, "final": 12}
     assert have_results(trials).all()
     # A try may diverge: it counts as one, and the study is complete.
@@ -253,20 +240,30 @@ def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
     for arm, tries in tuning.groupby("arm"):
         best = tries.loc[tries.val_map.idxmax(), "tuned"]
         assert set(final[final.arm == arm].tuned) == {best}
-    comparisons = pd.read_csv(tmp_path / "whole" / "tuned" / "comparisons.csv")
+    comparisons = pd.read_csv(tuned / "tuned" / "comparisons.csv")
     assert set(comparisons.reference) == {"method=cibhash, code_length=8", "method=cibhash, code_length=12"}
     for row in comparisons.itertuples():
         assert row.arm.partition("code_length")[2] == row.reference.partition("code_length")[2]
-    index = np.load(tmp_path / "whole" / "tuned" / "splits.npz")
+    index = np.load(tuned / "tuned" / "splits.npz")
     assert [len(index[name]) for name in ("train", "database", "validation", "test")] == [1197, 1197, 300, 300]
+
+    again = verify(tuned / "tuned", digits, "tuning:1", 1)
+    assert again.holds
+    assert again.lines[0].startswith("trial tuning:1: method=nsh, code_length=8, seed 77, tuning")
+    known = "final trials 0 to 11 and tuning trials tuning:0 to tuning:11"
+    for unknown in ("12", "tuning:12", "01"):
+        with pytest.raises(UserError, match=f"has {known}, got --verify {unknown}$"):
+            verify(tuned / "tuned", digits, unknown, 1)
+    with pytest.raises(UserError, match="must be the number of a final trial, or tuning:NUMBER of a try, got 'x:1'"):
+        verify(tuned / "tuned", digits, "x:1", 1)
 
     part = run(*options, "--results", tmp_path / "part", "--limit", 9)
     assert part.returncode == 1
     assert "tuning trials missing" in part.stdout
     assert run(*options, "--results", tmp_path / "part", "--jobs", 2).returncode == 0
-    pd.testing.assert_frame_equal(outcome(tmp_path / "part" / "tuned"), outcome(tmp_path / "whole" / "tuned"))
+    pd.testing.assert_frame_equal(outcome(tmp_path / "part" / "tuned"), outcome(tuned / "tuned"))
 
-    made = report("--study", "tuned", "--results", tmp_path / "whole", "--reports", tmp_path / "p")
+    made = report("--study", "tuned", "--results", tuned, "--reports", tmp_path / "p")
     assert made.returncode == 0, made.stderr
     names = {path.name for path in (tmp_path / "p" / "tuned").glob("*.png")}
     assert names == {"bits.png", "arms.png", "tuning.png", "label_free.png", "health.png", "gallery.png"}
@@ -286,7 +283,7 @@ def test_a_tuned_study_runs_goes_on_and_reports(tmp_path):
     assert row.endswith(f"| {'no' if settings else 'yes'} | {chosen} |")
     assert sum("| method=lsh, code_length=12 | 2 | not tuned |" in line for line in lines) == 1
     assert made.stdout.count("is best on the validation queries") == 2
-    results = read_results(tmp_path / "whole" / "tuned")
+    results = read_results(tuned / "tuned")
     assert results.gallery is not None
     assert results.gallery.nearest.shape == (6, 8, 10)
 
