@@ -21,6 +21,7 @@ from study.execution.ownership import is_of_own_run, owner_is_dead, shown
 from study.execution.records import CLAIMANT, Task, is_whole
 from study.execution.signs_of_life import Silence, no_sign_of
 from study.execution.studies import open_studies
+from study.plan.goal import Goal
 from study.plan.trials import Plan, PlannedTrial
 from study.storage.optuna_internals import trial_id
 
@@ -150,7 +151,11 @@ class TrialQueue:
         """A trial to be queued, after the last one of its key."""
         planned = self.planned[key]
         after = -1 if before is None else before.number
-        task = Task(key, after, planned.arm.name, planned.phase, self.fingerprint, planned.config, planned.prune_below)
+        tune = self.plan.spec.tune
+        goal = Goal(objective=tune.objective, constraints=tune.constraints) if tune and planned.tuning else Goal()
+        task = Task(
+            key, after, planned.arm.name, planned.phase, self.fingerprint, planned.config, planned.prune_below, goal
+        )
         # Beside final trials, as an earlier version queued tries, a setting may be a factor.
         space = {} if self._by_phase[planned.phase] is self.study else planned.space
         tried = planned.params if space else {}

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nsh_core import Config
 from nsh_core.measures import SELECTION, Place, measures
 from study.execution.attributes import as_system, known
+from study.plan.goal import Goal
 
 # Written for people: the dashboard lists a trial's attributes, and each is a transaction of its own.
 _SHOWN = "failure"
@@ -36,6 +37,7 @@ class Task:
         fingerprint: Of the data.
         config: What runs.
         prune_below: Epoch to the validation mAP that it must reach there.
+        goal: What it is judged by.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Task:
     fingerprint: str
     config: Config
     prune_below: dict[int, float] = field(default_factory=dict)
+    goal: Goal = field(default_factory=Goal)
 
     def user_attributes(self) -> dict[str, Any]:
         """What people look for."""
@@ -60,6 +63,8 @@ class Task:
         }
         if self.prune_below:
             attributes["prune_below"] = {str(epoch): value for epoch, value in self.prune_below.items()}
+        if not self.goal.is_plain:
+            attributes["goal"] = self.goal.model_dump_json()
         return as_system(attributes)
 
     @classmethod
@@ -78,6 +83,7 @@ class Task:
             told["fingerprint"],
             Config.model_validate_json(told["config"]),
             {int(epoch): value for epoch, value in told.get("prune_below", {}).items()},
+            Goal.model_validate_json(told["goal"]) if "goal" in told else Goal(),
         )
 
 

@@ -79,14 +79,34 @@ def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported:
     try:
         for epoch, value in [] if reported else outcome.steps.items():
             trial.report(value, epoch)
-        shown, facts = outcome.facts.attributes(known(frozen(study, trial)))
-        for name, value in shown.items():
-            trial.set_user_attr(name, value)
+        stored = frozen(study, trial)
+        task = Task.of(stored)
+        outcome, worth = _judged(outcome, task)
+        if outcome.state != TrialState.FAIL:
+            for name, violation in task.goal.violations(outcome.facts.measures, task.config).items():
+                trial.set_constraint(name, violation)
+        shown, facts = outcome.facts.attributes(known(stored))
+        for name, fact in shown.items():
+            trial.set_user_attr(name, fact)
         set_own(storage_of(study), trial, FACTS, facts)
-        values = [outcome.facts.measures[SELECTION]] if outcome.state == TrialState.COMPLETE else None
-        storage_of(study).set_trial_state_values(trial_id(trial), outcome.state, values)
+        storage_of(study).set_trial_state_values(trial_id(trial), outcome.state, None if worth is None else [worth])
     except optuna.exceptions.UpdateFinishedTrialError:
         pass
+
+
+def _judged(outcome: Outcome, task: Task) -> tuple[Outcome, float | None]:
+    """A complete outcome with its value, or failed where its goal has none; others as they are."""
+    if outcome.state != TrialState.COMPLETE:
+        return outcome, None
+    try:
+        missing = task.goal.missing(outcome.facts.measures, task.config)
+        if not missing:
+            return outcome, task.goal.value(outcome.facts.measures)
+        failure = f"unusable: the trial has no value of {missing}, by which it is judged"
+    except UserError as error:
+        failure = f"unusable: {error}"
+    facts = TrialFacts(failure=failure, provenance=outcome.facts.provenance)
+    return Outcome(TrialState.FAIL, facts, outcome.steps), None
 
 
 def train(

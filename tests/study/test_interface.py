@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 import study.interface
-from nsh_core import UserError
+from nsh_core import Config, UserError
 from nsh_core.data import from_arrays
 from nsh_core.registry import SORTERS
 from nsh_core.sorters.softsort import SoftSort
@@ -152,6 +152,31 @@ def test_what_a_notebook_defines_is_refused_before_workers_miss_it(tmp_path):
             tiny(tmp_path).run(jobs=1)
     finally:
         SORTERS.unregister("mine")
+
+
+@pytest.mark.slow(10)
+def test_tries_are_judged_by_an_objective_within_constraints(tmp_path):
+    (tmp_path / "goal.py").write_text(
+        "from study.registry import OBJECTIVES\n\n"
+        "@OBJECTIVES.register('worst')\n"
+        "def worst(measures):\n"
+        "    return -measures['val_map']\n"
+    )
+    tune = {"trials": 4, "seed": 99, "sampler": "halton", "objective": "worst"}
+    tune["constraints"] = {"loss.num_positives": {"max": 3.0}}
+    own = tiny(tmp_path, tune=tune, plugins=[str(tmp_path / "goal.py")]).run(jobs=1)
+    tries = own.trials.query("phase == 'tuning'")
+    positives = tries.config.map(lambda text: Config.model_validate_json(text).loss.num_positives)
+    allowed = tries[positives <= 3]
+    assert 0 < len(allowed) < len(tries)
+    for arm, finals in own.trials.query("phase == 'final'").groupby("arm"):
+        mine = allowed[allowed.arm == arm]
+        assert set(finals.tuned) == {mine.tuned[mine.val_map.idxmin()]}
+    stored = {(trial.user_attrs["arm"], trial.value) for trial in own.session.queue.studies[0].trials}
+    assert stored == set(zip(tries.arm, -tries.val_map, strict=True))
+    kept = [all(value <= 0 for value in trial.constraints.values()) for trial in own.session.queue.studies[0].trials]
+    assert sum(kept) == len(allowed)
+    assert any("was tuned for worst with loss.num_positives at most 3" in line for line in own.verdict.cautions)
 
 
 @pytest.mark.slow(5)

@@ -21,8 +21,8 @@ from study.execution.growth import grow
 from study.execution.queue import TrialQueue, interrupt
 from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from study.storage.opening import open_storage
 from study.storage.optuna_internals import frozen
 from study.storage.repair import damage, repair
