@@ -14,6 +14,7 @@ try:
     import typer
 
     from nsh_core import UserError, cli, plugins
+    from study.analysis.outdated import outdated
     from study.analysis.results import Results, read_results, studies_in
     from study.analysis.unplanned import differences, find_arm, unplanned
     from study.plan.loading import load_spec, with_mode
@@ -63,6 +64,8 @@ def report(
         spec = with_mode(load_spec(study, studies_in(results)), mode, None)
         key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
     found = read_results(results / key)
+    for line in outdated(found, study):
+        print(f"note: {line}")
     found = found if seeds is None else found.of_seeds(seeds)
     if compare is not None:
         _compare(compare, results, found)
