@@ -156,7 +156,7 @@ class TrialQueue:
         task = Task(
             key, after, planned.arm.name, planned.phase, self.fingerprint, planned.config, planned.prune_below, goal
         )
-        # Beside final trials, as an earlier version queued tries, a setting may be a factor.
+        # In one study with final trials, as an earlier version had it, the name of a setting may be that of a factor.
         space = {} if self._by_phase[planned.phase] is self.study else planned.space
         tried = planned.params if space else {}
         levels = {factor: label for factor, label in planned.arm.levels.items() if factor not in space}
