@@ -15,6 +15,7 @@ from nsh_core.measures import RESULT, SELECTION
 from study.analysis.results import Results
 from study.analysis.verdict import decide
 from study.execution.queue import TrialQueue
+from study.plan.goal import Goal
 from study.reporting.artifacts import add_artifacts
 from study.reporting.by_version import by_version
 from study.reporting.markdown import as_markdown
@@ -37,9 +38,10 @@ def publish(queue: TrialQueue, dataset: Dataset, url: str, results: Results, art
     with storage_errors(url):
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             for study in queue.studies:
-                study.set_metric_names([f"validation {results.map_name}"])
-                text = note(results) if study is queue.study else tuning_note(results)
-                optuna_dashboard.save_note(study, text)
+                goal = (study is not queue.study and results.spec.tune) or Goal()
+                metric = f"validation {results.map_name}" if goal.objective == SELECTION else goal.objective
+                study.set_metric_names([metric])
+                optuna_dashboard.save_note(study, note(results) if study is queue.study else tuning_note(results, goal))
         if not results.done.empty:
             for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
                 optuna_dashboard.save_plotly_graph_object(queue.study, figure, graph_object_id=name)
@@ -68,16 +70,18 @@ def note(results: Results) -> str:
     return "\n".join(lines)
 
 
-def tuning_note(results: Results) -> str:
+def tuning_note(results: Results, goal: Goal) -> str:
     """The note of the study that holds the tries of tuning, in Markdown.
 
     Args:
         results: Of the study so far.
+        goal: What tries are judged by.
     """
     return (
         f"# Tries of tuning: {as_markdown(results.spec.question)}\n\nParameters are the settings that were searched "
-        "and the levels of the factors, values are of the validation queries. What tuning chose runs with seeds of its "
-        f"own: these trials, and the answer, are in the study `{results.facts.key}`."
+        f"and the levels of the factors. Tries are judged by {as_markdown(str(goal))}, on validation queries; what "
+        "tuning chose runs with seeds of its own: these trials, and the answer, are in the study "
+        f"`{results.facts.key}`."
     )
 
 

@@ -172,10 +172,13 @@ def test_tries_are_judged_by_an_objective_within_constraints(tmp_path):
     for arm, finals in own.trials.query("phase == 'final'").groupby("arm"):
         mine = allowed[allowed.arm == arm]
         assert set(finals.tuned) == {mine.tuned[mine.val_map.idxmin()]}
-    stored = {(trial.user_attrs["arm"], trial.value) for trial in own.session.queue.studies[0].trials}
-    assert stored == set(zip(tries.arm, -tries.val_map, strict=True))
-    kept = [all(value <= 0 for value in trial.constraints.values()) for trial in own.session.queue.studies[0].trials]
+    [stored, finals] = own.session.queue.studies
+    assert {(one.user_attrs["arm"], one.value) for one in stored.trials} == set(
+        zip(tries.arm, -tries.val_map, strict=True)
+    )
+    kept = [all(value <= 0 for value in trial.constraints.values()) for trial in stored.trials]
     assert sum(kept) == len(allowed)
+    assert [study.metric_names for study in (stored, finals)] == [["worst"], ["validation mAP@all"]]
     assert any("was tuned for worst with loss.num_positives at most 3" in line for line in own.verdict.cautions)
 
 
