@@ -2,7 +2,8 @@
 
 from nsh_core.measures import catalogue
 from nsh_core.measures.evidence import Evidence
-from nsh_core.measures.measure import MEASURES, RESULT, SELECTION, Measure, Place, measure, measures, taken
+from nsh_core.measures.measure import MEASURES, Measure, Place, measure, measures, taken
+from nsh_core.selection import RESULT, SELECTION
 
 __all__ = [
     "MEASURES",

@@ -15,9 +15,6 @@ from nsh_core.registry import MEASURES, called, nearest
 
 Better = Literal["higher", "lower"]
 
-SELECTION = "val_map"
-RESULT = "test_map"
-
 
 class Place(StrEnum):
     """Where a measure is shown.

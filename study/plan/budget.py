@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
-from nsh_core.measures import SELECTION
 from nsh_core.registry import nearest
+from nsh_core.selection import SELECTION
 from study.plan.goal import Goal
 from study.registry import SAMPLERS
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nsh_core.config import Config
 from nsh_core.errors import UserError, naming
-from nsh_core.measures import MEASURES, SELECTION
-from nsh_core.registry import nearest
+from nsh_core.registry import MEASURES, nearest
+from nsh_core.selection import SELECTION
 from study.registry import OBJECTIVES
 
 

@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
-from scipy.stats import qmc
 
 from nsh_core.errors import UserError, naming
-from nsh_core.methods import Range
+from nsh_core.ranges import Range
 from nsh_core.registry import nearest
 from study.plan.budget import SamplerConfig
 from study.plan.quiet import quiet
@@ -62,6 +61,8 @@ class Halton(Blind):
 
     def unit(self, dimensions: int, count: int, stream: int) -> npt.NDArray[np.float64]:
         """See Blind."""
+        from scipy.stats import qmc
+
         return qmc.Halton(dimensions, rng=np.random.default_rng(stream)).random(count)
 
 

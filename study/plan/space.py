@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from nsh_core import Config
-from nsh_core.methods import Range
+from nsh_core.ranges import Range
 
 Span = FloatDistribution | IntDistribution
 
