@@ -8,6 +8,7 @@ from datetime import datetime
 from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core.measures import SELECTION
+from study.execution.attributes import own
 from study.execution.display import Standing
 from study.execution.queue import TrialQueue, has_result
 from study.execution.records import TrialFacts
@@ -27,7 +28,7 @@ class Progress:
     def __init__(self, queue: TrialQueue, workers: int) -> None:
         self._queue = queue
         self._time = TimeLeft(workers)
-        self._learnt: set[int] = set()
+        self._measures: dict[int, dict[str, float]] = {}
 
     def standing(self, latest: Mapping[str, FrozenTrial]) -> Standing:
         """How far the study is.
@@ -41,12 +42,12 @@ class Progress:
         waiting = [_kind(one) for key, one in planned.items() if key not in over and key not in running]
         total = self._total(over)
         details = []
-        if best := max(((trial.value, key) for key, trial in over.items() if trial.value is not None), default=None):
+        values = {key: self._measured(planned[key], trial).get(SELECTION) for key, trial in over.items()}
+        if best := max(((value, key) for key, value in values.items() if value is not None), default=None):
             details.append(f"best {SELECTION} {best[0]:.4f} ({planned[best[1]].arm.name})")
         for word, state in (("pruned", TrialState.PRUNED), ("failed", TrialState.FAIL)):
             if count := sum(trial.state == state for trial in over.values()):
                 details.append(f"{count} {word}")
-        self._learn(over)
         left = self._time.estimate(self._stacks(running), waiting, total - len(planned))
         return Standing(len(over), total, len(running), tuple(details), left)
 
@@ -60,26 +61,28 @@ class Progress:
         is_tuned = len(tuning) + twice == tries and all(key in over for key in tuning)
         return len(planned) if is_tuned else max(len(planned), tries + finals - twice)
 
-    def _learn(self, over: Mapping[str, FrozenTrial]) -> None:
-        for key, trial in over.items():
-            if trial_id(trial) not in self._learnt:
-                self._learnt.add(trial_id(trial))
-                if (seconds := TrialFacts.of(trial).measures.get("total_seconds")) is not None:
-                    self._time.took(_kind(self._queue.planned[key]), seconds)
+    def _measured(self, planned: PlannedTrial, trial: FrozenTrial) -> dict[str, float]:
+        """The measures of a trial that is over, read once; what it took is learnt, then."""
+        known = self._measures.get(trial_id(trial))
+        if known is None:
+            known = self._measures[trial_id(trial)] = TrialFacts.of(trial).measures
+            if (seconds := known.get("total_seconds")) is not None:
+                self._time.took(_kind(planned), seconds)
+        return known
 
     def _stacks(self, running: Mapping[str, FrozenTrial]) -> list[Stack]:
         together: dict[int, list[str]] = {}
         for key, trial in running.items():
-            together.setdefault(trial.user_attrs.get("lead", trial_id(trial)), []).append(key)
+            together.setdefault(own(trial, "lead", trial_id(trial)), []).append(key)
         return [self._stack(lead, {key: running[key] for key in keys}) for lead, keys in together.items()]
 
     def _stack(self, lead: int, trials: Mapping[str, FrozenTrial]) -> Stack:
-        own = [self._queue.planned[key] for key in trials]
-        epochs = sum(one.config.train.epochs for one in own)
+        planned = [self._queue.planned[key] for key in trials]
+        epochs = sum(one.config.train.epochs for one in planned)
         reported = sum(max(trial.intermediate_values, default=0) for trial in trials.values())
         begun = min(trial.datetime_start or datetime.now() for trial in trials.values())
         elapsed = max(0.0, (datetime.now() - begun).total_seconds())
-        return Stack(lead, [_kind(one) for one in own], elapsed, reported / epochs)
+        return Stack(lead, [_kind(one) for one in planned], elapsed, reported / epochs)
 
 
 def _kind(trial: PlannedTrial) -> Kind:

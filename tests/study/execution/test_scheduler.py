@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from optuna.trial import TrialState
 
 from nsh_core import load_dataset
@@ -9,6 +10,7 @@ from study.execution import scheduler
 from study.execution.claim import claim
 from study.execution.display import Display, Standing
 from study.execution.engine import Execution
+from study.execution.progress import Progress
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
@@ -89,3 +91,18 @@ def test_from_the_start_trials_are_counted_that_tuning_is_yet_to_choose(tmp_path
     assert (first.seen[0].over, first.seen[-1].over, then.seen[0].over, then.seen[-1].over) == (0, 12, 12, 24)
     assert then.seen[-1].details == ("best val_map 0.5000 (neuralsort)",)
     assert then.seen[-1].seconds_left is None
+
+
+def test_what_trains_together_ends_together(spec_file, tmp_path):
+    """Two runs of a stack take as long as both, one after another."""
+    url = str(tmp_path / "o.journal")
+    queue = TrialQueue(open_storage(url), make_plan(load_spec(str(spec_file))), load_dataset("digits").fingerprint())
+    queue.enqueue(queue.unfinished())
+    keys = set(queue.planned)
+    outcome = Outcome(TrialState.COMPLETE, TrialFacts({"val_map": 0.5, "total_seconds": 1000.0}))
+    for _ in range(2):
+        record(queue.study, claim([queue.study], queue.storage, keys, lambda _: 1)[0], outcome)
+    assert len(claim([queue.study], queue.storage, keys, lambda _: 2)) == 2
+    standing = Progress(queue, workers=1).standing(queue.latest())
+    assert (standing.over, standing.running, standing.total) == (2, 2, 4)
+    assert standing.seconds_left == pytest.approx(2000, abs=60)
