@@ -191,9 +191,9 @@ def _shares(points: Values, values: Values, evaluator: BaseImportanceEvaluator) 
 
 
 def dependence_p(points: Values, values: Values, rounds: npt.NDArray[np.int64]) -> Values:
-    """The p of a setting without any effect on mAP, adjusted for the number of settings.
+    """The p of a setting without any effect on the values, adjusted for the number of settings.
 
-    The statistic is the share of the variance of mAP's ranks that a parabola over the setting explains. It is held
+    The statistic is the share of the variance of the ranks that a parabola over the setting explains. It is held
     against its maximum over all settings where the values of each round change places at random. Values of different
     rounds must not: a sampler that learns moves all settings while it finds better values, those without effect too.
 

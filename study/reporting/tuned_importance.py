@@ -12,11 +12,11 @@ from study.analysis.statistics import ALPHA
 from study.reporting.section import Section
 
 _NOTE = (
-    "The share of the variance of validation mAP that a setting explains by itself (fANOVA), and of the variance of "
-    "being among the best quarter of the tries (PED-ANOVA); what is missing to 1 is noise, and settings acting "
-    "together. In brackets: the middle 95% over resampled tries. First: in how many of these no setting has a larger "
-    "share. p: of no effect on mAP at all, adjusted for the number of the arm's settings; where it is .05 or more, the "
-    "shares are no finding. docs/tuning.md says how often all that errs."
+    "The share of the variance of the objective, validation mAP unless another is named, that a setting explains by "
+    "itself (fANOVA), and of the variance of being among the best quarter of the tries (PED-ANOVA); what is missing to "
+    "1 is noise, and settings acting together. In brackets: the middle 95% over resampled tries. First: in how many of "
+    "these no setting has a larger share. p: of no effect at all, adjusted for the number of the arm's settings; where "
+    "it is .05 or more, the shares are no finding. docs/tuning.md says how often all that errs."
 )
 
 

@@ -22,10 +22,11 @@ _APART = 0.16
 
 
 @study_figure(
-    "Importance of the tuned settings, each arm by itself over its own search space: the share of the variance of "
-    "validation mAP that a setting alone explains (fANOVA), and of the variance of being among the best quarter of the "
-    "tries (PED-ANOVA). Lines: the middle 95% of resampled tries. Hollow: that mAP depends on the setting at all is "
-    "not shown (p of .05 and more). Arms with fewer than 20 tries are left out."
+    "Importance of the tuned settings, each arm by itself over its own search space: the share of the variance of the "
+    "objective, validation mAP unless another is named, that a setting alone explains (fANOVA), and of the variance of "
+    "being among the best quarter of the tries (PED-ANOVA). Lines: the middle 95% of resampled tries. Hollow: that the "
+    "objective depends on the setting at all is not shown (p of .05 and more). Arms with fewer than 20 tries are left "
+    "out."
 )
 def importance(results: Results) -> Figure | None:
     """Shares of variance by setting with their intervals, a panel an arm.
