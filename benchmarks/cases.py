@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import torch
-import torchsort
 from diffsort import DiffSortNet
 from torch import Tensor
 
@@ -173,8 +172,10 @@ def _diffsort(network: str, sorter: sorters.Sorter, keys: Tensor, payload: Tenso
 
 
 def _torchsort(sorter: sorters.Sorter, keys: Tensor, payload: Tensor) -> Tensor:
+    from torchsort import soft_rank
+
     n = keys.shape[1]
-    ranks = torchsort.soft_rank(-keys, "l2", sorter.temperature / n)
+    ranks = soft_rank(-keys, "l2", sorter.temperature / n)
     places = torch.arange(1, n + 1, dtype=keys.dtype, device=keys.device)
     weights = (-(ranks[:, None, :] - places[:, None]).abs() / sorter.temperature).softmax(dim=2)
     return torch.einsum("bjk,bk->bj", weights, payload)

@@ -1,4 +1,4 @@
-"""One run from the command line: python -m nsh_core train|evaluate|encode|features."""
+"""One run from the command line: nsh, or python -m nsh_core, train|evaluate|encode|features."""
 
 from __future__ import annotations
 
@@ -168,5 +168,10 @@ def _print_metrics(metrics: dict[str, float]) -> None:
         print(f"{name}: {value:.6f}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Entry point of nsh and of python -m nsh_core."""
     cli.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ base=${PYTHON:-python3}
 py=$PWD/.venv/bin/python
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 
-"$py" -m pip install -q --upgrade pip setuptools wheel
+"$py" -m pip install -q --upgrade pip setuptools setuptools-scm wheel
 "$py" -m pip install -q torch numpy
 requirements=$(mktemp)
 trap 'rm -f "$requirements"' EXIT
@@ -24,7 +24,7 @@ trap 'rm -f "$requirements"' EXIT
 import sys, tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
 wanted = project["dependencies"] + (project["optional-dependencies"]["dev"] if sys.argv[1] == "dev" else [])
-print(*(r for r in wanted if not r.startswith("torchsort")), sep="\n")
+print(*wanted, sep="\n")
 PY
 "$py" -m pip install -q -r "$requirements"
 scripts/torchsort.sh "$py" || true

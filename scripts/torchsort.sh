@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds torchsort, which has no wheel, against the torch already installed: with its CUDA kernels where
-# they build, else with the CPU ones. Usage: scripts/torchsort.sh [PYTHON]
+# they build, else with the CPU ones. With pip, or with uv where it made the environment.
+# Usage: scripts/torchsort.sh [PYTHON]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 py=${1:-$PWD/.venv/bin/python}
@@ -10,7 +11,9 @@ shadow=$(mktemp -d)
 trap 'rm -rf "$log" "$shadow"' EXIT
 
 "$py" -c 'import torchsort' 2>/dev/null && exit 0
-build() { "$py" -m pip install -q --no-build-isolation --no-deps --no-cache-dir torchsort >"$log" 2>&1; }
+pip=("$py" -m pip install --no-cache-dir --force-reinstall)
+"$py" -m pip --version >/dev/null 2>&1 || pip=(uv pip install --no-config --python "$py" --no-cache --reinstall -c constraints.txt)
+build() { "${pip[@]}" -q --no-build-isolation --no-deps torchsort >"$log" 2>&1; }
 
 if "$py" -c 'import sys, torch; sys.exit(torch.version.cuda is None)' && command -v nvcc >/dev/null && build; then
     exit 0
@@ -32,6 +35,6 @@ done
 unset IFS
 if ! PATH=$path CUDA_HOME= build; then
     tail -n 5 "$log" >&2
-    echo "warning: torchsort could not be built; every other backend works. Try again: scripts/torchsort.sh" >&2
+    echo "warning: torchsort could not be built; every other backend works. Try again: scripts/torchsort.sh $py" >&2
     exit 1
 fi

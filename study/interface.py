@@ -26,7 +26,7 @@ from study.execution.engine import EngineName, Execution, Others, cores
 from study.execution.events import OnEvaluation, OnTrial
 from study.plan.loading import load_spec, spec_of, with_mode
 from study.plan.planning import make_plan
-from study.plan.trials import Plan
+from study.plan.trials import Plan, left_out
 from study.reporting.export import export as write_archive
 from study.reporting.tracking.tracking import Tracking
 from study.session import Session, open_session
@@ -201,6 +201,8 @@ class Study(StoredStudy):
         display = execution.display
         display.stage(f"loading {self.plan.dataset}")
         display.say(f"labels: {self.session.dataset.labels_in_words()}")
+        for line in left_out(self.plan.lacking):
+            display.say(f"note: arms {line}")
         if weak := what_is_weak(self.plan.spec, self.plan.seeds):
             display.say(f"note: {weak}")
         try:

@@ -85,7 +85,8 @@ def print_cost(study: Study, repeats: int, console: Console) -> bool:
         spans = (f"{own[one.name].mean():.2f} [{own[one.name].min():.2f}, {own[one.name].max():.2f}]" for one in shown)
         table.add_row(str(arm), str(len(own)), *spans)
     console.print(table)
-    missing = [arm.name for arm in study.plan.spec.arms if arm.name not in set(cost.arm)]
+    there = {*cost.arm, *study.plan.lacking}
+    missing = [arm.name for arm in study.plan.spec.arms if arm.name not in there]
     if missing:
         print(f"note: no cost of {', '.join(missing)}: no final run is planned yet, or it fails", file=sys.stderr)
     if cost.load.max() > _BUSY:

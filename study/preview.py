@@ -22,7 +22,7 @@ from study.analysis.run_facts import RunFacts
 from study.execution.amounts import duration
 from study.execution.time_left import Kind
 from study.execution.timing import timed
-from study.plan.trials import Plan
+from study.plan.trials import Plan, left_out
 
 
 def preview(plan: Plan, results: Path, journal: Path, jobs: int, console: Console) -> None:
@@ -42,7 +42,8 @@ def preview(plan: Plan, results: Path, journal: Path, jobs: int, console: Consol
     validation, test = len(dataset.validation), len(dataset.test)
     known = earlier_trials(results / plan.key) if _is_of(dataset, results / plan.key) else Earlier()
     console.print(_arms(plan))
-    lines = [
+    lines = [f"arms {line}" for line in left_out(plan.lacking)]
+    lines += [
         f"base: {_in_words(plan.spec.base | plan.assigned) or 'the defaults'}",
         f"data: {dataset.num_train} training items, {len(dataset.database)} in the database, {validation} queries for "
         f"validation, {test} for the test; {dataset.labels_in_words()}",
@@ -68,7 +69,7 @@ def _arms(plan: Plan) -> Table:
     spec, tuned = plan.spec, {trial.arm.name for trial in plan.trials if trial.tuning}
     table = Table("arm", "settings", "trials", title=f"{plan.key} on {plan.dataset}")
     for arm in spec.arms:
-        trials = [f"{plan.seeds} seeds"] if spec.how.compares else []
+        trials = [f"{plan.seeds} seeds"] if spec.how.compares and arm.name not in plan.lacking else []
         if spec.tune is not None and arm.name in tuned:
             trials.insert(0, f"{spec.tune.runs(plan.seeds)} tries")
         name = f"{arm.name} (reference)" if arm.name == arm.reference else arm.name

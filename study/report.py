@@ -99,7 +99,7 @@ def _in_words(differ: dict[str, tuple[Any, Any]]) -> str:
 
 
 def main() -> None:
-    """Entry point of python study/report.py."""
+    """Entry point of nsh-report and of python study/report.py."""
     cli.run(app)
 
 

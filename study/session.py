@@ -157,6 +157,7 @@ class Session:
             test_queries=len(self.dataset.test),
             assignments=list(plan.assignments),
             seeds=plan.seeds,
+            lacking=dict(plan.lacking),
             map_at=map_at,
             precision_at=plan.trials[0].config.precision_at,
             continuous=self._continuous(map_at),
@@ -176,8 +177,8 @@ class Session:
                 return known.continuous
         except (OSError, ValueError):
             pass
-        levels = self.plan.spec.reference_levels
-        reference = next(trial.config for trial in self.plan.trials if trial.arm.levels == levels)
+        spec = self.plan.spec
+        reference = self.plan.config(spec.reference_arm, spec.overrides(spec.reference_levels))
         return Continuous(**continuous_map(prepared(reference, self.dataset), map_at))
 
 

@@ -11,7 +11,9 @@ from typing_extensions import override
 
 from nsh_core.backbones.base import Backbone
 from nsh_core.errors import UserError
+from nsh_core.packages import need
 
+_WHOM = "this backbone"
 _DINO = "facebook/dinov2-base"
 T = TypeVar("T")
 
@@ -104,7 +106,7 @@ class DINOv2(Backbone):
         super().__init__(side)
         if side % 14:
             raise UserError(f"image.size must be a multiple of 14 for dinov2, got {side}")
-        transformers = _needed(lambda: __import__("transformers"), "transformers")
+        transformers = need("transformers", _WHOM)
         if pretrained:
             self.net = _fetched("dinov2", lambda: transformers.AutoModel.from_pretrained(_DINO), _DINO)
         else:
@@ -116,21 +118,11 @@ class DINOv2(Backbone):
 
 
 def _torchvision(name: str, pretrained: bool) -> Any:
-    models = _needed(lambda: __import__("torchvision.models").models, "torchvision")
+    models = need("torchvision", _WHOM).models
     if not pretrained:
         return models.get_model(name, weights=None)
     weights = models.get_model_weights(name).IMAGENET1K_V1
     return _fetched(name, lambda: models.get_model(name, weights=weights), weights.url)
-
-
-def _needed(load: Callable[[], T], package: str) -> T:
-    try:
-        return load()
-    except (ImportError, RuntimeError) as error:
-        line = " ".join(str(error).split())
-        raise UserError(
-            f"this backbone needs the package {package}, which cannot be imported ({line}): pip install '.[vision]'"
-        ) from None
 
 
 def _fetched(name: str, load: Callable[[], T], source: str) -> T:

@@ -18,6 +18,7 @@ from nsh_core.data.splits import Splits
 from nsh_core.errors import UserError
 from nsh_core.files import status_of
 from nsh_core.metrics.relevance import Labels
+from nsh_core.packages import need
 
 _TRIPLE = ("train.txt", "test.txt", "database.txt")
 _ALL = "images.txt"
@@ -229,20 +230,15 @@ def _cifar_binary(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.i
 
 def _cifar_torchvision(root: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     where = (
-        f"fetch https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz and unpack it into {root} (NSH_DATA names "
-        f"another folder than {data_folder()}), or have torchvision fetch it where there is a network"
+        f"dataset cifar10 is not in {root}: fetch https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz and unpack "
+        f"it there (NSH_DATA names another folder than {data_folder()}), or have torchvision fetch it where there is "
+        "a network; that"
     )
+    datasets = need("torchvision", where).datasets
     try:
-        from torchvision.datasets import CIFAR10
-    except (ImportError, RuntimeError) as error:
-        line = " ".join(str(error).split())
-        raise UserError(
-            f"dataset cifar10 is not in {root}, and torchvision cannot be imported ({line}): {where}"
-        ) from None
-    try:
-        parts = [CIFAR10(os.fspath(root), train=train, download=True) for train in (True, False)]
+        parts = [datasets.CIFAR10(os.fspath(root), train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError) as error:
         line = " ".join(str(error).split())
-        raise UserError(f"dataset cifar10 is not in {root} and cannot be downloaded ({line}): {where}") from None
+        raise UserError(f"{where} failed ({line})") from None
     images = np.concatenate([part.data for part in parts]).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(images), np.concatenate([part.targets for part in parts]).astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from nsh_core import packages
 from nsh_core.errors import UserError, naming
 from nsh_core.registry import SORTERS, nearest
 from nsh_core.sorters.argsort import ArgSort
@@ -16,7 +17,7 @@ from nsh_core.sorters.sinkhorn import Sinkhorn
 from nsh_core.sorters.softsort import SoftSort
 from nsh_core.sorters.torchsort_ranks import TorchSort
 
-__all__ = ["Sorter", "backend", "build", "check", "names", "register"]
+__all__ = ["Sorter", "backend", "build", "check", "lacking", "names", "register"]
 
 register = SORTERS.register
 names = SORTERS.names
@@ -62,6 +63,22 @@ def check(name: str, hard_forward: bool = False, **options: Any) -> None:
         raise UserError(f"sorter {name} is hard already: leave hard_forward at false")
 
 
+def lacking(name: str) -> str:
+    """The optional package that a backend needs and this machine lacks, in a line with the command that mends it.
+
+    Args:
+        name: One of names().
+
+    Returns:
+        The line; empty where nothing is lacking.
+
+    Raises:
+        UserError: There is no such backend.
+    """
+    package = getattr(backend(name), "package", "")
+    return packages.lacking(package, f"sorter {name}") if package else ""
+
+
 def build(name: str, hard_forward: bool = False, **options: Any) -> Sorter:
     """A sorter.
 
@@ -74,6 +91,8 @@ def build(name: str, hard_forward: bool = False, **options: Any) -> Sorter:
         UserError: An unknown name or option, a bad value, or a missing package.
     """
     check(name, hard_forward, **options)
+    if line := lacking(name):
+        raise UserError(line)
     with naming(f"sorter {name!r}"):
         sorter = backend(name)(**options)
     return HardForward(sorter) if hard_forward else sorter

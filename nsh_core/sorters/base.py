@@ -25,6 +25,7 @@ class Sorter(ABC):
         search_range: Least and largest temperature worth trying (log scale), for keys in bits.
         level_form: What sort_levels does: "levels" (counts and sums per Hamming distance), "network" or "hard", and
             "dense" where a backend has nothing better than the permutation.
+        package: That it is built on, where it is an optional one; else empty.
 
     Args:
         temperature: Positive; none: default_temperature.
@@ -36,6 +37,7 @@ class Sorter(ABC):
     default_temperature: ClassVar[float]
     search_range: ClassVar[tuple[float, float]]
     level_form: ClassVar[str] = "dense"
+    package: ClassVar[str] = ""
 
     def __init__(self, temperature: float | None = None) -> None:
         self.temperature = positive("temperature", self.default_temperature if temperature is None else temperature)

@@ -10,15 +10,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
 from nsh_core.sorters.levels import ByChunks, Ranked, count, over_ranks, tally, to_levels
-
-try:
-    import torchsort
-    from torchsort import ops
-except ImportError:
-    torchsort = None
 
 
 class TorchSort(Sorter):
@@ -33,9 +26,10 @@ class TorchSort(Sorter):
         bandwidth: Width of the kernel in ranks at a temperature of 1.
 
     Raises:
-        UserError: An option that is not allowed, or torchsort is not installed.
+        UserError: An option that is not allowed.
     """
 
+    package = "torchsort"
     default_temperature = 3.0
     search_range = (0.1, 20.0)
     level_form = "levels"
@@ -44,16 +38,16 @@ class TorchSort(Sorter):
         super().__init__(temperature)
         self.regularization = one_of("regularization", regularization, ("l2", "kl"))
         self.bandwidth = positive("bandwidth", bandwidth)
-        if torchsort is None:
-            raise UserError("sorter torchsort is not installed: build it with scripts/torchsort.sh")
 
     def soft_ranks(self, keys: Tensor) -> Tensor:
         """Soft ranks [B, n] of keys [B, n]; the largest key is near rank 1."""
+        from torchsort import ops, soft_rank
+
         n = keys.shape[1]
         built_for_cuda = ops.isotonic_l2_cuda.__name__ != "_error"
         where = keys if built_for_cuda else keys.cpu()
         if self.regularization == "l2":
-            ranks = torchsort.soft_rank(-where, "l2", self.temperature / n)
+            ranks = soft_rank(-where, "l2", self.temperature / n)
         else:
             ranks = _SoftRankKL.apply(-where * (math.log(max(n, 2)) / self.temperature))
         return ranks.to(keys.device)
@@ -113,6 +107,8 @@ class _SoftRankKL(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, theta: Tensor) -> Tensor:
+        from torchsort import ops
+
         ordered, permutation = theta.sort(dim=1, descending=True)
         w = torch.arange(theta.shape[1], 0, -1, dtype=theta.dtype, device=theta.device).expand_as(theta)
         dual = ops.isotonic_kl[theta.device.type](ordered, w.log())

@@ -45,6 +45,7 @@ class RunFacts(BaseModel):
         test_queries: Number of test queries.
         assignments: Overrides of every arm.
         seeds: Of each arm.
+        lacking: Arms without a trial, as the machine that wrote the tables lacks what they need, by name: what.
         map_at: k of mAP@k, none for the whole database.
         precision_at: k of precision@k and recall@k.
         continuous: Retrieval by the continuous input.
@@ -68,6 +69,7 @@ class RunFacts(BaseModel):
     test_queries: int
     assignments: list[str] = Field(default_factory=list)
     seeds: int = 0
+    lacking: dict[str, str] = Field(default_factory=dict)
     map_at: int | None
     precision_at: int
     continuous: Continuous

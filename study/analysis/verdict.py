@@ -17,6 +17,7 @@ from study.analysis.results import Results
 from study.analysis.seeds import ALPHA, smallest_flips_p
 from study.analysis.tables import VALUED, failed_in_training, over
 from study.analysis.versions import apart, versions
+from study.plan.trials import left_out
 
 _MOST_NAMED = 6
 _FEW = 5
@@ -227,7 +228,7 @@ def _estimate(results: Results, arm: str) -> str:
 
 
 def _failures(results: Results) -> list[str]:
-    """Runs that collapsed, a result that no mean holds, and trials without any result."""
+    """Runs that collapsed, a result that no mean holds, arms that could not run, and trials without any result."""
     trials = results.tables.trials
     collapsed = failed_in_training(trials)
     notes = []
@@ -240,6 +241,7 @@ def _failures(results: Results) -> list[str]:
                 f"{arm}: {count} of {runs} runs collapsed, a share of {count / runs:.2f} [{low:.2f}, {high:.2f}] "
                 f"(Clopper-Pearson){rest}."
             )
+    notes += [f"Arms {line}." for line in left_out(results.facts.lacking)]
     for arm in never_ran(results):
         why = "collapsed" if collapsed[trials.arm == arm].all() else "collapsed or break a constraint"
         notes.append(f"{arm}: all tries of its tuning {why}, so it has no final run.")

@@ -21,6 +21,7 @@ _OTHERS = ("optuna", "pandas", "seaborn")
 _DECISIVE = ("code", *_TRAINING, CPU_CAPABILITY, "accelerator")
 _PLUGIN = "plug-in "
 UNKNOWN = "not recorded"
+_NOT_INSTALLED = "not installed"
 _WIDTHS = ("DEFAULT", "AVX2", "AVX512")
 
 
@@ -61,14 +62,19 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """Names of the facts in which two versions differ.
 
     A plug-in that only one of them had is no difference: what it registers takes the place of nothing, so that only
-    runs that name it depend on it.
+    runs that name it depend on it. A library that only one of them had
+    installed is none either: it trained nothing there.
 
     Args:
         one: A version.
         other: Another.
     """
     names = [name for name in {**one, **other} if not name.startswith(_PLUGIN) or (name in one and name in other)]
-    return [name for name in names if one.get(name) != other.get(name)]
+    return [
+        name
+        for name in names
+        if one.get(name) != other.get(name) and _NOT_INSTALLED not in (one.get(name), other.get(name))
+    ]
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -99,12 +105,17 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return _NOT_INSTALLED
 
 
 def _commit() -> str:
-    """The commit and, of a checkout that differs from it, a digest of the difference, new files among it."""
+    """The commit and, of a checkout that differs from it, a digest of the difference, new files among it.
+
+    Of an installed package its version, which names the commit, or is a release's.
+    """
     folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return f"{_version('nsh-study')} (installed)"
     try:
         commit = _git(folder, "rev-parse", "--short=12", "HEAD")
         if not _git(folder, "status", "--porcelain"):
@@ -115,7 +126,7 @@ def _commit() -> str:
         )
         return f"{commit} (with local changes {_digest(difference)})"
     except (OSError, subprocess.CalledProcessError):
-        return "unknown (no git checkout)"
+        return "unknown (git cannot read the checkout)"
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nsh_core.config import make_config
+from nsh_core.config import Config, make_config
 from nsh_core.errors import UserError
+from nsh_core.registry import METHODS
 from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import MOST_SEEDS, StudySpec
 from study.plan.trials import Plan, PlannedTrial, by_tuning
@@ -17,20 +18,26 @@ MOST_TRIALS = 100_000
 
 
 def make_plan(
-    spec: StudySpec, dataset: str | None = None, assignments: tuple[str, ...] = (), seeds: int | None = None
+    spec: StudySpec,
+    dataset: str | None = None,
+    assignments: tuple[str, ...] = (),
+    seeds: int | None = None,
+    all_arms: bool = False,
 ) -> Plan:
     """The trials that a study starts with, validated.
 
-    An arm's settings win over `assignments`, those over the base.
+    An arm's settings win over `assignments`, those over the base. An arm whose sorter is of a package that this machine
+    lacks is left out.
 
     Args:
         spec: The study.
         dataset: Instead of the spec's.
         assignments: Overrides of every arm, "a.b=c".
         seeds: Instead of the spec's.
+        all_arms: Whether to plan those too that cannot run here.
 
     Raises:
-        UserError: What does not fit.
+        UserError: What does not fit, or no arm can run here.
     """
     count = spec.seeds if seeds is None else seeds
     if count > MOST_SEEDS:
@@ -46,8 +53,20 @@ def make_plan(
         for name, value in settings.items():
             _check_alone(plan, f"{origin} {name}", {name: value})
     _check_assigned(plan)
-    _check_apart(plan)
-    return replace(plan, trials=trials)
+    configs = {arm.name: plan.config(arm, spec.overrides(arm.levels)) for arm in spec.arms}
+    _check_apart(plan, configs)
+    lacking = {} if all_arms else {name: line for name, config in configs.items() if (line := _lacking(config))}
+    trials = tuple(trial for trial in trials if trial.arm.name not in lacking)
+    if not trials:
+        raise UserError(f"study {spec.name}: no arm can run here: {next(iter(lacking.values()))}")
+    return replace(plan, trials=trials, lacking=lacking)
+
+
+def _lacking(config: Config) -> str:
+    """What a run needs and this machine lacks; empty if nothing."""
+    from nsh_core import sorters
+
+    return sorters.lacking(config.sorter.name) if METHODS[config.method.name].sorts else ""
 
 
 def overruled(plan: Plan) -> dict[str, list[str]]:
@@ -89,12 +108,12 @@ def _check_assigned(plan: Plan) -> None:
             raise UserError(f"study {plan.spec.name}, --set {name}: every arm sets it itself, so this changes nothing")
 
 
-def _check_apart(plan: Plan) -> None:
+def _check_apart(plan: Plan, configs: Mapping[str, Config]) -> None:
     """Raises UserError for two arms that run the same; where arms are tuned, what they fix may tell them apart."""
     known: dict[tuple[str, frozenset[str]], str] = {}
     for arm in plan.spec.arms:
-        config = plan.config(arm, plan.spec.overrides(arm.levels))
-        other = known.setdefault((config.digest(), frozenset(arm.overrides if plan.spec.how.tunes else ())), arm.name)
+        digest = configs[arm.name].digest()
+        other = known.setdefault((digest, frozenset(arm.overrides if plan.spec.how.tunes else ())), arm.name)
         if other != arm.name:
             raise UserError(f"study {plan.spec.name}: the arms {other!r} and {arm.name!r} have the same settings")
 
@@ -143,11 +162,23 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
         if tunings and len(complete) == sum(map(len, tunings.values())):
             tuned[arm.name] = complete
     more += spec.how.final_trials(plan, tuned, finished)
-    places = [arm.levels for arm in spec.arms]
     known = {(trial.arm.name, trial.tuning, trial.config.digest()) for trial in plan.trials}
-    new = [trial for trial in more if (trial.arm.name, trial.tuning, trial.config.digest()) not in known]
-    if not new:
-        return plan
-    trials = [*plan.trials, *new]
-    trials.sort(key=lambda trial: (not trial.tuning, places.index(trial.arm.levels)))
-    return replace(plan, trials=of_one_kind(trials))
+    new = [
+        trial
+        for trial in more
+        if (trial.arm.name, trial.tuning, trial.config.digest()) not in known and trial.arm.name not in plan.lacking
+    ]
+    return with_more(plan, new) if new else plan
+
+
+def with_more(plan: Plan, trials: Iterable[PlannedTrial]) -> Plan:
+    """The plan with further trials: tuning first, then arm by arm.
+
+    Args:
+        plan: Of a study.
+        trials: Of its arms, none of them in it.
+    """
+    places = [arm.levels for arm in plan.spec.arms]
+    every = [*plan.trials, *trials]
+    every.sort(key=lambda trial: (not trial.tuning, places.index(trial.arm.levels)))
+    return replace(plan, trials=of_one_kind(every))

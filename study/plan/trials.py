@@ -67,6 +67,7 @@ class Plan:
         assignments: Overrides of every arm, "a.b=c".
         seeds: Of each arm.
         trials: Known so far.
+        lacking: Arms that cannot run on this machine and have no trials here, by name: what it lacks.
     """
 
     spec: StudySpec
@@ -74,6 +75,7 @@ class Plan:
     assignments: tuple[str, ...]
     seeds: int
     trials: tuple[PlannedTrial, ...] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -87,7 +89,8 @@ class Plan:
         finals = sum(not trial.tuning for trial in self.trials)
         if self.spec.tune is None or not tuned:
             return 0, finals
-        return len(tuned) * self.spec.tune.runs(self.seeds), max(finals, self.spec.most_trials(self.seeds)[1])
+        never = len(self.lacking) * self.seeds if self.spec.how.compares else 0
+        return len(tuned) * self.spec.tune.runs(self.seeds), max(finals, self.spec.most_trials(self.seeds)[1] - never)
 
     @property
     def tuning_key(self) -> str:
@@ -171,6 +174,18 @@ def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[Pl
     for trial in trials:
         tunings.setdefault(tune.tuning_of(trial.seed), []).append(trial)
     return tunings
+
+
+def left_out(lacking: Mapping[str, str]) -> list[str]:
+    """Arms that cannot run in words, a line for each thing that is lacking.
+
+    Args:
+        lacking: As in Plan.
+    """
+    arms: dict[str, list[str]] = {}
+    for arm, line in lacking.items():
+        arms.setdefault(line, []).append(arm)
+    return [f"left out: {', '.join(names)}, as {line}" for line, names in arms.items()]
 
 
 def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:

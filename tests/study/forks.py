@@ -44,7 +44,7 @@ study.execution.forking.START_METHOD = "fork"
 MAINS = {
     "run.py": study.run.main,
     "report.py": study.report.main,
-    "nsh_core": lambda: nsh_core.cli.run(nsh_core.__main__.app),
+    "nsh_core": nsh_core.__main__.main,
     "benchmarks": benchmarks.run.main,
     "torchrun": lambda: importlib.import_module("torch.distributed.run").main(),
     "proxy": lambda: nsh_core.cli.run(study.storage.proxy.app),

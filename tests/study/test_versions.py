@@ -133,3 +133,12 @@ def test_a_plugin_that_came_later_makes_no_other_version_and_one_that_changed_do
     facts = [known, first, edited, first, known]
     trials = pd.DataFrame({"provenance": [json.dumps(one | {"commit": "c"}) for one in facts]})
     assert [list(one.trials.index) for one in versions(trials)] == [[0, 1, 3, 4], [2]]
+
+
+def test_a_library_that_was_not_installed_trained_nothing():
+    known = provenance()
+    before, other = known | {"torchsort": "not installed"}, known | {"torch": "another"}
+    assert differing(version_of(before), version_of(known)) == differing(version_of(known), version_of(before)) == []
+    assert differing(version_of(before | {"torch": "another"}), version_of(known)) == ["torch"]
+    trials = pd.DataFrame({"arm": ["a", "a", "b"], "provenance": [json.dumps(one) for one in (before, known, other)]})
+    assert [list(version.trials.index) for version in versions(trials)] == [[0, 1], [2]]

@@ -1,0 +1,38 @@
+"""The commands that an installation brings, where the working folder holds modules of their packages' names."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import EntryPoint
+
+import pandas as pd
+import pytest
+
+from tests.study.commands import ONE_THREAD, ROOT, outcome
+
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+
+def test_each_script_has_its_door():
+    assert set(SCRIPTS) == {"nsh", "nsh-report", "nsh-study"}
+    assert all(callable(EntryPoint(name, door, "console_scripts").load()) for name, door in SCRIPTS.items())
+
+
+@pytest.mark.slow(9)
+def test_scripts_and_their_workers_take_no_module_of_the_working_folder(undisturbed, tmp_path):
+    """A script lies in a folder of its own, which is all that Python puts on the path of its process."""
+    (tmp_path / "bin").mkdir()
+    module, _, function = SCRIPTS["nsh-study"].partition(":")
+    script = tmp_path / "bin" / "nsh-study"
+    script.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    here = tmp_path / "here"
+    here.mkdir()
+    for package in ("study", "nsh_core"):
+        (here / f"{package}.py").write_text("raise RuntimeError('a module of the working folder')\n")
+    spec = undisturbed.parent / "tiny.yaml"
+    command = [sys.executable, str(script), "--study", str(spec), "--jobs", "1"]
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(outcome(here / "results" / "tiny"), outcome(undisturbed / "tiny"))
