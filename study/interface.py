@@ -12,7 +12,7 @@ from typing import Any, Self
 import optuna
 import pandas as pd
 
-from nsh_core import Dataset, UserError
+from nsh_core import Dataset, UserError, load_dataset
 from nsh_core.plugins import check_reachable
 from nsh_core.plugins import load as load_plugins
 from study.analysis.results import Results
@@ -241,7 +241,7 @@ class Study(StoredStudy):
         Raises:
             UserError: There is nothing to compare, or these are other data.
         """
-        return train_again(self.folder, self.session.dataset, str(trial), cores())
+        return train_again(self.folder, load_dataset(self.plan.dataset), str(trial), cores())
 
     def export(self, archive: str | Path) -> Path:
         """Writes spec, tables, storage and report as one .zip.

@@ -54,7 +54,7 @@ TRACKERS.register("wandb", "study.reporting.tracking.wandb:WandB")
 _TAKEN = {
     "study", "arm", "seed", "phase", "state", "failure", "dataset", "bits", "stacked", "sorter_form", "nearest",
     "trial", "tuned", "config_hash", "codes_sha256", "commit", "config", "key", "after", "fingerprint", "prune_below",
-    "history", "curves", "ap", "provenance", "facts", "owner", "lead", "beat",
+    "goal", "history", "curves", "ap", "provenance", "facts", "owner", "lead", "beat",
 }  # fmt: skip
 
 

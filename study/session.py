@@ -36,7 +36,7 @@ from study.reporting.artifacts import FOLDER
 from study.reporting.dashboard import publish
 from study.storage.opening import open_storage, storage_errors
 from study.storage.place import JOURNAL, shown
-from study.typed import command_line
+from study.typed import recorded_command
 
 SPLITS = "splits.npz"
 
@@ -162,7 +162,7 @@ class Session:
             precision_at=plan.trials[0].config.precision_at,
             continuous=self._continuous(map_at),
             storage=shown(self.url),
-            command=command_line() or "Study.run() in Python",
+            command=recorded_command(),
             written=datetime.now(UTC).isoformat(timespec="seconds"),
             provenance=provenance,
             plugins=plugins.digests(),

@@ -21,6 +21,13 @@ def command_line() -> str | None:
     return None if program is None else shlex.join([*program, *without_secrets(sys.argv[1:])])
 
 
+def recorded_command() -> str:
+    """As typed, without passwords and without the folders of this machine's; or that Python ran the study."""
+    if _program("run") is None:
+        return "Study.run() in Python"
+    return shlex.join(["python", "study/run.py", *without_secrets(sys.argv[1:])])
+
+
 def report_line(folder: Path) -> str | None:
     """The command that writes the report of a study which this process runs.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
-from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -43,17 +41,6 @@ def _fidelity(evidence: Evidence) -> float | None:
     picked = database[np.linspace(0, len(database) - 1, count).astype(int)]
     codes = torch.from_numpy(unpack(picked, config.code_length)).float()
     return sorter_fidelity(build(config.sorter.name, **config.sorter.build_options()), agreeing_bits(codes, codes))
-
-
-def _encode_ms(evidence: Evidence) -> float:
-    """Milliseconds from one query to its code, the median of five after one that is not counted."""
-    query = next(iter(evidence.dataset.validation.batches()))[:1]
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        evidence.hasher.encode(query, any_scale=True)
-        times.append(1000 * (time.perf_counter() - start))
-    return median(times[1:])
 
 
 def _register_retrieval(name: str, label: str, column: str = "", **shown: Collection[str]) -> None:
@@ -135,10 +122,7 @@ MEASURES.register(
         shown=(Place.HEALTH, Place.LABEL_FREE), compute=_fidelity,
     ),
 )  # fmt: skip
-MEASURES.register(
-    "encode_ms",
-    Measure("encode_ms", "time to encode one query", "encode ms", "ms", "lower", digits=2, compute=_encode_ms),
-)
+_register_cost("encode_ms", "time to encode one query", "encode ms", "ms", 2)
 _register_cost("train_seconds", "training time of one run", "train s", "s", 1, (Place.COST,))
 _register_cost("total_seconds", "time of one run, evaluation included", "total s", "s", 1, (Place.COST,))
 _register_cost("peak_memory_mb", "peak memory", "MB", "MB", 0, (Place.COST,))

@@ -14,7 +14,9 @@ import nsh_core
 from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
 from nsh_core.errors import is_out_of_memory
 from nsh_core.measures import SELECTION
+from nsh_core.preparation import prepared
 from study.execution.attributes import known, set_own
+from study.execution.latency import encode_ms
 from study.execution.memory import peak_mb, reset_peak
 from study.execution.provenance import provenance
 from study.execution.records import FACTS, Task, TrialFacts
@@ -166,21 +168,24 @@ def train(
     memory, cuda = peak_mb()
     seconds = (time.perf_counter() - start) / len(configs)
     cost = {"total_seconds": seconds, "peak_memory_mb": memory, "peak_cuda_mb": cuda}
-    return [_outcome(result, cost, len(configs), own) for result, own in zip(results, steps, strict=True)]
+    return [_outcome(result, dataset, cost, len(configs), own) for result, own in zip(results, steps, strict=True)]
 
 
 def _of_run(report: Report | None, run: int) -> Report | None:
     return None if report is None else lambda _, epoch, value: report(run, epoch, value)
 
 
-def _outcome(result: Hasher | Exception, cost: dict[str, float], stacked: int, steps: dict[int, float]) -> Outcome:
+def _outcome(
+    result: Hasher | Exception, dataset: Dataset, cost: dict[str, float], stacked: int, steps: dict[int, float]
+) -> Outcome:
     if isinstance(result, optuna.TrialPruned):
         measures = cost | {SELECTION: steps[max(steps)]}
         return Outcome(TrialState.PRUNED, TrialFacts(measures, stacked=stacked, provenance=provenance()), steps)
     if isinstance(result, Exception):
         return Outcome(TrialState.FAIL, TrialFacts(failure=_reason(result), provenance=provenance()), steps)
+    own = {"train_seconds": result.seconds, "encode_ms": encode_ms(result, prepared(result.config, dataset))}
     facts = TrialFacts(
-        result.metrics | cost | {"train_seconds": result.seconds},
+        result.metrics | cost | own,
         stacked=stacked,
         sorter_form=result.sorter_form,
         codes_sha256=result.codes_sha256,

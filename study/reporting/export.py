@@ -15,6 +15,7 @@ from nsh_core.plain_yaml import write_yaml
 from study.analysis.generation import reading
 from study.analysis.results import Results
 from study.execution.queue import TrialQueue
+from study.plan.quiet import quiet
 from study.plan.trials import Plan
 from study.reporting.document import write_report
 from study.storage.opening import open_storage, storage_errors
@@ -58,8 +59,9 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
         report = write_report(results, root / "reports" / plan.key)
         with storage_errors(url):
             journal = open_storage(str(root / "results" / JOURNAL))
-            for study in queue.studies:
-                optuna.copy_study(from_study_name=study.study_name, from_storage=queue.storage, to_storage=journal)
+            with quiet():
+                for study in queue.studies:
+                    optuna.copy_study(from_study_name=study.study_name, from_storage=queue.storage, to_storage=journal)
         spec = plan.spec.model_dump(mode="json", exclude={"name"}, exclude_none=True)
         spec["plugins"] = [_place(plugin) for plugin in plugins.loaded()]
         (root / f"{plan.spec.name}.yaml").write_text(write_yaml(spec), encoding="utf-8")

@@ -10,6 +10,8 @@ from study.analysis.verdict import decide
 from study.plan.spec import StudySpec
 from tests.study.reporting.test_document import synthetic
 
+LEVELS = [0.5, 1.0, 2.0, 4.0]
+
 
 def asking(results: Results, kind: str) -> Results:
     spec = StudySpec.model_validate(results.spec.model_dump() | {"asks": kind})
@@ -17,12 +19,12 @@ def asking(results: Results, kind: str) -> Results:
 
 
 def test_the_answer_to_which_value_is_the_best_and_how_flat_it_is_around_it():
-    levels = {"sorter.temperature": [0.5, 1.0, 2.0, 4.0]}
-    means = {"0.5": 0.6, "1.0": 0.7, "2.0": 0.7001, "4.0": 0.5}
+    levels = {"sorter.temperature": LEVELS}
+    means = {f"temperature={level}": value for level, value in zip(LEVELS, (0.6, 0.7, 0.7001, 0.5), strict=True)}
     results = asking(synthetic(means, factors=levels), "value")
     verdict = decide(results)
     [best] = verdict.best
-    assert best in ("1.0", "2.0")
+    assert best in ("temperature=1.0", "temperature=2.0")
     assert verdict.headlines[0].startswith(f"Best on the validation queries: {best}, test mAP@1000 0.70")
     assert "Not told apart from it: 1 of 3 others, with temperature 1.0 or 2.0." in verdict.headline
     alone = flat_region(results, best, results.arms, set())

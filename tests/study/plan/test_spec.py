@@ -178,7 +178,7 @@ def test_a_path_is_one_data_set_however_it_is_spelt(spec_file, feature_file, tmp
         ("seeds: 2", "seeds: 0", "seeds: .*greater than or equal to 1, got 0"),
         ("seeds: 2", "sedes: 2", "sedes: unknown setting, got 2"),
         ("seeds: 2", "sedes: 2", "known: name, question, .*, figures; did you mean 'seeds'"),
-        ("seeds: 2", "tune: {trails: 2}", "tune.trails: unknown setting, got 2, known: trials, .*mean 'trials'"),
+        ("seeds: 2", "tune: {trails: 2}", "tune.trails: unknown setting, got 2, known: objective, .*mean 'trials'"),
         ("seeds: 2", "within: [foo]", r"tiny.yaml: within must name some of the factors \(sorter.name\)"),
         ("[softsort, argsort]", "[softsort, softsort]", "needs levels, each once"),
         (

@@ -293,7 +293,7 @@ def test_latex_marks_the_best_and_its_ties():
 
 
 def test_results_are_read_back_as_written(tmp_path):
-    results = synthetic({"softsort": 0.7, "1": 0.75})
+    results = synthetic({"softsort": 0.7, "one": 0.75})
     write_tables(results.tables, Generation(tmp_path))
     results.facts.write(tmp_path)
     again = read_results(tmp_path)
