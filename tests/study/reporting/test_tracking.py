@@ -27,7 +27,7 @@ from study.execution import forking
 from study.execution.claim import claim
 from study.execution.growth import grow
 from study.execution.queue import TrialQueue
-from study.execution.records import Task, TrialFacts
+from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, record
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
@@ -82,10 +82,9 @@ def queue_of(folder: Path) -> TrialQueue:
 
 
 def run_queued(queue: TrialQueue) -> None:
-    while claimed := claim(queue.study, queue.storage, set(queue.latest()), lambda _: 1):
+    while claimed := claim(queue.studies, queue.storage, set(queue.latest()), lambda _: 1):
         [trial] = claimed
-        phase = Task.of(queue.study.get_trials(deepcopy=False)[trial.number]).phase
-        record(queue.study, trial, outcome(trial.number, phase), reported=False)
+        record(trial.study, trial, outcome(trial.number, trial.user_attrs["phase"]), reported=False)
 
 
 @pytest.fixture(scope="session")
