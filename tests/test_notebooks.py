@@ -33,6 +33,7 @@ def test_a_first_study(tmp_path, monkeypatch):
     shown = executed("first_study.ipynb", tmp_path, monkeypatch)
     assert "not run yet" in next(iter(shown.values()))
     assert "<td>neuralsort</td>" in shown["study.run(jobs=2)"]
+    assert shown["study.run(jobs=2)"].count("trials over, 0 running, best val_map") == 1  # one line, updated
     assert "is best on the validation queries" in shown["print(study.verdict)"]
     assert "image/png" in shown['study.figure("arms")']
     told = next(text for source, text in shown.items() if "on_trial" in source)
