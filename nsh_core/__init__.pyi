@@ -3,6 +3,7 @@ from nsh_core.data import Dataset, load_dataset
 from nsh_core.errors import CodeCollapse, NotFinite, TrainingFailure, UserError
 from nsh_core.hasher import Hasher
 from nsh_core.plugins import load as load_plugins
+from nsh_core.search import SearchIndex
 from nsh_core.training import fit, fit_together, stack_key, stackable, step_seconds
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Dataset",
     "Hasher",
     "NotFinite",
+    "SearchIndex",
     "TrainingFailure",
     "UserError",
     "fit",

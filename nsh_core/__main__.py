@@ -1,8 +1,7 @@
-"""One run from the command line: nsh, or python -m nsh_core, train|evaluate|encode|features."""
+"""One run from the command line: nsh, or python -m nsh_core, train|evaluate|encode|index|search|features."""
 
 from __future__ import annotations
 
-import io
 import shutil
 from functools import partial
 from pathlib import Path
@@ -13,29 +12,28 @@ import typer
 from rich.progress import TextColumn
 
 from nsh_core import cli, plugins
-from nsh_core.array_files import read_array
 from nsh_core.config import make_config
 from nsh_core.data import Dataset, Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
-from nsh_core.extraction import extract, partial_of
-from nsh_core.files import write_atomically
+from nsh_core.extraction import extract
+from nsh_core.files import partial_of
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
+from nsh_core.options import AnyScale, ModelFolder, Plugins
 from nsh_core.preparation import prepared
 from nsh_core.progress import progress_bar
 from nsh_core.registry import BACKBONES
+from nsh_core.search import commands
 from nsh_core.settings import read_mapping
 from nsh_core.training import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
+for command in (commands.encode, commands.index, commands.search):
+    app.command()(command)
 
 _Dataset = Annotated[str, typer.Option(help=usage())]
-_Plugin = Annotated[list[str], typer.Option("--plugin", help="a file or module that registers sorters, methods, ...")]
-_AnyScale = Annotated[
-    bool, typer.Option("--any-scale", help="also items that are of another scale than those it was trained on")
-]
 _Set = Annotated[list[str], typer.Option("--set", help="override a setting: loss.num_positives=5")]
 
 
@@ -44,7 +42,7 @@ def train(
     dataset: _Dataset = "digits",
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings")] = None,
     assignments: _Set = [],  # noqa: B006
-    plugin: _Plugin = [],  # noqa: B006
+    plugin: Plugins = [],  # noqa: B006
     seed: Annotated[int | None, typer.Option(help="seed of the run")] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the trained hasher")] = None,
     checkpoints: Annotated[
@@ -78,10 +76,10 @@ def train(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Option(help="folder of a trained hasher")],
+    model: ModelFolder,
     dataset: _Dataset = "digits",
-    any_scale: _AnyScale = False,
-    plugin: _Plugin = [],  # noqa: B006
+    any_scale: AnyScale = False,
+    plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Evaluate a trained hasher on a data set."""
     plugins.load(plugin)
@@ -102,27 +100,6 @@ def evaluate(
 
 
 @app.command()
-def encode(
-    model: Annotated[Path, typer.Option(help="folder of a trained hasher")],
-    items: Annotated[Path, typer.Option("--input", help=".npy of items [N, D]")],
-    out: Annotated[Path, typer.Option(help=".npy of packed codes, uint8 [N, ceil(K / 8)]")],
-    any_scale: _AnyScale = False,
-    plugin: _Plugin = [],  # noqa: B006
-) -> None:
-    """Encode items into packed codes."""
-    plugins.load(plugin)
-    hasher = Hasher.load(model)
-    try:
-        codes = hasher.encode(read_array(items), any_scale=any_scale)
-    except ValueError as error:
-        raise UserError(f"{items}: {error}") from None
-    buffer = io.BytesIO()
-    np.save(buffer, codes)
-    write_atomically(out, buffer.getvalue())
-    print(f"codes: {len(codes)} of {hasher.config.code_length} bits in {out}")
-
-
-@app.command()
 def features(
     dataset: _Dataset,
     out: Annotated[Path, typer.Option(help="a file ending in .npz, or a folder to map into memory, for large sets")],
@@ -133,7 +110,7 @@ def features(
     size: Annotated[int, typer.Option(help="side of the images that the backbone sees")] = 224,
     batch: Annotated[int, typer.Option(help="images at a time", min=1)] = 64,
     dtype: Annotated[str, typer.Option(help="float16 or float32")] = "float16",
-    plugin: _Plugin = [],  # noqa: B006
+    plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Extract the features of images with a frozen backbone. Stopped, the same command goes on where it was."""
     plugins.load(plugin)

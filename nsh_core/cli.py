@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from nsh_core.errors import TrainingFailure, UserError
+from nsh_core.errors import TrainingFailure, UserError, printable
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -69,7 +69,5 @@ def at_least_one(text: str) -> int:
 
 
 def _complain(message: str) -> int:
-    # A name that turns the line round, or moves the cursor, is shown as what it is.
-    shown = (sign if sign.isprintable() else ascii(sign)[1:-1] for sign in " ".join(message.split()))
-    print(f"error: {''.join(shown)}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return BAD_INPUT

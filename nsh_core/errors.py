@@ -40,6 +40,15 @@ def in_a_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
+def printable(text: str) -> str:
+    """A line in which signs that would turn it round or move the cursor, or are no text, are shown as what they are.
+
+    Args:
+        text: The line.
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the CPU or on a GPU: torch has a type of its own for the latter alone."""
     text = str(error)

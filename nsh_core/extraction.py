@@ -16,22 +16,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsh_core.backbones import build_backbone
 from nsh_core.data import Images
-from nsh_core.data.features import fingerprint_of_folder
+from nsh_core.data.features import FACTS, fingerprint_of_folder
 from nsh_core.data.splits import query_arrays
 from nsh_core.errors import UserError
-from nsh_core.files import new_array, write_atomically
+from nsh_core.files import new_array, partial_of, write_atomically
+from nsh_core.frozen import FrozenBackbone
 from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 
 Progress = Callable[..., None]
 
-_FACTS = "facts.json"
 _DONE = "done.json"
+_FOUND = ("fingerprint", "side")  # what is known at the end
 _PACKED = "packed.npz"
 _SAVE_SECONDS = 5
-_WEIGHTS_SEED = 0
 
 
 def extract(
@@ -66,22 +65,14 @@ def extract(
     """
     facts = facts_of(dataset, image, views or image.stored_views, batch, dtype)
     working = partial_of(out)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_WEIGHTS_SEED)
-        backbone = build_backbone(image).to(device).eval()
+    backbone = FrozenBackbone(image)
     try:
         work = _Work(dataset, facts, working, backbone.dim)
-        work.run(lambda images: _features(backbone, images.to(device)), on_progress)
+        work.run(backbone, on_progress)
         work.finish(out)
     except OSError as error:
         raise UserError(f"cannot write features to {out}: {error.strerror or error}") from None
     return work.facts
-
-
-def partial_of(out: Path) -> Path:
-    """Where the work in progress on a feature file lies."""
-    return out.with_name(f"{out.name}.partial")
 
 
 def facts_of(dataset: Images, image: ImageConfig, views: int, batch: int, dtype: type[np.floating]) -> dict[str, Any]:
@@ -106,12 +97,6 @@ def facts_of(dataset: Images, image: ImageConfig, views: int, batch: int, dtype:
     }
 
 
-@torch.inference_mode()
-def _features(backbone: torch.nn.Module, images: Tensor) -> npt.NDArray[np.float32]:
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
-        return backbone(images).float().cpu().numpy()
-
-
 class _Work:
     """An extraction under way: arrays on disk and how many rows of each are done."""
 
@@ -125,10 +110,9 @@ class _Work:
             "database": (len(dataset.database), dim),
             **{name: (len(index), dim) for name, index in self._query_index().items()},
         }
-        if (folder / _FACTS).exists():
-            known = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-            known.pop("fingerprint", None)
-            if known != facts:
+        if (folder / FACTS).exists():
+            known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            if {name: value for name, value in known.items() if name not in _FOUND} != facts:
                 differing = ", ".join(name for name in facts if known.get(name) != facts[name])
                 raise UserError(
                     f"{folder} holds an extraction with another {differing}: remove it, or choose another file"
@@ -143,7 +127,7 @@ class _Work:
             self.done = dict.fromkeys(shapes, 0)
             self._save()
             # Last: with it the folder is one to go on from.
-            write_atomically(folder / _FACTS, json.dumps(facts, indent=1))
+            write_atomically(folder / FACTS, json.dumps(facts, indent=1))
 
     def run(self, features: Callable[[Tensor], npt.NDArray[np.float32]], on_progress: Progress | None) -> None:
         """Computes what is not done yet."""
@@ -177,7 +161,8 @@ class _Work:
         }
         place = self.dataset.train_in_database
         extra = labels if place is None else labels | {"train_index": place}
-        self.facts = self.facts | {"fingerprint": fingerprint_of_folder(self.arrays | extra)}
+        found = fingerprint_of_folder(self.arrays | extra), self.dataset.image_facts.side
+        self.facts = self.facts | dict(zip(_FOUND, found, strict=True))
         for name, array in extra.items():
             np.save(self.folder / f"{name}.npy", array)
         if out.suffix == ".npz":
@@ -185,7 +170,7 @@ class _Work:
             os.replace(self.folder / _PACKED, out)
             shutil.rmtree(self.folder)
             return
-        write_atomically(self.folder / _FACTS, json.dumps(self.facts, indent=1))
+        write_atomically(self.folder / FACTS, json.dumps(self.facts, indent=1))
         (self.folder / _DONE).unlink()
         os.replace(self.folder, out)
 
@@ -197,7 +182,7 @@ class _Work:
                     entry = zipfile.ZipInfo(source.name)
                     with source.open("rb") as part, archive.open(entry, "w", force_zip64=True) as target:
                         shutil.copyfileobj(part, target, 2**22)
-                archive.writestr(zipfile.ZipInfo(_FACTS), json.dumps(self.facts, indent=1))
+                archive.writestr(zipfile.ZipInfo(FACTS), json.dumps(self.facts, indent=1))
             file.flush()
             os.fsync(file.fileno())
 

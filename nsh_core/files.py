@@ -32,6 +32,11 @@ def status_of(path: Path) -> os.stat_result:
     return status
 
 
+def partial_of(out: Path) -> Path:
+    """Where the work in progress on a file or folder lies."""
+    return out.with_name(f"{out.name}.partial")
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes a file in one step; makes its folder.
 

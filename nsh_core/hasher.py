@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,23 @@ import torch
 from pydantic import ValidationError
 
 from nsh_core.backbones import trained_backbone
+from nsh_core.batches import Batches
 from nsh_core.codes import PackedCodes, pack
 from nsh_core.config import Config
 from nsh_core.data import Split
-from nsh_core.data.dataset import batch_of_images, scaled
+from nsh_core.data.facts import DataFacts
 from nsh_core.errors import UserError
 from nsh_core.inputs import InputFacts
 from nsh_core.model import HashModel
+from nsh_core.model_card import write_card
 from nsh_core.registry import METHODS
+from nsh_core.search import SearchIndex
+from nsh_core.search.index import Items, encoded_items
+from nsh_core.search.kinds import AUTO
 from nsh_core.settings import validation_line
 from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
 
-_ROWS = 4096
 _IMAGE_RANGE = (-0.25, 1.25)  # resampling may overshoot [0, 1]
 _MEASURED = ("metrics", "history", "curves", "nearest", "ap", "seconds", "codes_sha256")
 
@@ -38,11 +44,13 @@ class Hasher:
         model: The trained model.
         encoder: "mlp" or "identity", as in the model.
         inputs: What its training items are like; none for images, or for a hasher that an earlier version saved.
+        data: The data set that it was trained on; none for a hasher that an earlier version saved.
 
     Attributes:
         config: What it was trained with.
         model: The trained model.
         inputs: As given.
+        data: As given.
         metrics: Its evaluation, name to value.
         history: One mapping an evaluation: epoch, loss terms, val_map.
         curves: Lists by name, e.g. precision by Hamming radius.
@@ -52,11 +60,19 @@ class Hasher:
         codes_sha256: Of the packed codes of the database.
     """
 
-    def __init__(self, config: Config, model: HashModel, encoder: str, inputs: InputFacts | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        model: HashModel,
+        encoder: str,
+        inputs: InputFacts | None = None,
+        data: DataFacts | None = None,
+    ) -> None:
         self.config = config
         self.model = model.eval()
         self.inputs = inputs
         self._encoder = encoder
+        self.data = data
         self.metrics: dict[str, float] = {}
         self.history: list[dict[str, float]] = []
         self.curves: dict[str, list[float | None]] = {}
@@ -79,6 +95,28 @@ class Hasher:
         """D, values of an item or of what the backbone makes of it."""
         return self.model.dim
 
+    @property
+    def device(self) -> torch.device:
+        """Where it encodes."""
+        return self.model.mean.device
+
+    def takes(self) -> str:
+        """Which items it encodes, in words."""
+        scale = "" if self.inputs is None else f" (in training {self.inputs.in_words()})"
+        images = self.model.backbone is not None
+        arrays = "images [N, 3, H, W], uint8 or floats in [0, 1]" if images else f"{self.dim} values an item{scale}"
+        known = None if self.data is None else self.data.images
+        return arrays if known is None else f"{arrays}; image files are {known.in_words()}"
+
+    def digest(self) -> str:
+        """Identifies the function from items to codes, 16 hex digits: the same for the same weights."""
+        images = None if self.data is None or self.data.images is None else asdict(self.data.images)
+        form = (self.config.method.name, self.config.code_length, self._encoder, self.dim, images)
+        digest = hashlib.sha256(json.dumps(form).encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def encode(self, items: npt.ArrayLike | torch.Tensor | Split, *, any_scale: bool = False) -> PackedCodes:
         """Encodes items, or a stored split.
 
@@ -94,7 +132,19 @@ class Hasher:
             ValueError: The items have another shape or scale, or hold something else than finite real numbers.
         """
         if isinstance(items, Split):
-            return np.concatenate([self._encode_batch(batch) for batch in items.batches()])
+            return np.concatenate([self.encode_batch(batch) for batch in items.batches()])
+        return np.concatenate([self.encode_batch(batch) for batch in self.batches(items, any_scale=any_scale)])
+
+    def batches(self, items: npt.ArrayLike | torch.Tensor, *, any_scale: bool = False) -> Batches:
+        """Items as the hasher takes them, looked through: an array mapped into memory is read a batch at a time.
+
+        Args:
+            items: As for encode.
+            any_scale: As for encode.
+
+        Raises:
+            ValueError: As encode.
+        """
         array = _as_array(items)
         images = self.model.backbone is not None
         fits = array.ndim == 4 and array.shape[1] == 3 if images else array.ndim == 2 and array.shape[1] == self.dim
@@ -103,18 +153,12 @@ class Hasher:
             raise ValueError(f"'items' must have shape {wanted}, N >= 1, got {list(array.shape)}")
         if array.dtype.kind not in "iuf":
             raise ValueError(f"'items' must be real numbers, got {array.dtype}")
-        scale = 1 / 255 if images and array.dtype == np.uint8 else 1.0
-        rows = batch_of_images(array.shape) if images else _ROWS
-
-        def batches() -> Iterator[torch.Tensor]:
-            for start in range(0, len(array), rows):
-                yield scaled(array[start : start + rows], scale)
-
-        if not all(bool(batch.isfinite().all()) for batch in batches()):
+        batches = Batches(array)
+        if not all(bool(batch.isfinite().all()) for batch in batches):
             raise ValueError("'items' hold NaN or infinite values, in float32")
         if not any_scale:
-            self.check_kind("'items'", batches())
-        return np.concatenate([self._encode_batch(batch) for batch in batches()])
+            self.check_kind("'items'", batches)
+        return batches
 
     def check_kind(self, name: str, batches: Iterable[torch.Tensor]) -> None:
         """Refuses items that cannot be of the kind that the hasher was trained on.
@@ -146,8 +190,31 @@ class Hasher:
                 )
 
     @torch.no_grad()
-    def _encode_batch(self, batch: torch.Tensor) -> PackedCodes:
-        return pack(self.model.codes(batch.to(self.model.mean.device)))
+    def encode_batch(self, batch: torch.Tensor) -> PackedCodes:
+        """Packed codes uint8 [b, ceil(K / 8)] of a batch, which is taken as it is."""
+        return pack(self.model.codes(batch.to(self.device)))
+
+    def index(
+        self, items: Items, names: Sequence[str] | None = None, *, kind: str = AUTO, any_scale: bool = False
+    ) -> SearchIndex:
+        """An index of items that are searched by the Hamming distance of their codes.
+
+        Args:
+            items: As encode takes them, packed codes, or a place of either, or of image files: a folder, a list, an
+                array, see nsh_core.search.sources.open_source.
+            names: Of the items; those of files are known.
+            kind: flat, multihash or hnsw; auto takes the one that suits their number, see
+                nsh_core.search.kinds.kind_named.
+            any_scale: As for encode.
+
+        Raises:
+            ValueError: As encode.
+            UserError: A place holds no items, there is not a name for each, or faiss cannot be imported.
+        """
+        database = encoded_items(self, items, any_scale)
+        if names is not None:
+            database.names = list(names)
+        return SearchIndex.of(self, database, kind)
 
     def measured(self) -> dict[str, Any]:
         """What training and evaluation found out, by name."""
@@ -167,7 +234,7 @@ class Hasher:
             setattr(self, name, measured[name])
 
     def save(self, folder: str | Path) -> None:
-        """Writes hasher.json and its safetensors file.
+        """Writes hasher.json and its safetensors file, and README.md, a model card.
 
         Args:
             folder: Made if it is not there.
@@ -181,8 +248,10 @@ class Hasher:
             "dim": self.dim,
             "images": self.model.backbone is not None,
             "inputs": None if self.inputs is None else asdict(self.inputs),
+            "data": None if self.data is None else asdict(self.data),
         } | self.measured()
         save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
+        write_card(Path(folder), self.config, self.data, self.measured(), self.takes(), self.digest())
 
     @classmethod
     def load(cls, folder: str | Path) -> Hasher:
@@ -203,7 +272,8 @@ class Hasher:
             model = HashModel(config, facts["dim"], facts["encoder"], backbone)
             model.load_state_dict(tensors)
             inputs = facts.get("inputs")
-            hasher = cls(config, model, facts["encoder"], None if inputs is None else InputFacts(**inputs))
+            known = None if inputs is None else InputFacts(**inputs)
+            hasher = cls(config, model, facts["encoder"], known, DataFacts.from_json(facts.get("data")))
             hasher.take(facts)
         except ValidationError as error:
             raise UserError(f"{folder} holds a config that does not fit: {validation_line(error, Config)}") from None

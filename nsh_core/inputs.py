@@ -1,9 +1,10 @@
-"""What the items are like that a hasher was trained on, to tell those of another scale."""
+"""What the items are like that a hasher was trained on, to tell those of another scale, and how images become items."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,6 +70,36 @@ class InputFacts:
         return (
             f"values {self.lowest:.3g} to {self.highest:.3g}, their mean in an item {means}, root mean square {sizes}"
         )
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """How images become the items of a data set.
+
+    Attributes:
+        side: They are scaled to this shorter side and cut to the middle square, in pixels.
+        backbone: Whose frozen features of that square are the items; empty where the square itself is.
+        size: Side of the images that this backbone sees, in pixels.
+        weights: Of this backbone: pretrained or random.
+        dtype: In which its features are kept: float16 or float32.
+    """
+
+    side: int
+    backbone: str = ""
+    size: int = 0
+    weights: str = ""
+    dtype: str = ""
+
+    @classmethod
+    def of_features(cls, facts: Mapping[str, Any]) -> ImageFacts | None:
+        """Those of a feature file, from the facts stored with it; none where they do not tell."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: facts[name] for name in names}) if {*names} <= {*facts} else None
+
+    def in_words(self) -> str:
+        """The facts in a line."""
+        square = f"scaled to a shorter side of {self.side} pixels and cut to the middle square"
+        return f"{square}, seen by {self.backbone} ({self.weights} weights)" if self.backbone else square
 
 
 def _quantiles(parts: list[Tensor]) -> list[float]:

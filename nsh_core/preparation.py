@@ -17,6 +17,7 @@ from nsh_core.data import Dataset, Images, Split
 from nsh_core.data.features import FeatureFolder
 from nsh_core.data.places import cache_folder
 from nsh_core.extraction import extract, facts_of
+from nsh_core.inputs import ImageFacts
 from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 
@@ -30,10 +31,13 @@ class FrozenFeatures(FeatureFolder):
     Args:
         images: The data set.
         path: Folder of the extracted features.
+        image: The backbone.
     """
 
-    def __init__(self, images: Images, path: Path) -> None:
+    def __init__(self, images: Images, path: Path, image: ImageConfig) -> None:
         super().__init__(images.name, path)
+        side, dtype = images.image_facts.side, np.dtype(_DTYPE).name
+        self.image_facts = ImageFacts(side, image.backbone, image.size, image.weights, dtype)
         self._images = images
         self.default_map_at = images.default_map_at
 
@@ -78,7 +82,7 @@ def prepared(config: Config, dataset: Dataset) -> Dataset:
                 with progress_bar("features") as progress:
                     task = progress.add_task("features", total=None)
                     extract(dataset, image, folder, on_progress=partial(progress.update, task))
-        _prepared[folder.name] = FrozenFeatures(dataset, folder)
+        _prepared[folder.name] = FrozenFeatures(dataset, folder, image)
     return _prepared[folder.name]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.stored import write_arrays
 from nsh_core.errors import UserError
-from nsh_core.inputs import InputFacts
+from nsh_core.inputs import ImageFacts, InputFacts
 from nsh_core.metrics.relevance import Labels, one_label_each
 
 Stored = npt.NDArray[np.uint8 | np.float16 | np.float32]
@@ -108,6 +108,7 @@ class Dataset(ABC):
         default_map_at: k of mAP@k by the field's convention, none for all.
         steps_of_views: Of so many steps views are drawn at once.
         loaded_as: What load_dataset was asked for, none where it came otherwise.
+        image_facts: How images become its items, where they do and it is known.
 
     Args:
         name: How to ask for it again, or what messages call it.
@@ -120,6 +121,7 @@ class Dataset(ABC):
     default_map_at: int | None
     steps_of_views: ClassVar[int] = 16
     loaded_as: str | None = None
+    image_facts: ImageFacts | None = None
 
     def __init__(self, name: str, database: Split, validation: Split, test: Split) -> None:
         self.name = name

@@ -8,8 +8,9 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,10 @@ from nsh_core.data.pixels import LARGEST, as_rgb, middle_square
 from nsh_core.data.places import cache_folder
 from nsh_core.errors import UserError, in_a_line, is_out_of_memory
 from nsh_core.files import new_array, status_of
+
+
+class NoImage(UserError):
+    """A file that can be read, but is no image, or is damaged."""
 
 
 def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
@@ -40,7 +45,7 @@ def decoded(paths: Sequence[Path]) -> tuple[npt.NDArray[np.uint8], str]:
     Raises:
         UserError: A file is missing or no image, and named, or the cache cannot be written.
     """
-    key = _key(paths)
+    key = key_of(paths)
     folder = cache_folder() / "images" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -57,11 +62,20 @@ def _kept(folder: Path) -> tuple[npt.NDArray[np.uint8], str]:
     return np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False), facts["fingerprint"]
 
 
-def _key(paths: Sequence[Path]) -> str:
+def key_of(paths: Sequence[Path]) -> str:
     """Identifies files as they are now.
 
     The time of change (ctime) is the system's own: unlike the time of modification, no copy and no program sets it
     back, so that a picture that was replaced has another key.
+
+    Args:
+        paths: Of the files.
+
+    Returns:
+        24 hex digits.
+
+    Raises:
+        UserError: A file is missing, or is none.
     """
     digest = hashlib.sha256(f"{LARGEST}".encode())
     missing = []
@@ -78,23 +92,31 @@ def _key(paths: Sequence[Path]) -> str:
     return digest.hexdigest()[:24]
 
 
-def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
+@contextmanager
+def warnings_as_a_note() -> Iterator[None]:
+    """Collects what Pillow warns of, and prints it as one note.
+
+    Yields:
+        Nothing; the block decodes images.
+    """
+    told: set[str] = set()
     # Of the whole pool: a list of each thread's own there is not, and Pillow does not say which file it means.
-    with warnings.catch_warnings(record=True, action="always") as told:
-        _decode_all(folder, paths)
+    with warnings.catch_warnings(action="always"):
+        warnings.showwarning = lambda message, *_: told.add(str(message))
+        yield
     if told:
-        said = "; ".join(sorted({str(one.message) for one in told}))
-        print(f"note: of some images Pillow says: {' '.join(said.split())}")
+        print(f"note: of some images Pillow says: {' '.join('; '.join(sorted(told)).split())}")
 
 
-def _decode_all(folder: Path, paths: Sequence[Path]) -> None:
-    side = min(LARGEST, *_open(paths[0]).size)
+@warnings_as_a_note()
+def _decode_into(folder: Path, paths: Sequence[Path]) -> None:
+    side = min(LARGEST, *read_image(paths[0]).size)
     working = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         array = new_array(working / "images.npy", np.uint8, (len(paths), 3, side, side))
 
         def decode(place: int) -> None:
-            array[place] = _square(paths[place], side)
+            array[place] = read_square(paths[place], side)
 
         from nsh_core.progress import progress_bar
 
@@ -110,7 +132,16 @@ def _decode_all(folder: Path, paths: Sequence[Path]) -> None:
         shutil.rmtree(working, ignore_errors=True)
 
 
-def _open(path: Path) -> Image.Image:
+def read_image(path: Path) -> Image.Image:
+    """An image in 8-bit RGB; a JPEG may come smaller than it is, its sides at least 256 pixels or its own.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        NoImage: It is none, or is damaged.
+        UserError: The file cannot be read.
+    """
     try:
         with Image.open(path) as image:
             image.draft("RGB", (LARGEST, LARGEST))
@@ -118,8 +149,27 @@ def _open(path: Path) -> Image.Image:
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
         if is_out_of_memory(error):
             raise
-        raise UserError(f"{path} is no readable image: {in_a_line(error)}") from None
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise NoImage(f"{path} is no readable image: {in_a_line(error)}") from None
 
 
-def _square(path: Path, side: int) -> npt.NDArray[np.uint8]:
-    return middle_square(_open(path), side, path)
+def read_square(path: Path, side: int) -> npt.NDArray[np.uint8]:
+    """The middle square of an image scaled to a shorter side.
+
+    Args:
+        path: Of the file.
+        side: In pixels.
+
+    Returns:
+        [3, side, side].
+
+    Raises:
+        NoImage: As read_image, or it is too long and narrow to be scaled.
+        UserError: As read_image.
+    """
+    image = read_image(path)
+    try:
+        return middle_square(image, side, path)
+    except UserError as error:
+        raise NoImage(str(error)) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from nsh_core.data.dataset import Dataset, Split, Stored, scaled
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
+from nsh_core.inputs import ImageFacts
 
+FACTS = "facts.json"
 _ROWS = 512
 _ITEMS = {"train_views": 3, "database": 2, "query": 2, "train": 2, "validation": 2}
 _LABELLED = ("database", "query", "validation")
@@ -193,12 +197,26 @@ def read_features(name: str, path: Path) -> Features:
         UserError: It cannot be read, or an array does not fit.
     """
     if path.is_dir():
-        return FeatureFolder(name, path)
+        return _with_image_facts(FeatureFolder(name, path), path)
     if path.suffix == ".npy":
         raise UserError(f"{path} must be an .npz file of several arrays, or a folder of them, got a single array")
     arrays, found = read_archive(path, (*_REQUIRED, *_OPTIONAL))
     _check_names(path, found)
-    return Features(name, arrays, path)
+    return _with_image_facts(Features(name, arrays, path), path)
+
+
+def _with_image_facts(features: Features, path: Path) -> Features:
+    """The features, and what they tell of how they were extracted from images, if they do."""
+    try:
+        if path.is_dir():
+            text = (path / FACTS).read_bytes()
+        else:
+            with zipfile.ZipFile(path) as archive:
+                text = archive.read(FACTS)
+        features.image_facts = ImageFacts.of_features(json.loads(text))
+    except (OSError, KeyError, ValueError, TypeError):
+        pass  # features of other origin
+    return features
 
 
 def _check_names(path: str | Path, found: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from nsh_core.data.augment import random_views
 from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, moments, scaled
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.splits import Splits
+from nsh_core.inputs import ImageFacts
 from nsh_core.metrics.relevance import Labels
 
 _SCALE = 1 / 255
@@ -45,6 +46,7 @@ class Images(Dataset):
 
     encoder = "identity"
     steps_of_views = 1
+    image_facts: ImageFacts
 
     def __init__(
         self, name: str, images: Stored, content: str, labels: Labels, splits: Splits, map_at: int | None
@@ -52,6 +54,7 @@ class Images(Dataset):
         self._images, self._content, self._labels, self._splits = images, content, labels, splits
         self._recipe, self._side = "simclr", images.shape[2]
         self.default_map_at = map_at
+        self.image_facts = ImageFacts(images.shape[2])
         parts = (
             Split(images, labels[part], _SCALE, part) for part in (splits.database, splits.validation, splits.test)
         )

@@ -11,6 +11,19 @@ from nsh_core.errors import UserError
 from nsh_core.files import status_of
 
 
+def read_paths(file: Path) -> list[str]:
+    """Reads the paths of a list file, a line each; labels behind them, if the first line has any, are left out.
+
+    Args:
+        file: The list.
+
+    Raises:
+        UserError: As read_list.
+    """
+    lines = [line.strip() for line in _lines(file) if line.strip()]
+    return read_list(file)[0] if not lines or lines[0].endswith((" 0", " 1", "\t0", "\t1")) else lines
+
+
 def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
     """Reads a list file; labels are the run of 0 and 1 at the end of a line.
 
@@ -23,14 +36,9 @@ def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
     Raises:
         UserError: It cannot be read, holds no images, or a line does not fit, which is named.
     """
-    try:
-        status_of(file)
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
     paths: list[str] = []
     labels: list[list[str]] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(file), 1):
         if not line.strip():
             continue
         # A path may hold blanks: labels are the run of 0 and 1 at the end.
@@ -48,3 +56,11 @@ def read_list(file: Path) -> tuple[list[str], npt.NDArray[np.uint8]]:
     if not paths:
         raise UserError(f"{file} holds no images")
     return paths, np.array(labels, dtype=np.uint8)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        status_of(file)
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None

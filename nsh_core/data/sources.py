@@ -22,7 +22,7 @@ from nsh_core.packages import need
 
 _TRIPLE = ("train.txt", "test.txt", "database.txt")
 _ALL = "images.txt"
-_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff"}
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff"}
 
 
 def image_folder(argument: str) -> Images:
@@ -58,13 +58,20 @@ def _by_class(folder: Path) -> dict[str, list[Path]]:
         classes = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
         raise UserError(f"cannot read {folder}, a folder of images by class: {error.strerror or error}") from None
-    found = {
-        entry.name: sorted(file for file in entry.rglob("*") if file.suffix.lower() in _ENDINGS) for entry in classes
-    }
+    found = {entry.name: image_files(entry) for entry in classes}
     empty = [name for name, files in found.items() if not files]
     if empty or not found:
         raise UserError(f"{folder}: no images in {', '.join(empty) if empty else 'any folder of a class'}")
     return found
+
+
+def image_files(folder: Path) -> list[Path]:
+    """All image files in a folder and in those within it, in order; images are told by the endings of their names.
+
+    Args:
+        folder: Where they are.
+    """
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_ENDINGS)
 
 
 def list_file(argument: str) -> Images:

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -56,10 +57,12 @@ def fit(
     """
     ending = Ending(evaluation_threads, test)
     folder = None if checkpoints is None else Path(checkpoints)
-    run = Run(config, prepared(config, dataset), ending, on_evaluation, folder)
-    [result] = _train([run])
+    data = prepared(config, dataset)
+    [result] = _train([Run(config, data, ending, on_evaluation, folder)])
     if isinstance(result, Exception):
         raise result
+    assert result.data is not None
+    result.data = replace(result.data, fingerprint=data.fingerprint())
     return result
 
 

@@ -19,6 +19,7 @@ from nsh_core.backbones import trained_backbone
 from nsh_core.codes import PackedCodes
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images
+from nsh_core.data.facts import DataFacts
 from nsh_core.distributed import from_first, rank, share_statistics, size
 from nsh_core.errors import CodeCollapse, NotFinite, UserError, naming
 from nsh_core.evaluation import evaluate, validation_map
@@ -92,7 +93,7 @@ class Run:
             self.model = HashModel(config, dataset.dim if backbone is None else backbone.dim, encoder, backbone)
         share_statistics(self.model)
         inputs = dataset.training_facts if backbone is None else None
-        self.hasher = Hasher(config, self.model.to(self.device), encoder, inputs)
+        self.hasher = Hasher(config, self.model.to(self.device), encoder, inputs, DataFacts.of(dataset))
         kind = _OPTIMIZERS[config.train.optimizer]
         self.optimizer = kind(self._parameter_groups(), weight_decay=config.train.weight_decay, fused=True)
         self.generator = torch.Generator()

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from optuna.exceptions import ExperimentalWarning
 
 from nsh_core import Dataset
+from nsh_core.markdown import as_markdown
 from nsh_core.measures import RESULT, SELECTION
 from study.analysis.results import Results
 from study.analysis.verdict import decide
@@ -18,7 +19,6 @@ from study.execution.queue import TrialQueue
 from study.plan.goal import Goal
 from study.reporting.artifacts import add_artifacts
 from study.reporting.by_version import by_version
-from study.reporting.markdown import as_markdown
 from study.storage.opening import storage_errors
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from nsh_core.files import write_atomically
+from nsh_core.markdown import as_markdown
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
 from study.reporting.arms_table import MARK, arms_table, class_order, glance
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
-from study.reporting.markdown import as_markdown
 from study.reporting.sections import across_section, sections_of
 
 # Longer lists of comparisons are folded.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from nsh_core import UserError, extraction, fit, load_dataset, make_config, preparation
+from nsh_core import UserError, extraction, fit, frozen, load_dataset, make_config, preparation
 from nsh_core.__main__ import app
 from nsh_core.data.augment import random_views
 from nsh_core.evaluation import continuous_map
@@ -126,7 +126,7 @@ def test_features_are_those_of_the_backbone(folder, tmp_path):
     features = load_dataset(f"features:{tmp_path / 'f.npz'}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        net = extraction.build_backbone(CNN).eval()
+        net = frozen.build_backbone(CNN).eval()
     with torch.no_grad():
         database = torch.cat([net(batch) for batch in dataset.database.batches()])
         torch.testing.assert_close(torch.from_numpy(features.database.items), database, atol=1e-5, rtol=1e-4)
@@ -185,7 +185,7 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     make_list(tmp_path)
     dataset = load_dataset(f"list:{tmp_path / 'images.txt'}")
     # A backbone that needs no package stands in for a pre-trained one.
-    monkeypatch.setattr(extraction, "build_backbone", lambda image: _Colours())
+    monkeypatch.setattr(frozen, "build_backbone", lambda image: Colours())
     calls = []
     monkeypatch.setattr(preparation, "extract", lambda *a, **k: calls.append(a) or extract(*a, **k))
     image = {"backbone": "vgg16", "size": 32, "stored_views": 2}
@@ -213,18 +213,18 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
 
 
 def test_features_that_float16_does_not_reach_are_refused(folder, tmp_path, monkeypatch):
-    class Large(_Colours):
+    class Large(Colours):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return 1e6 * super().forward(images)
 
     dataset = load_dataset(f"imagefolder:{folder}")
-    monkeypatch.setattr(extraction, "build_backbone", lambda image: Large())
+    monkeypatch.setattr(frozen, "build_backbone", lambda image: Large())
     with pytest.raises(UserError, match=r"features of train_views, rows from 0, hold NaN .* infinite in float16"):
         extract(dataset, CNN, tmp_path / "f.npz", views=2)
     extract(dataset, CNN, tmp_path / "g.npz", views=2, dtype=np.float32)
 
 
-class _Colours(torch.nn.Module):
+class Colours(torch.nn.Module):
     dim = 24
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,7 @@ def test_items_of_another_scale_are_refused_with_a_switch(digits, hasher, change
     items = change(digits.test.items)
     with pytest.raises(ValueError, match=rf"^'items' are {REFUSED} \(values .*; in training values 0 to 1, their mean"):
         hasher.encode(items)
-    assert (hasher.encode(items, any_scale=True) == hasher._encode_batch(torch.from_numpy(items))).all()
+    assert (hasher.encode(items, any_scale=True) == hasher.encode_batch(torch.from_numpy(items))).all()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 from markdown_it import MarkdownIt
 
+from nsh_core.markdown import as_markdown
 from study.reporting.latex import escape
-from study.reporting.markdown import as_markdown
 
 NAMES = ["[/b]", "<b>", "a|b", r"a\|b", "$x_1$", "100%", "*x*", "_x_", "a_b", "`x`", r"\x", "&lt;", "+0.1*", "None"]
 
