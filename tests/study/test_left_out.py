@@ -10,8 +10,8 @@ import pytest
 from nsh_core import UserError
 from study.analysis.results import read_results
 from study.analysis.verdict import decide
+from study.plan.loading import load_spec
 from study.plan.planning import make_plan
-from study.plan.spec import load_spec
 from tests.study.commands import run
 from tests.study.test_bad_input import without
 

@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from nsh_core import Hasher, UserError, fit, frozen, load_dataset, make_config
 from nsh_core.__main__ import app
-from nsh_core.extraction import prepared
 from nsh_core.inputs import ImageFacts
+from nsh_core.preparation import prepared
 from nsh_core.search import encoding, sources
 from nsh_core.search.encoding import encode_to
 from nsh_core.search.sources import open_source
