@@ -42,3 +42,13 @@ def test_a_first_study(tmp_path, monkeypatch):
         f"gauss {seed}" for seed in range(3)
     }
     assert (tmp_path / "reports" / "first" / "report.html").exists()
+
+
+@pytest.mark.slow(20)
+def test_from_images_to_codes_search_and_a_report(tmp_path, monkeypatch):
+    shown = executed("own_images.ipynb", tmp_path, monkeypatch)
+    metrics = next(text for source, text in shown.items() if "hasher.metrics" in source)
+    assert float(re.findall(r"'test_map': (0\.\d+)", metrics)[0]) > 0.4
+    assert "image/png" in next(text for source, text in shown.items() if "contact_sheet" in source)
+    assert "<td>argsort</td>" in next(text for source, text in shown.items() if "study.run" in source)
+    assert len(list((tmp_path / "reports").glob("*/report.html"))) == 1
