@@ -22,7 +22,7 @@ _LONGEST_HASHED = 64  # bits; of longer codes neighbours are too far apart for t
 _QUERIES = 64
 _LINKS = 32
 _CANDIDATES = 128
-_CODES_A_LOOKUP = 64  # so many codes are compared in the time of one look into a table
+_CODES_A_LOOKUP = 256  # so many codes are compared in the time of one look into a table
 
 
 def faiss() -> Any:

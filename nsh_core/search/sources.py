@@ -241,7 +241,7 @@ def _of_archive(path: Path, member: str | None, model: Model, any_scale: bool) -
         raise UserError(f"{path} holds {asked}: say which, {path}:ARRAY, one of {', '.join(names)}{near}")
     arrays, _ = read_archive(path, (member, "scale"))
     array, key = arrays[member], f"{key_of([path])}:{member}"
-    if not is_codes(array, model) and "scale" in arrays:
+    if "scale" in arrays and array.dtype.kind in "uif" and not is_codes(array, model):
         array = array.astype(np.float32) * np.float32(scale_of(path, arrays))
     return _of_array(f"{path}:{member}", key, array, model, any_scale)
 
@@ -256,7 +256,11 @@ def _of_array(where: str | Path, key: str, array: npt.NDArray, model: Model, any
     elif facts["model"] != model.digest():
         raise UserError(f"{where} holds codes of another model, {facts['model']}, this one is {model.digest()}")
     elif facts["root"] is not None:
-        codes.names, codes.root = read_names(names_file(Path(where))), Path(facts["root"])
+        names = names_file(Path(where))
+        try:
+            codes.names, codes.root = read_names(names), Path(facts["root"])
+        except OSError as error:
+            raise UserError(f"cannot read {names}, the names of {where}: {error.strerror or error}") from None
     return codes
 
 

@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_has_a_name(digits, monkeypatch):
 
 
 def test_a_collapse_has_a_name(digits, monkeypatch):
-    monkeypatch.setattr(Hasher, "_encode_batch", lambda self, batch: np.zeros((len(batch), 2), np.uint8))
+    monkeypatch.setattr(Hasher, "encode_batch", lambda self, batch: np.zeros((len(batch), 2), np.uint8))
     with pytest.raises(CodeCollapse, match="all 1197 database items have one code after epoch 2"):
         fit(fast(), digits)
 
