@@ -87,16 +87,17 @@ def _cost(plan: Plan, dataset: Dataset, known: Earlier, jobs: int, each: float) 
     """Trials, time and disk, and where that is known from."""
     kinds = [Kind(trial.arm.name, trial.phase) for trial in plan.trials if trial.config.digest() not in known.over]
     total = sum(plan.expected)
-    others = max(0, total - len(known.over) - len(kinds))
-    left = len(kinds) + others
+    # Tables may have more seeds than this command asks for.
+    over = min(len(known.over), total - len(kinds))
+    left = total - over
     most = "at most " if any(trial.tuning for trial in plan.trials) else ""
-    trials = f"trials: {most}{total}" + (f", {len(known.over)} of them over" if known.over else "")
+    trials = f"trials: {most}{total}" + (f", {over} of them over" if over else "")
     if not left:
         return [trials]
     source = f"as its {len(known.over)} earlier trials took"
     if not known.seconds:
         steps = {kind: [seconds] for kind, seconds in timed(plan.trials, dataset).items()}
         known, source = replace(known, seconds=steps), "by a few timed steps, without stacks and evaluations"
-    seconds = known.ahead(jobs, kinds, others)
+    seconds = known.ahead(jobs, kinds, left - len(kinds))
     time = f"about {duration(seconds)} with {jobs} jobs, {source}" if seconds is not None else "not known yet"
     return [trials, f"time: {time}", f"disk: about {decimal(round(each * left))} more"]
