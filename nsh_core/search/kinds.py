@@ -18,7 +18,7 @@ AUTO = "auto"
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 _MANY = 1_000_000
-_LONGEST_HASHED = 64  # bits; of longer codes neighbours are too far apart for tables
+_LONGEST_HASHED = 48  # bits; of longer codes neighbours are too far apart for tables
 _QUERIES = 64
 _LINKS = 32
 _CANDIDATES = 128
@@ -125,7 +125,7 @@ _KINDS = {
 def kind_named(name: str, count: int, bits: int) -> Kind:
     """A kind of index by name, or the one that suits a database.
 
-    Up to a million codes are compared one by one. Beyond, codes of up to 64 bits are found in tables, longer ones in a
+    Up to a million codes are compared one by one. Beyond, codes of up to 48 bits are found in tables, longer ones in a
     graph; docs/retrieval.md has what was measured.
 
     Args:
