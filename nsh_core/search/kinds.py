@@ -22,7 +22,7 @@ _LONGEST_HASHED = 48  # bits; of longer codes neighbours are too far apart for t
 _QUERIES = 64
 _LINKS = 32
 _CANDIDATES = 128
-_CODES_A_LOOKUP = 256  # so many codes are compared in the time of one look into a table
+_CODES_A_LOOKUP = 256  # about as many are compared in the time of one look into a table
 
 
 def faiss() -> Any:
@@ -62,8 +62,8 @@ def _search_tables(index: Any, queries: PackedCodes, top: int) -> Found:
     """Exactly the items that a flat index finds.
 
     Codes within distance m (f + 1) - 1 differ in at most f bits in one of m substrings at least, so that looking into
-    the tables with up to f bits flipped finds all of them. f grows until they are enough; where the tables would take
-    longer than all codes, these are compared.
+    the tables with up to f bits flipped finds all of them. f grows until they are enough; where that wants more than a
+    look for 256 codes, all codes are compared.
     """
     distances, indices = np.empty((len(queries), top), np.int32), np.empty((len(queries), top), np.int64)
     for start in range(0, len(queries), _QUERIES):
