@@ -20,7 +20,7 @@ from study.analysis.csv_files import csv_text, read_csv
 from study.analysis.generation import Generation
 from study.execution.cost import COST
 from study.execution.queue import TrialQueue, trial_key
-from study.execution.records import TrialFacts, is_whole
+from study.execution.records import TrialFacts, is_whole, state_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
@@ -129,7 +129,7 @@ def _facts(trial: FrozenTrial | None) -> TrialFacts:
 
 
 def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts) -> dict[str, Any]:
-    state = "missing" if trial is None else trial.state.name.lower().replace("fail", "failed")
+    state = "missing" if trial is None else state_of(trial)
     if facts.failure == DAMAGED:
         state = "failed"
     return {

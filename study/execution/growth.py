@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import cast
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from study.execution.queue import TrialQueue, counts, trial_key
-from study.execution.records import TrialFacts
+from study.execution.records import TrialFacts, state_of
 from study.plan.goal import Goal
 from study.plan.planning import extended
-from study.plan.sampling import FinishedTrial
+from study.plan.sampling import FinishedTrial, State
 from study.plan.trials import PlannedTrial
-
-_STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
 
 
 def grow(queue: TrialQueue) -> None:
@@ -46,7 +40,7 @@ def grow(queue: TrialQueue) -> None:
 
 
 def _finished(trial: FrozenTrial, goal: Goal, planned: PlannedTrial) -> FinishedTrial:
-    steps, state = trial.intermediate_values, _STATES[trial.state]
+    steps, state = trial.intermediate_values, cast(State, state_of(trial))
     measures = TrialFacts.of(trial).measures
     value = goal.value(measures) if state == "complete" else None
     if value is None:

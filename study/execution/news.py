@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 
 from study.execution.events import EndedTrial, Evaluated, OnEvaluation, OnTrial
 from study.execution.queue import has_result
-from study.execution.records import TrialFacts
+from study.execution.records import TrialFacts, state_of
 from study.storage.optuna_internals import trial_id
 
 
@@ -41,7 +41,9 @@ class News:
                 self._evaluations[trial_id(trial)] = len(epochs)
             if has_result(trial) and trial_id(trial) not in self._over:
                 self._over.add(trial_id(trial))
-                facts, state = TrialFacts.of(trial), trial.state.name.lower().replace("fail", "failed")
-                event = EndedTrial(known["arm"], known["seed"], known["phase"], state, facts.measures, facts.failure)
+                facts = TrialFacts.of(trial)
+                event = EndedTrial(
+                    known["arm"], known["seed"], known["phase"], state_of(trial), facts.measures, facts.failure
+                )
                 for listener in self._on_trial:
                     listener(event)

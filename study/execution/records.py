@@ -163,6 +163,15 @@ class TrialFacts:
         )
 
 
+def state_of(trial: FrozenTrial) -> str:
+    """How tables, trackers and listeners call a trial's state: Optuna's name, "failed" for FAIL.
+
+    Args:
+        trial: As storage has it.
+    """
+    return "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
+
+
 def is_whole(trial: FrozenTrial) -> bool:
     """Whether the record of a trial that is over is what was written; one of an earlier version has no digest.
 

@@ -21,6 +21,7 @@ from nsh_core.ranges import Range
 from study.plan.budget import SamplerConfig
 from study.plan.samplers import HALTON, FromTrials, find, make, using
 
+State = Literal["complete", "pruned", "failed"]
 STARTUP = 8
 ROUND = 4
 # Of a round: a sampler may repeat itself where few settings are left.
@@ -41,7 +42,7 @@ class FinishedTrial:
     """
 
     settings: dict[str, Any]
-    state: Literal["complete", "pruned", "failed"]
+    state: State
     value: float = float("nan")
     seconds: float = float("nan")
     steps: dict[int, float] = field(default_factory=dict)
@@ -218,7 +219,7 @@ def tries_of(trials: Sequence[FinishedTrial], seeds: int) -> list[FinishedTrial]
     for start in range(0, len(trials), seeds):
         own = trials[start : start + seeds]
         states = {one.state for one in own}
-        state: Literal["complete", "pruned", "failed"] = "complete"
+        state: State = "complete"
         if states != {"complete"}:
             state = "failed" if "failed" in states else "pruned"
         epochs = set.intersection(*(set(one.steps) for one in own))

@@ -14,7 +14,7 @@ from nsh_core import Config
 from nsh_core.measures import SELECTION, Place, measures
 from study.execution.held import with_all_seeds
 from study.execution.queue import TrialQueue, counts, trial_key
-from study.execution.records import TrialFacts
+from study.execution.records import TrialFacts, state_of
 from study.plan.trials import Plan, PlannedTrial
 from study.reporting.artifacts import known_artifacts
 from study.reporting.tracking.tracker import Setting, TrackedRun
@@ -57,7 +57,7 @@ def _run(
     pictures: Mapping[str, Path],
 ) -> TrackedRun:
     known, arm, own = TrialFacts.of(trial), planned.arm.name, _flat(planned.config)
-    state = trial.state.name.lower().replace("fail", "failed")
+    state = state_of(trial)
     facts: dict[str, Setting] = {
         "study": plan.key,
         "dataset": plan.dataset,
