@@ -152,7 +152,7 @@ class TrialQueue:
         planned = self.planned[key]
         after = -1 if before is None else before.number
         tune = self.plan.spec.tune
-        goal = Goal(objective=tune.objective, constraints=tune.constraints) if tune and planned.tuning else Goal()
+        goal = tune.goal if tune and planned.tuning else Goal()
         task = Task(
             key, after, planned.arm.name, planned.phase, self.fingerprint, planned.config, planned.prune_below, goal
         )

@@ -69,6 +69,11 @@ class Tuning(Goal):
     )
 
     @property
+    def goal(self) -> Goal:
+        """What tries are judged by, without the budget."""
+        return Goal(objective=self.objective, constraints=self.constraints)
+
+    @property
     def prunes(self) -> bool:
         """Whether trials are stopped: what is known of them on the way is validation mAP."""
         return self.prune and self.objective == SELECTION

@@ -96,6 +96,14 @@ class Goal(BaseModel):
         """Whether tries are judged by validation mAP alone."""
         return self.objective == SELECTION and not self.constraints
 
+    def title(self, map_name: str) -> str:
+        """What the objective is called in figures and lists.
+
+        Args:
+            map_name: mAP@k as the study writes it.
+        """
+        return f"validation {map_name}" if self.objective == SELECTION else self.objective
+
     def value(self, measures: Mapping[str, float]) -> float | None:
         """What a try is worth; more is better. None where it has no such value.
 

@@ -39,8 +39,7 @@ def publish(queue: TrialQueue, dataset: Dataset, url: str, results: Results, art
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             for study in queue.studies:
                 goal = (study is not queue.study and results.spec.tune) or Goal()
-                metric = f"validation {results.map_name}" if goal.objective == SELECTION else goal.objective
-                study.set_metric_names([metric])
+                study.set_metric_names([goal.title(results.map_name)])
                 optuna_dashboard.save_note(study, note(results) if study is queue.study else tuning_note(results, goal))
         if not results.done.empty:
             for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):

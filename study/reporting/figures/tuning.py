@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from nsh_core.measures import SELECTION
 from study.analysis.budget import tuning_of
 from study.analysis.judged import judged
 from study.analysis.results import Results
@@ -42,7 +41,6 @@ def tuning(results: Results) -> Figure | None:
         (best, "D", 30, palette[0], "chosen by a tuning"),
     ):
         axis.scatter(values, values.index.map(order.index), marker=marker, s=size, color=color, zorder=4, label=what)
-    what = f"validation {results.map_name}" if goal.objective == SELECTION else goal.objective
-    axis.set(xlabel=f"{what} of a tuning run", ylabel="")
+    axis.set(xlabel=f"{goal.title(results.map_name)} of a tuning run", ylabel="")
     figure.legend(loc="outside lower center", ncol=2, frameon=False)
     return figure
