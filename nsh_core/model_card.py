@@ -16,6 +16,7 @@ from nsh_core.files import write_atomically
 from nsh_core.markdown import as_markdown
 from nsh_core.metrics.per_query import from_text
 from nsh_core.registry import METHODS
+from nsh_core.settings import dotted
 
 CARD = "README.md"
 _MADE = (
@@ -157,7 +158,7 @@ def _data(data: DataFacts | None) -> list[str]:
 def _method(config: Config) -> list[str]:
     """Its settings: those that every run has, and what differs from the defaults."""
     default = Config.model_validate({"method": {"name": config.method.name}})
-    settings, usual = (_flat(one.model_dump(mode="json")) for one in (config, default))
+    settings, usual = (dotted(one.model_dump(mode="json")) for one in (config, default))
     shown = [name for name, value in settings.items() if name in _ALWAYS or value != usual.get(name)]
     if METHODS[config.method.name].sorts and config.loss.surrogate == "sorted_nce":
         shown = ["sorter.name", *(name for name in shown if name != "sorter.name")]
@@ -173,14 +174,6 @@ def _method(config: Config) -> list[str]:
         "",
         "All others are the defaults of nsh_core; `hasher.json` holds all of them.",
     ]
-
-
-def _flat(settings: dict[str, Any], under: str = "") -> dict[str, Any]:
-    """Settings by dotted name."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{under}{name}.") if isinstance(value, dict) else {f"{under}{name}": value}
-    return flat
 
 
 def _results(config: Config, data: DataFacts | None, found: dict[str, Any]) -> list[str]:

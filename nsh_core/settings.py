@@ -125,6 +125,21 @@ def clash(names: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings by dotted name, as with_overrides takes them.
+
+    Args:
+        settings: As a model dumps them.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": own for inner, own in dotted(value).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
 def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A nested copy of `settings` with the dotted names of `overrides` replaced; UserError for one in no section."""
     result = json.loads(json.dumps(settings))

@@ -11,6 +11,7 @@ from nsh_core.config import Config
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
 from nsh_core.registry import nearest
+from nsh_core.settings import dotted
 from study.analysis.claims import Claim, claims_of
 from study.analysis.comparisons import compare
 from study.analysis.results import Results, read_results, studies_in
@@ -70,9 +71,9 @@ def _settings(results: Results, arm: str) -> dict[str, Any]:
     found: dict[str, list[Any]] = {}
     for text in results.done[results.done.arm == arm].config:
         config = Config.model_validate_json(text)
-        flat = pd.json_normalize(config.model_dump(mode="json")).iloc[0].drop("seed").to_dict()
+        flat = dotted(config.model_dump(mode="json", exclude={"seed"}))
         for name, value in (flat | {"sorter.temperature": config.sorter.softness}).items():
-            values = found.setdefault(str(name), [])
+            values = found.setdefault(name, [])
             if value not in values:
                 values.append(value)
     spans = {name: f"{min(values)} to {max(values)}" for name, values in found.items() if len(values) > 1}

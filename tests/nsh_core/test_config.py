@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from nsh_core import Config, UserError, make_config
 from nsh_core.sections import LossConfig, ModelConfig, SorterConfig, TrainConfig
-from nsh_core.settings import read_mapping
+from nsh_core.settings import dotted, read_mapping, with_overrides
 
 
 @pytest.mark.parametrize("section", [Config, ModelConfig, SorterConfig, LossConfig, TrainConfig])
@@ -26,6 +26,14 @@ def test_overrides_from_a_file_and_the_command_line(tmp_path):
     assert config.sorter.build_options() == {"iterations": 5}
     path.write_text(json.dumps({"code_length": 16}))
     assert make_config(read_mapping(path)).code_length == 16
+
+
+def test_dotted_names_are_what_overrides_take():
+    config = make_config({}, ["sorter.name=softsort", "train.epochs=3"])
+    settings = dotted(config.model_dump(mode="json"))
+    assert (settings["sorter.name"], settings["train.epochs"]) == ("softsort", 3)
+    assert not any(isinstance(value, dict) for value in settings.values())
+    assert Config.model_validate(with_overrides({}, settings)) == config
 
 
 def test_the_digest_is_of_the_content():

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from nsh_core import Config
 from nsh_core.measures import SELECTION, Place, measures
+from nsh_core.settings import dotted
 from study.execution.held import with_all_seeds
 from study.execution.queue import TrialQueue, counts, trial_key
 from study.execution.records import TrialFacts, state_of
@@ -112,14 +113,4 @@ def _departing(configs: Iterable[Config]) -> list[str]:
 
 def _flat(config: Config) -> dict[str, Any]:
     """Settings by dotted name; a temperature that is left open is its sorter's."""
-    flat: dict[str, Any] = {}
-
-    def walk(node: Mapping[str, Any], prefix: str) -> None:
-        for name, value in node.items():
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{name}.")
-            else:
-                flat[f"{prefix}{name}"] = value
-
-    walk(config.model_dump(), "")
-    return flat | {"sorter.temperature": config.sorter.softness}
+    return dotted(config.model_dump()) | {"sorter.temperature": config.sorter.softness}
