@@ -21,6 +21,7 @@ from study.analysis.seeds import what_is_weak
 from study.analysis.verify import Verification
 from study.analysis.verify import verify as train_again
 from study.arguments import assignments, count, names, one_of
+from study.ending import ending
 from study.execution.display import Display, display_here
 from study.execution.engine import EngineName, Execution, Others, cores
 from study.execution.events import OnEvaluation, OnTrial
@@ -31,10 +32,7 @@ from study.reporting.export import export as write_archive
 from study.reporting.tracking.tracking import Tracking
 from study.session import Session, open_session
 from study.stored import StoredStudy
-from study.typed import command_line, report_line
-
-# Of the headlines of groups that are shown at the end.
-_MOST = 3
+from study.typed import command_line
 
 
 class Study(StoredStudy):
@@ -194,7 +192,7 @@ class Study(StoredStudy):
                 return self
             with display_here() if progress else Display() as display:
                 self._run(replace(execution, display=display), refresh)
-                display.end(self.ending)
+                display.end(ending(self.verdict, self.folder))
         return self
 
     def _run(self, execution: Execution, refresh: Callable[[], None]) -> None:
@@ -214,15 +212,6 @@ class Study(StoredStudy):
         except KeyboardInterrupt:
             display.say(f"kept: {self.session.kept}\nto go on: {command_line() or 'run() again'}")
             raise
-
-    @property
-    def ending(self) -> str:
-        """What to say when it was run: the answer, where results are, and what writes the report; a line each."""
-        headlines = self.verdict.headlines
-        more = [f"And {len(headlines) - _MOST} more, in the report."] if len(headlines) > _MOST else []
-        answer = " ".join([*headlines[:_MOST], *more])
-        report = report_line(self.folder) or "report() writes it"
-        return f"answer: {answer}\nresults: {self.folder}\nreport: {report}"
 
     def refresh(self) -> Results:
         """Writes the tables anew from the storage, and shows them on the dashboard.

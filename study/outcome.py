@@ -12,6 +12,8 @@ from rich.table import Table
 from nsh_core.measures import Place, measures
 from study.analysis.ranking import ranking
 from study.analysis.tables import VALUED
+from study.analysis.verdict import decide, is_complete
+from study.ending import ending
 from study.execution.finish import on_finish
 from study.interface import Study
 
@@ -29,24 +31,30 @@ def finishing(study: Study, command: str | None) -> Iterator[None]:
     Yields:
         Nothing.
     """
+    if command is None:
+        yield
+        return
     status, headline = "error", ""
     try:
         yield
-        status, headline = "complete" if study.is_complete else "incomplete", study.verdict.headline
+        results = study.results
+        status, headline = "complete" if is_complete(results) else "incomplete", decide(results).headline
     except KeyboardInterrupt:
         status = "interrupted"
         raise
     finally:
-        if command is not None:
-            on_finish(command, study.key, status, headline, study.folder)
+        on_finish(command, study.key, status, headline, study.folder)
 
 
-def print_summary(study: Study, console: Console) -> None:
+def print_summary(study: Study, console: Console) -> bool:
     """The arms, best validation mAP first, what failed, the answer, and what comes next.
 
     Args:
         study: That was run.
         console: Where it is printed.
+
+    Returns:
+        Whether it is complete.
     """
     results = study.results
     held, asked = results.facts.seeds, study.plan.seeds
@@ -64,7 +72,8 @@ def print_summary(study: Study, console: Console) -> None:
     for (name, phase, state, failure), group in left.groupby(["arm", "phase", "state", "failure"], sort=False):
         seeds = "" if phase == "tuning" else f", seeds {', '.join(map(str, group.seed))}"
         console.print(f"{name}: {len(group)} {phase} trials {state}{seeds} {failure}".rstrip())
-    console.print(study.ending, soft_wrap=True)
+    console.print(ending(decide(results), study.folder), soft_wrap=True)
+    return is_complete(results)
 
 
 def print_cost(study: Study, repeats: int, console: Console) -> bool:

@@ -191,8 +191,7 @@ def study(
                 track=track,
                 progress=display,
             )
-    outcome.print_summary(asked, console)
-    return 0 if asked.is_complete else SOME_FAILED
+    return 0 if outcome.print_summary(asked, console) else SOME_FAILED
 
 
 def _check(results: Path, url: str, repair: bool, console: Console) -> int:

@@ -16,7 +16,7 @@ from study.analysis.results import Results, read_results
 from study.analysis.run_facts import RUN_FILE
 from study.analysis.tables import over
 from study.analysis.unplanned import find_arm, unplanned
-from study.analysis.verdict import Verdict, decide, never_ran
+from study.analysis.verdict import Verdict, decide, is_complete
 from study.reporting.document import write_report
 from study.reporting.figures.drawing import figure_of
 
@@ -51,8 +51,7 @@ class StoredStudy:
     @property
     def is_complete(self) -> bool:
         """Whether every trial has a result."""
-        results = self.results
-        return bool(over(results.tables.trials).all()) and not never_ran(results)
+        return is_complete(self.results)
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -125,15 +124,17 @@ class StoredStudy:
     def __repr__(self) -> str:
         if not (self.folder / RUN_FILE).exists():
             return f"Study {self.key}, not run yet in {self.folder}"
-        results = self.results
+        return self._in_a_line(self.results)
+
+    def _in_a_line(self, results: Results) -> str:
         facts, trials = results.facts, results.tables.trials
         start = f"Study {self.key} on {facts.dataset}: {len(results.arms)} arms, {facts.seeds} seeds"
         return f"{start}, {int(over(trials).sum())} of {len(trials)} trials over. {decide(results).headline}"
 
     def _repr_html_(self) -> str:
         """For notebooks: what it asks, what it says, a row an arm."""
-        text = f"<p>{html.escape(repr(self))}</p>"
         if not (self.folder / RUN_FILE).exists():
-            return text
+            return f"<p>{html.escape(repr(self))}</p>"
         results = self.results
-        return f"<h4>{html.escape(results.spec.question)}</h4>{text}{ranking(results).to_html(index=False)}"
+        question, line = html.escape(results.spec.question), html.escape(self._in_a_line(results))
+        return f"<h4>{question}</h4><p>{line}</p>{ranking(results).to_html(index=False)}"

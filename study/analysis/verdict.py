@@ -184,6 +184,15 @@ class _Group:
         return parts
 
 
+def is_complete(results: Results) -> bool:
+    """Whether every trial has a result, and every arm a final run.
+
+    Args:
+        results: Of the study.
+    """
+    return bool(over(results.tables.trials).all()) and not never_ran(results)
+
+
 def never_ran(results: Results) -> list[str]:
     """The arms that tuning found no settings for: all of their tries collapsed, or break a constraint.
 
