@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from nsh_core.errors import UserError
 from study.analysis.results import Results
@@ -65,7 +66,8 @@ def _since(results: Results) -> int:
     """Trials that the storage has and the tables have not; 0 where it is not on this machine."""
     facts = results.facts
     written = datetime.fromisoformat(facts.written).timestamp()
-    known = set(results.tables.trials.trial.dropna())
+    trials = results.tables.trials.dropna(subset="trial")
+    known = set(zip(trials.phase, trials.trial, strict=True))
     try:
         if scheme_of(facts.storage) not in (None, "sqlite"):
             return 0
@@ -74,8 +76,13 @@ def _since(results: Results) -> int:
             return 0
         with storage_errors(facts.storage):
             study = optuna.load_study(study_name=facts.key, storage=open_storage(facts.storage))
-            trials = study.get_trials(deepcopy=False)
+            held = study.get_trials(deepcopy=False)
     except (OSError, KeyError, UserError):
         return 0
-    ended: list[Any] = [trial for trial in trials if has_result(trial) and trial.number not in known]
+    ended: list[Any] = [trial for trial in held if has_result(trial) and _place(trial) not in known]
     return sum(trial.datetime_complete.timestamp() >= written for trial in ended)
+
+
+def _place(trial: FrozenTrial) -> tuple[str, int]:
+    """Its phase and number: tries of tuning, which are in a study of their own, are numbered from 0 too."""
+    return trial.user_attrs.get("phase", "final"), trial.number

@@ -1,6 +1,8 @@
 """Tables that are older than their spec or their storage say so."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -62,3 +64,18 @@ def test_trials_that_ended_since_are_told_where_the_storage_is(undisturbed_copy,
     assert told(place)
     again = report("--study", "tiny", "--results", undisturbed_copy, "--reports", tmp_path / "p")
     assert "note: 1 trial has ended since" in again.stdout
+
+
+def test_a_try_of_the_same_number_hides_no_final_trial_that_ended_since(tuned, tmp_path):
+    folder = shutil.copytree(tuned, tmp_path / "tuned")
+    [facts] = folder.glob("*/run.json")
+    earlier = {"storage": str(folder / "optuna.journal"), "written": "2000-01-01T00:00:00+00:00"}
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | earlier))
+    results = read_results(facts.parent)
+    assert outdated(results, "tuned") == []
+    trials = results.tables.trials
+    tries, last = trials[trials.phase == "tuning"].trial, trials[trials.phase == "final"].trial.iloc[-1]
+    assert last in set(tries)
+    before = trials[(trials.phase != "final") | (trials.trial != last)]
+    then = replace(results, tables=replace(results.tables, trials=before))
+    assert outdated(then, "tuned") == ["1 trial has ended since these tables were written: run the study again"]
