@@ -12,6 +12,7 @@ from nsh_core.sorters.argsort import ArgSort
 from nsh_core.sorters.base import Sorter
 from nsh_core.sorters.diffsort_networks import BitonicNetwork, OddEvenNetwork
 from nsh_core.sorters.hard_forward import HardForward
+from nsh_core.sorters.lapsum import LapSum
 from nsh_core.sorters.neuralsort import NeuralSort
 from nsh_core.sorters.sinkhorn import Sinkhorn
 from nsh_core.sorters.softsort import SoftSort
@@ -28,6 +29,7 @@ register("torchsort", TorchSort)
 register("diffsort_odd_even", OddEvenNetwork)
 register("diffsort_bitonic", BitonicNetwork)
 register("sinkhorn", Sinkhorn)
+register("lapsum", LapSum)
 register("argsort", ArgSort)
 
 

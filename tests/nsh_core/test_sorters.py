@@ -2,7 +2,9 @@ import itertools
 import math
 import sys
 
+import numpy as np
 import pytest
+import scipy
 import torch
 import torchsort
 from diffsort import DiffSortNet
@@ -20,6 +22,7 @@ VARIANTS = [
     ("torchsort", {"regularization": "kl"}),
     *[(f"diffsort_{net}", {"distribution": name}) for net in ("odd_even", "bitonic") for name in DISTRIBUTIONS],
     ("sinkhorn", {}),
+    ("lapsum", {}),
 ]
 ALL = [*VARIANTS, ("argsort", {})]
 
@@ -37,7 +40,7 @@ def binary_code_keys(rows: int, n: int, seed: int = 0) -> torch.Tensor:
 
 def test_names_and_faces():
     assert sorters.names() == [
-        "softsort", "neuralsort", "torchsort", "diffsort_odd_even", "diffsort_bitonic", "sinkhorn", "argsort",
+        "softsort", "neuralsort", "torchsort", "diffsort_odd_even", "diffsort_bitonic", "sinkhorn", "lapsum", "argsort",
     ]  # fmt: skip
     for name in sorters.names():
         sorter = sorters.build(name)
@@ -188,6 +191,26 @@ def test_sinkhorn_columns_sum_to_one_when_converged():
     keys = binary_code_keys(3, 10)
     matrix = sorters.build("sinkhorn", temperature=0.5, iterations=300).permutation(keys)
     torch.testing.assert_close(matrix.sum(dim=1), torch.ones(3, 10, dtype=torch.double), atol=1e-8, rtol=0)
+
+
+@given(
+    st.lists(st.integers(0, 12) | st.floats(-5, 5), min_size=1, max_size=9),
+    st.floats(-1, 1.5).map(lambda power: 10**power),
+)
+@settings(max_examples=60, deadline=None)
+def test_lapsum_is_its_definition_with_thresholds_found_by_a_solver(values, temperature):
+    keys, n = np.array(values, dtype=float), len(values)
+
+    def above(threshold):
+        return scipy.stats.laplace.cdf((keys - threshold) / temperature)
+
+    far = 60 * temperature
+    ends = keys.min() - far, keys.max() + far
+    thresholds = [scipy.optimize.brentq(lambda b, j=j: above(b).sum() - j, *ends, xtol=1e-13) for j in range(1, n)]
+    shares = np.stack([np.zeros(n), *(above(b) for b in thresholds), np.ones(n)])
+    matrix = sorters.build("lapsum", temperature=temperature).permutation(torch.tensor(keys)[None])[0]
+    torch.testing.assert_close(matrix, torch.tensor(np.diff(shares, axis=0)), atol=1e-9, rtol=0)
+    torch.testing.assert_close(matrix.sum(dim=0), torch.ones(n, dtype=torch.double))
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e3])

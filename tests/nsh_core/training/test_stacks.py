@@ -16,7 +16,7 @@ MIXED = [
     run(seed=2, **{"sorter.temperature": 2.0, "loss.num_positives": 3}),
     run(seed=3, **{"loss.nce_temperature": 0.5, "loss.negatives": "random-8", "loss.anchor_weight": 0.5}),
     run(seed=4, **{"sorter.name": "sinkhorn", "train.optimizer": "adamw", "train.weight_decay": 0.1}),
-    run(seed=5, **{"train.epochs": 2}),
+    run(seed=5, **{"train.epochs": 2, "sorter.name": "lapsum"}),
 ]
 
 
