@@ -80,14 +80,19 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _settings_of_the_surrogate(self) -> Config:
-        surrogate = self.loss.surrogate
-        if surrogate != "sorted_nce":
-            for name, allowed in (("stop_gradient", True), ("softmaxes", 1)):
-                if getattr(self.loss, name) != allowed:
-                    raise ValueError(
-                        f"loss.{name} = {getattr(self.loss, name)} says nothing about loss.surrogate = {surrogate}: "
-                        f"leave it at {allowed}, or take surrogate = sorted_nce"
-                    )
+        loss, surrogate = self.loss, self.loss.surrogate
+        idle = [("softmaxes", 1)] if surrogate != "sorted_nce" else []
+        for name, allowed in [*idle, *([] if loss.sorts else [("stop_gradient", True)])]:
+            if getattr(loss, name) != allowed:
+                raise ValueError(
+                    f"loss.{name} = {getattr(loss, name)} says nothing about loss.surrogate = {surrogate}: "
+                    f"leave it at {allowed}, or take surrogate = sorted_nce"
+                )
+        if surrogate == "masked_nce" and loss.negatives.startswith("random"):
+            raise ValueError(
+                f"loss.negatives = {loss.negatives} draws from a list, and loss.surrogate = masked_nce has none: "
+                "take all, hardest-k or farthest-k"
+            )
         return self
 
     def value_of(self, dotted: str) -> Any:

@@ -85,7 +85,7 @@ class Hasher:
     def sorter_form(self) -> str:
         """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
         config = self.config
-        if not METHODS[config.method.name].sorts or config.loss.surrogate != "sorted_nce":
+        if not METHODS[config.method.name].sorts or not config.loss.sorts:
             return "none"
         form = backend(config.sorter.name).level_form
         return f"{form}, hard forward" if config.sorter.hard_forward else form

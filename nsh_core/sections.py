@@ -122,13 +122,14 @@ class SorterConfig(Section):
 class LossConfig(Section):
     """The terms of the loss and their weights; a weight of 0 leaves a term out."""
 
-    surrogate: Literal["sorted_nce", "listwise", "pairwise"] = Field(
+    surrogate: Literal["sorted_nce", "masked_nce", "listwise", "pairwise"] = Field(
         "sorted_nce",
-        description="how the latents teach the codes: SortedNCE on the list that the codes sort, or without any sorter "
-        "listwise (cross entropy of two softmaxes) or pairwise (InfoNCE, positives by the latents)",
+        description="how the latents teach the codes: SortedNCE on the list that the codes sort, masked_nce with the "
+        "sorter's mask of its first ranks alone, or without any sorter listwise (cross entropy of two softmaxes) or "
+        "pairwise (InfoNCE, positives by the latents)",
     )
     sorted_nce_weight: float = Field(1.0, ge=0, le=1e3, description="weight of the surrogate")
-    nce_temperature: float = Field(0.3, ge=1e-3, le=100, description="tau of SortedNCE and of pairwise")
+    nce_temperature: float = Field(0.3, ge=1e-3, le=100, description="tau of SortedNCE, masked_nce and pairwise")
     teacher_temperature: float = Field(0.1, ge=1e-3, le=100, description="of latent similarities in listwise")
     student_temperature: float = Field(0.2, ge=1e-3, le=100, description="of cosines of codes in listwise")
     softmaxes: int = Field(
@@ -143,7 +144,7 @@ class LossConfig(Section):
         "all", description="all, hardest-k (right after m and the gap), farthest-k or random-k"
     )
     stop_gradient: bool = Field(
-        True, description="keep SortedNCE from moving the latents Z; the other surrogates never do"
+        True, description="keep SortedNCE and masked_nce from moving the latents Z; the other surrogates never do"
     )
     anchor_weight: float = Field(1.0, ge=0, le=1e3, description="weight of NT-Xent between the two views")
     anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of NT-Xent")
@@ -153,6 +154,11 @@ class LossConfig(Section):
     code_anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of that NT-Xent")
     balance_weight: float = Field(0.1, ge=0, le=1e3, description="weight of the mean code squared, per bit")
     quantization_weight: float = Field(0.0, ge=0, le=1e3, description="weight of (|tanh h| - 1)^2")
+
+    @property
+    def sorts(self) -> bool:
+        """Whether the surrogate asks a sorter."""
+        return self.surrogate in ("sorted_nce", "masked_nce")
 
 
 class ImageConfig(Section):

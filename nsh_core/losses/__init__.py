@@ -2,6 +2,7 @@
 
 from nsh_core.losses.anchor import nt_xent
 from nsh_core.losses.hamming import agreeing_bits
+from nsh_core.losses.masked_nce import masked_nce
 from nsh_core.losses.pairs import feature_cosines, paired_cosines
 from nsh_core.losses.products import products
 from nsh_core.losses.regularizers import bit_balance, quantization
@@ -13,6 +14,7 @@ __all__ = [
     "bit_balance",
     "feature_cosines",
     "listwise",
+    "masked_nce",
     "nt_xent",
     "paired_cosines",
     "pairwise",

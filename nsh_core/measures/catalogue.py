@@ -107,6 +107,7 @@ MEASURES.register(
 )  # fmt: skip
 _register_loss("loss", "loss")
 _register_loss("sorted_nce", "SortedNCE")
+_register_loss("masked_nce", "masked NCE")
 _register_loss("listwise", "listwise surrogate")
 _register_loss("pairwise", "pairwise surrogate")
 _register_loss("anchor", "NT-Xent anchor")

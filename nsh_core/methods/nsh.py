@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,16 @@ from typing_extensions import override
 
 from nsh_core.config import Config
 from nsh_core.errors import naming
-from nsh_core.losses import agreeing_bits, bit_balance, listwise, nt_xent, pairwise, products, quantization
+from nsh_core.losses import (
+    agreeing_bits,
+    bit_balance,
+    listwise,
+    masked_nce,
+    nt_xent,
+    pairwise,
+    products,
+    quantization,
+)
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
@@ -27,10 +37,10 @@ TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
 class NSH(DeepMethod):
     """SortedNCE in both directions of the views, NT-Xent anchors on latents and on codes, bit balance, quantisation.
 
-    Its settings are the sections `loss` and `sorter` of a config; `loss.surrogate` puts a loss without any sorter in
-    the place of SortedNCE, on the same latents and codes. Runs that train together agree in their surrogate, in which
-    terms have a weight and in loss.stop_gradient; those with the same sorter and selection of ranks are sorted in one
-    call.
+    Its settings are the sections `loss` and `sorter` of a config. In the place of SortedNCE `loss.surrogate` puts a
+    loss on the sorter's mask of its first ranks, or one without any sorter, on the same latents and codes. Runs that
+    train together agree in their surrogate, in which terms have a weight and in loss.stop_gradient; those with the same
+    sorter and selection of ranks are sorted in one call.
     """
 
     paper = "Yu et al., Learning to Hash Naturally Sorts, IJCAI 2022"
@@ -70,7 +80,7 @@ class NSH(DeepMethod):
         searched = [
             ("loss.code_anchor_weight", Range(0.1, 2.0), loss.code_anchor_weight > 0),
             ("train.learning_rate", LEARNING_RATE, True),
-            ("sorter.temperature", Range(low, high), active and loss.surrogate == "sorted_nce" and low < high),
+            ("sorter.temperature", Range(low, high), active and loss.sorts and low < high),
             ("loss.nce_temperature", Range(0.1, 1.0), active and not in_lists),
             ("loss.teacher_temperature", Range(0.03, 0.5), in_lists),
             ("loss.student_temperature", Range(0.05, 1.0), in_lists),
@@ -113,7 +123,7 @@ class NSH(DeepMethod):
         similarity = products(latents[0], latents[1])
         cosines = 2 * keys / bits - 1
         match surrogate:
-            case "sorted_nce":
+            case "sorted_nce" | "masked_nce":
                 pair = keys, similarity / self.setting("nce_temperature", keys)
             case "listwise":
                 pair = (
@@ -133,6 +143,9 @@ class NSH(DeepMethod):
                 with naming(f"sorter {name!r}"):
                     ranked = sorter.sort_levels(by_codes, by_latents, bits + 1)
                 by_anchor = sorted_nce_by_anchor(ranked, *selection, by_codes.shape[1], loss.softmaxes)
+            elif surrogate == "masked_nce":
+                with naming(f"sorter {name!r}"):
+                    by_anchor = masked_nce(by_latents, partial(sorter.first, by_codes), *selection[:3])
             else:
                 by_anchor = _WITHOUT_SORTING[surrogate](by_latents, by_codes, *selection)
             for run, value in zip(runs, by_anchor.view(len(runs), -1).mean(dim=1), strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -24,6 +26,12 @@ class ArgSort(Sorter):
         check_rows(keys)
         order = keys.argsort(dim=1, descending=True, stable=True)
         return torch.nn.functional.one_hot(order, keys.shape[1]).to(keys.dtype)
+
+    @override
+    def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
+        check_rows(keys)
+        ranks = keys.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        return torch.stack([ranks < count for count in counts], dim=1).to(keys.dtype)
 
     @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -71,6 +72,22 @@ class Sorter(ABC):
         """
         check_rows(keys, payload)
         return torch.einsum("bjk,bk->bj", self.permutation(keys), payload)
+
+    def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
+        """Soft masks of the items at the first ranks: sums over the first rows of the permutation.
+
+        Args:
+            keys: [B, n].
+            counts: How many ranks each mask holds, from 0 to n.
+
+        Returns:
+            [B, masks, n]; a mask of m ranks sums to m.
+
+        Raises:
+            ValueError: As permutation.
+        """
+        rows = torch.nn.functional.pad(self.permutation(keys).cumsum(dim=1), (0, 0, 1, 0))
+        return rows[:, list(counts)]
 
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         """sort_payload for keys that are whole numbers of agreeing bits.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -26,6 +28,10 @@ class HardForward(Sorter):
     @override
     def permutation(self, keys: Tensor) -> Tensor:
         return _straight_through(self._hard.permutation(keys), self._soft.permutation(keys))
+
+    @override
+    def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
+        return _straight_through(self._hard.first(keys, counts), self._soft.first(keys, counts))
 
     @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:

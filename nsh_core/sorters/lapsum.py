@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,9 +31,17 @@ class LapSum(Sorter):
 
     @override
     def permutation(self, keys: Tensor) -> Tensor:
+        return self.first(keys, range(keys.shape[-1] + 1)).diff(dim=1)
+
+    @override
+    def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
         check_rows(keys)
+        n = keys.shape[1]
+        ranks = torch.tensor(counts, device=keys.device, dtype=torch.double)[:, None]
         levels = _Levels(keys.detach().double(), self.temperature, None)
-        places = _thresholds(levels, self.temperature).places(levels.positions, self.temperature).to(keys.dtype)
+        # No threshold has all items above it, or none: those two are put in below.
+        thresholds = _thresholds(levels, self.temperature, ranks[:, 0].clamp(0.5, n - 0.5))
+        places = thresholds.places(levels.positions, self.temperature).to(keys.dtype)
         distance = (keys[:, None, :] - places[:, :, None]) / self.temperature
         density = 0.5 * (-distance.detach().abs()).exp()
         # The thresholds move with the keys as G(b) = j wants it; their gradient is that of one step of Newton's.
@@ -41,7 +49,7 @@ class LapSum(Sorter):
         smallest = torch.finfo(keys.dtype).tiny
         moved = self.temperature * (above - above.detach()) / density.sum(dim=2).clamp(min=smallest)
         shares = _distribution(distance - moved[:, :, None] / self.temperature)
-        return pad(shares, (0, 0, 0, 1), value=1.0).diff(dim=1, prepend=torch.zeros_like(keys)[:, None, :])
+        return shares.where(ranks > 0, 0.0).where(ranks < n, 1.0)
 
     @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
@@ -114,10 +122,10 @@ class _Levels:
 
 @dataclass(frozen=True)
 class _Thresholds:
-    """Where the thresholds of ranks 1..n - 1 lie.
+    """Where the thresholds of r ranks lie.
 
     Attributes:
-        gap: Of each threshold, how many positions are above it, int64 [b, n - 1], 0..L.
+        gap: Of each threshold, how many positions are above it, int64 [b, r], 0..L.
         upper: exp(-distance / temperature) to the nearest position above, 0 where there is none.
         lower: To the nearest below.
         log_upper: Logarithm of `upper`.
@@ -131,15 +139,15 @@ class _Thresholds:
     log_lower: Tensor
 
     def places(self, positions: Tensor, temperature: float) -> Tensor:
-        """The thresholds [b, n - 1], from the nearest position that has the larger share in them."""
+        """The thresholds [b, r], from the nearest position that has the larger share in them."""
         last = positions.shape[1] - 1
         above = positions.gather(1, (self.gap - 1).clamp(min=0)) + temperature * self.log_upper
         below = positions.gather(1, self.gap.clamp(max=last)) - temperature * self.log_lower
         return torch.where(self.log_upper >= self.log_lower, above, below)
 
 
-def _thresholds(levels: _Levels, temperature: float) -> _Thresholds:
-    """Solves G(b) = j, j = 1..n - 1.
+def _thresholds(levels: _Levels, temperature: float, ranks: Tensor) -> _Thresholds:
+    """Solves G(b) = j for each of the ranks j [r], 0 < j < n.
 
     In the gap between positions s_u > b > s_(u+1), with x = exp(-(s_u - b) / T), y = exp(-(b - s_(u+1)) / T), x y = q:
     G(b) = A - U x / 2 + V y / 2, where A items lie above, and U and V sum exp(-distance / T) over the items above, to
@@ -150,7 +158,6 @@ def _thresholds(levels: _Levels, temperature: float) -> _Thresholds:
     above = pad(counts.cumsum(dim=1), (1, 0))
     upper, lower = pad(levels.from_higher(counts), (1, 0)), pad(levels.from_lower(counts), (0, 1))
     at_positions = (above - 0.5 * upper)[:, 1:] + 0.5 * (log_q.exp() * lower)[:, 1:]
-    ranks = torch.arange(1, levels.index.shape[1], device=counts.device, dtype=counts.dtype)
     gap = torch.searchsorted(at_positions.contiguous(), ranks.expand(len(counts), -1).contiguous(), right=True)
     a, u, v, log_q = (values.gather(1, gap) for values in (above, upper, lower, log_q))
     a = a - ranks
@@ -172,7 +179,8 @@ class _Chunk:
         self.payload, self.temperature = payload, temperature
         self.levels = _Levels(keys.double(), temperature, levels)
         counts, sums = self.levels.counts, tally(self.levels.index, payload.double(), self.levels.counts.shape[1])
-        self.at = _thresholds(self.levels, temperature)
+        ranks = torch.arange(1, keys.shape[1], device=keys.device, dtype=torch.double)
+        self.at = _thresholds(self.levels, temperature, ranks)
         whole = pad(sums.cumsum(dim=1), (1, 0))
         above = self._shares_above(sums)
         below = self._shares_below(sums)

@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from nsh_core import Config, UserError, make_config, sorters
-from nsh_core.losses import agreeing_bits, bit_balance, listwise, nt_xent, pairwise, quantization, sorted_nce
+from nsh_core.losses import (
+    agreeing_bits,
+    bit_balance,
+    listwise,
+    masked_nce,
+    nt_xent,
+    pairwise,
+    quantization,
+    sorted_nce,
+)
 from nsh_core.methods.nsh import NSH
 from nsh_core.model import Outputs
 from nsh_core.sorters.levels import Ranked
@@ -114,6 +123,30 @@ def test_surrogates_without_sorting_are_their_sums(options, chosen):
         assert by_codes.abs().max() > 0
 
 
+@SELECTIONS
+def test_masked_nce_is_its_sum_and_with_hard_masks_sorted_nce(options, chosen):
+    latents = torch.randn(4, 10, dtype=torch.double)
+    m, gap, negatives = options["num_positives"], options.get("gap", 0), options.get("negatives", "all")
+    if negatives == "random-6":
+        with pytest.raises(ValueError, match="'random-6' draws from a list"):
+            masked_nce(latents, lambda counts: latents, m, gap, negatives)
+        return
+    keys = torch.randint(0, 5, (4, 10)).double().requires_grad_()
+    hard, soft = sorters.build("argsort"), sorters.build("lapsum", temperature=0.7)
+    by_mask = masked_nce(latents, lambda counts: hard.first(keys, counts), m, gap, negatives)
+    assert by_mask.mean().item() == pytest.approx(sorted_nce(hard.sort_payload(keys, latents), **options).item())
+
+    loss = masked_nce(latents, lambda counts: soft.first(keys, counts), m, gap, negatives).mean()
+    assert torch.autograd.grad(loss, keys)[0].abs().max() > 0
+    expected = 0.0
+    for matrix, row in zip(soft.permutation(keys.detach()), latents.tolist(), strict=True):
+        weights, repelling = matrix[:m].sum(dim=0).tolist(), matrix[list(chosen)].sum(dim=0).tolist()
+        others = sum(weight * math.exp(value) for weight, value in zip(repelling, row, strict=True))
+        for weight, value in zip(weights, row, strict=True):
+            expected -= weight * math.log(math.exp(value) / (math.exp(value) + others)) / m / 4
+    assert loss.item() == pytest.approx(expected)
+
+
 def test_nt_xent_is_its_formula():
     first, second = (torch.nn.functional.normalize(torch.randn(3, 5, dtype=torch.double), dim=1) for _ in range(2))
     z = torch.cat([first, second])
@@ -181,6 +214,39 @@ def test_the_objective_hands_latents_over_without_sorting_in_both_directions(sur
     terms["loss"].backward()
     assert first.latents.grad is None
     assert first.relaxed.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_the_objective_masks_in_both_directions(stop):
+    weights = {"anchor_weight": 0, "balance_weight": 0}
+    loss = {"surrogate": "masked_nce", "nce_temperature": 0.7, "num_positives": 2, "gap": 1, "stop_gradient": stop}
+    config = make_config({"code_length": 8, "loss": weights | loss, "sorter": {"name": "neuralsort"}})
+    first, second = make_outputs(16, 8, 0), make_outputs(16, 8, 1)
+    losses = []
+    for here, there in ((first, second), (second, first)):
+        keys = ((here.codes @ there.codes.T) / 2 + 4).detach()
+        matrix = sorters.build("neuralsort").permutation(keys)
+        masks = {2: matrix[:, :2].sum(dim=1), 3: matrix[:, :3].sum(dim=1), 16: matrix.sum(dim=1)}
+        latents = here.latents @ there.latents.T / 0.7
+        stacked = lambda counts, masks=masks: torch.stack([masks[count] for count in counts], dim=1)  # noqa: E731
+        losses.append(masked_nce(latents, stacked, 2, 1, "all").mean())
+    terms = objective_of(config, first, second)
+    torch.testing.assert_close(terms["masked_nce"], (losses[0] + losses[1]).detach() / 2)
+    terms["loss"].backward()
+    assert first.relaxed.grad.abs().max() > 0
+    assert (first.latents.grad is None) == stop
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["loss.softmaxes=2"], r"softmaxes = 2 says nothing about loss.surrogate = masked_nce"),
+        (["loss.negatives=random-8"], r"loss.negatives = random-8 draws from a list"),
+    ],
+)
+def test_a_mask_refuses_what_takes_a_list(assignments, message):
+    with pytest.raises(UserError, match=message):
+        make_config({}, ["loss.surrogate=masked_nce", *assignments])
 
 
 @pytest.mark.parametrize("setting", ["stop_gradient=false", "softmaxes=2"])

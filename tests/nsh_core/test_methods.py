@@ -323,6 +323,10 @@ def test_search_spaces_hold_valid_settings(name):
     [
         ([], {"sorter.temperature", "loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"}),
         (["sorter.name=argsort"], {"loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"}),
+        (
+            ["loss.surrogate=masked_nce"],
+            {"sorter.temperature", "loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"},
+        ),
         (["loss.surrogate=pairwise"], {"loss.nce_temperature", "loss.anchor_temperature", "loss.num_positives"}),
         (
             ["loss.surrogate=listwise", "loss.code_anchor_weight=0.5"],

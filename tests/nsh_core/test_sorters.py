@@ -71,6 +71,19 @@ def test_low_temperature_is_argsort(name, options, n):
     torch.testing.assert_close(sorters.build(name, **options, **cold).permutation(keys), hard, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize(("name", "options"), ALL)
+@pytest.mark.parametrize("make_keys", [distinct_keys, binary_code_keys])
+def test_masks_are_the_first_rows_of_the_permutation(name, options, make_keys):
+    keys, sorter = make_keys(4, 8), sorters.build(name, **options)
+    matrix = sorter.permutation(keys)
+    masks = sorter.first(keys, (0, 3, 5, 8))
+    rows = torch.stack([matrix[:, :count].sum(dim=1) for count in (0, 3, 5, 8)], dim=1)
+    torch.testing.assert_close(masks, rows)
+    if name != "argsort":
+        hard = sorters.build(name, hard_forward=True, **options).first(keys, (0, 3, 5, 8))
+        torch.testing.assert_close(hard, sorters.build("argsort").first(keys, (0, 3, 5, 8)))
+
+
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_gradients_of_keys_and_payload(name, options):
     keys = distinct_keys(2, 6).requires_grad_()
@@ -78,6 +91,7 @@ def test_gradients_of_keys_and_payload(name, options):
     sorter = sorters.build(name, temperature=4.0, **options)
     assert torch.autograd.gradcheck(sorter.permutation, (keys,))
     assert torch.autograd.gradcheck(sorter.sort_payload, (keys, payload))
+    assert torch.autograd.gradcheck(lambda given: sorter.first(given, (0, 2, 6)), (keys,))
     gradient = torch.autograd.grad(sorter.sort_payload(keys, payload).square().sum(), keys)[0]
     assert gradient.abs().max() > 1e-3
 

@@ -34,6 +34,7 @@ def stacks(draw: st.DrawFn) -> list[Config]:
     """Two to five runs of one stack key with random shapes, method, sorters and settings."""
     name = draw(st.sampled_from(["nsh", *METHODS]))
     batch = draw(st.one_of(*[st.sampled_from([32, 64, 96, 128])] * 4, st.integers(4, 80)))
+    surrogate = draw(st.sampled_from(["sorted_nce", "sorted_nce", "masked_nce", "listwise", "pairwise"]))
     base = {
         "code_length": draw(SIZES),
         "method": {"name": name},
@@ -49,8 +50,8 @@ def stacks(draw: st.DrawFn) -> list[Config]:
         "loss": {
             "anchor_weight": draw(st.sampled_from([0.0, 1.0])), "code_anchor_weight": draw(st.sampled_from([0.0, 0.5])),
             "quantization_weight": draw(st.sampled_from([0.0, 0.1])),
-            "surrogate": (surrogate := draw(st.sampled_from(["sorted_nce", "sorted_nce", "listwise", "pairwise"]))),
-            "stop_gradient": surrogate != "sorted_nce" or draw(st.booleans()),
+            "surrogate": surrogate,
+            "stop_gradient": surrogate in ("listwise", "pairwise") or draw(st.booleans()),
             "num_positives": 1,
         },
     }  # fmt: skip
@@ -60,8 +61,9 @@ def stacks(draw: st.DrawFn) -> list[Config]:
             "learning_rate": draw(st.sampled_from([0.0003, 0.001, 0.003])),
             "neighbors": draw(st.sampled_from([0, 3])),
         }
+        kinds = ["all", "hardest-2"] + ["random-1"] * (surrogate != "masked_nce")
         positives = draw(st.integers(1, max(1, batch // 2 - 1)))
-        own_loss = {"num_positives": positives, "negatives": draw(st.sampled_from(["all", "random-1", "hardest-2"]))}
+        own_loss = {"num_positives": positives, "negatives": draw(st.sampled_from(kinds))}
         if surrogate == "sorted_nce":
             own_loss["softmaxes"] = draw(st.sampled_from([1, 1, 2]))
         sorter = draw(st.sampled_from(sorters.names()))
