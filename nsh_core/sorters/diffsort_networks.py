@@ -1,7 +1,7 @@
 """Differentiable sorting networks (Petersen, Borgelt, Kuehne & Deussen, ICML 2021, ICLR 2022).
 
 The networks and distributions of the diffsort library, applied to (key, payload) pairs by index: O(n) per layer and
-row where the library multiplies dense matrices.
+row where the library multiplies dense matrices. Error-free swaps are those of Kim, Yoon & Cho, ICLR 2024.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class _SortingNetwork(Sorter):
             made up its mind (for "logistic", the weight of the right order is 0.73 there).
         distribution: logistic, logistic_phi, gaussian, reciprocal, cauchy or optimal.
         art_lambda: Exponent of logistic_phi, in (0, 1].
+        swap: "soft", or "error_free": comparators swap hard, so that no layer sees keys that those before it softened,
+            and hand back the gradient of the soft swap of what they saw. The list is then that of argsort.
 
     Raises:
         UserError: An option that is not allowed.
@@ -79,13 +81,18 @@ class _SortingNetwork(Sorter):
     network: ClassVar[Callable[[int], Network]]
 
     def __init__(
-        self, temperature: float | None = None, distribution: str = "cauchy", art_lambda: float = 0.25
+        self,
+        temperature: float | None = None,
+        distribution: str = "cauchy",
+        art_lambda: float = 0.25,
+        swap: str = "soft",
     ) -> None:
         super().__init__(temperature)
         self.distribution = one_of("distribution", distribution, tuple(DISTRIBUTIONS))
         self.art_lambda = positive("art_lambda", art_lambda)
         if self.art_lambda > 1:
             raise UserError(f"sorter art_lambda must be at most 1, got {art_lambda!r}")
+        self.swap = one_of("swap", swap, ("soft", "error_free"))
 
     @override
     def permutation(self, keys: Tensor) -> Tensor:
@@ -104,17 +111,22 @@ class _SortingNetwork(Sorter):
         steps, output = _steps(type(self).network, keys.shape[1], keys.device)
         # Wires come first, [n, 1 + p, B], so that picking some copies whole rows.
         wires = torch.cat([keys[:, None, :] / self.temperature, payload], dim=1).permute(2, 1, 0).contiguous()
-        soft = _Soft(DISTRIBUTIONS[self.distribution], 1 / self.temperature, self.art_lambda)
+        exact = self.swap == "error_free"
+        soft = _Soft(DISTRIBUTIONS[self.distribution], 1 / self.temperature, self.art_lambda, exact)
         return _Layers.apply(wires, steps, soft)[:, 1:].index_select(0, output).permute(2, 1, 0)
 
 
 @dataclass(frozen=True)
 class _Soft:
-    """A distribution with its parameters, as a function of v, the difference of keys in units of the temperature."""
+    """A distribution with its parameters, as a function of v, the difference of keys in units of the temperature.
+
+    Where `exact`, comparators swap hard, and only the backward pass takes the weight.
+    """
 
     distribution: Distribution
     steepness: float
     art_lambda: float
+    exact: bool
 
     def weight(self, v: Tensor) -> Tensor:
         return self.distribution.weight(v, self.steepness, self.art_lambda)
@@ -127,7 +139,8 @@ class _Layers(torch.autograd.Function):
     """All layers on wires [n, channels, B], channel 0 the keys over the temperature.
 
     With v the key difference and m = weight(v) * (first - second), a comparator leaves second + m on its first wire,
-    which gets the larger key, and first - m on its second.
+    which gets the larger key, and first - m on its second. An error-free one has weight 0 or 1 there, and the gradient
+    of the soft one at the same keys.
     Rows that do not fit at once are sorted again in the backward pass.
     """
 
@@ -172,9 +185,14 @@ def _forward(wires: Tensor, steps: list[_Step], soft: _Soft, kept: list[tuple[Te
         first, second = wires[step.first], wires[step.second]
         difference = first - second
         weight = soft.weight(difference[:, :1])
-        moved = difference * weight
-        loser = first - moved
-        torch.add(second, moved, out=first)
+        if soft.exact:
+            in_order = difference[:, :1] >= 0
+            winner, loser = first.where(in_order, second), second.where(in_order, first)
+            first.copy_(winner)
+        else:
+            moved = difference * weight
+            loser = first - moved
+            torch.add(second, moved, out=first)
         second.copy_(loser)
         if kept is not None:
             kept.append((difference, weight))

@@ -24,7 +24,8 @@ VARIANTS = [
     ("sinkhorn", {}),
     ("lapsum", {}),
 ]
-ALL = [*VARIANTS, ("argsort", {})]
+ERROR_FREE = [(f"diffsort_{net}", {"swap": "error_free"}) for net in ("odd_even", "bitonic")]
+ALL = [*VARIANTS, *ERROR_FREE, ("argsort", {})]
 
 
 def distinct_keys(rows: int, n: int, seed: int = 0) -> torch.Tensor:
@@ -187,6 +188,37 @@ def test_networks_are_diffsorts(distribution, network, n):
     torch.testing.assert_close(sorter.sort_payload(keys, keys), -ascending, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("distribution", list(DISTRIBUTIONS))
+@pytest.mark.parametrize("network", [odd_even, bitonic])
+@pytest.mark.parametrize("make_keys", [distinct_keys, binary_code_keys])
+def test_error_free_swaps_are_hard_forward_and_soft_backward_in_every_comparator(distribution, network, make_keys):
+    keys, payload, weights = make_keys(3, 7), *torch.randn(2, 3, 7, dtype=torch.double)
+    name = {odd_even: "diffsort_odd_even", bitonic: "diffsort_bitonic"}[network]
+    sorter = sorters.build(name, temperature=0.8, distribution=distribution, art_lambda=0.3, swap="error_free")
+    given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+    ours = sorter.sort_payload(*given)
+    gradients = torch.autograd.grad((ours * weights).sum(), given)
+    # Ties may stand in another order than argsort's.
+    ranked = sorter.sort_payload(keys, keys)
+    assert torch.equal(ranked, keys.sort(dim=1, descending=True).values)
+
+    given = keys.clone().requires_grad_(), payload.clone().requires_grad_()
+    wires = [torch.stack(pair, dim=1) for pair in zip(given[0].unbind(1), given[1].unbind(1), strict=True)]
+    layers = network(7)
+    for low, high in itertools.chain.from_iterable(layers.layers):
+        first, second = wires[low], wires[high]
+        v = (first[:, 0] - second[:, 0]) / 0.8
+        weight = DISTRIBUTIONS[distribution].weight(v, 1 / 0.8, 0.3)[:, None]
+        hard = (v >= 0).double()[:, None]
+        pairs = [(first, second), (second, first)]
+        soft, exact = ([w * a + (1 - w) * b for a, b in pairs] for w in (weight, hard))
+        wires[low], wires[high] = (s + (e - s).detach() for s, e in zip(soft, exact, strict=True))
+    reference = torch.stack([wires[wire][:, 1] for wire in layers.output], dim=1)
+    torch.testing.assert_close(ours, reference)
+    for mine, theirs in zip(gradients, torch.autograd.grad((reference * weights).sum(), given), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 @given(st.integers(1, 40), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_networks_sort_any_length(n, random):
@@ -249,6 +281,7 @@ def test_single_precision_stays_finite_at_any_temperature(name, options, tempera
         ("torchsort", {"regularization": "l3"}, "one of l2, kl, got 'l3'"),
         ("diffsort_bitonic", {"distribution": "uniform"}, "one of logistic"),
         ("diffsort_bitonic", {"art_lambda": 2}, "at most 1, got 2"),
+        ("diffsort_bitonic", {"swap": "hard"}, "swap must be one of soft, error_free, got 'hard'"),
     ],
 )
 def test_bad_options_are_named(name, options, message):
