@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nsh_core import UserError, sorters
 from nsh_core.sorters.distributions import DISTRIBUTIONS
 from nsh_core.sorters.networks import bitonic, odd_even
+from tests.nsh_core import softtorch_values
 
 VARIANTS = [
     ("softsort", {}),
@@ -150,6 +151,31 @@ def test_neuralsort_is_the_papers_formula():
     torch.testing.assert_close(
         sorters.build("neuralsort", temperature=temperature).permutation(s[None])[0], torch.stack(rows)
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "build"),
+    [
+        ("softsort", lambda softness: sorters.build("softsort", temperature=softness)),
+        # Squared distances to ranks at 0..1: twice the temperature.
+        ("ot", lambda softness: sorters.build("sinkhorn", temperature=softness / 2, iterations=3000)),
+        (
+            "sorting_network",
+            lambda softness: sorters.build("diffsort_bitonic", temperature=softness, distribution="logistic"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("softness", softtorch_values.SOFTNESS)
+@pytest.mark.parametrize("n", softtorch_values.SIZES)
+def test_permutations_are_softtorchs(method, build, softness, n):
+    stored = np.load(softtorch_values.FILE)
+    keys = softtorch_values.keys_of(n).requires_grad_()
+    matrix = build(softness).permutation(keys)
+    expected = torch.tensor(stored[f"{method} {n} {softness}"])
+    torch.testing.assert_close(matrix, expected, atol=1e-9, rtol=0)
+    if method != "ot":
+        gradient = torch.autograd.grad((matrix * softtorch_values.weights_of(n)).sum(), keys)[0]
+        torch.testing.assert_close(gradient, torch.tensor(stored[f"{method} {n} {softness} gradient"]))
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.8, 20.0])
