@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from scipy.stats import binomtest
-
 from nsh_core.measures import RESULT, SELECTION
+from study.analysis.cautions import LEAST_TO_CHOOSE, cautions, failures, never_ran
 from study.analysis.claims import Claim, answer, claims_of
 from study.analysis.comparisons import values_of
 from study.analysis.crossed import chosen_p
 from study.analysis.effects import in_words, main_effects
 from study.analysis.headlines import flat_region, predictors, surprises
 from study.analysis.results import Results
-from study.analysis.seeds import ALPHA, smallest_flips_p
-from study.analysis.tables import VALUED, failed_in_training, over
-from study.analysis.versions import apart, versions
-from study.plan.trials import left_out
+from study.analysis.seeds import ALPHA
+from study.analysis.tables import failed_in_training, over
 
 _MOST_NAMED = 6
-_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -77,13 +73,13 @@ def decide(results: Results) -> Verdict:
         results: Of the study.
     """
     validation = results.summary_of(SELECTION)["mean"]
-    failures = _failures(results)
+    failed = failures(results)
     if validation.empty:
-        return Verdict(["No trial is complete, so there is no answer yet."], cautions=failures)
+        return Verdict(["No trial is complete, so there is no answer yet."], cautions=failed)
     if not results.mode.compares:
         taken = "Training time is what each trial took beside the others that ran: a guide, not a measurement."
-        return Verdict(_front_headlines(results), cautions=[*failures, taken], best={str(validation.idxmax())})
-    verdict = Verdict([], cautions=[*failures, *_cautions(results)])
+        return Verdict(_front_headlines(results), cautions=[*failed, taken], best={str(validation.idxmax())})
+    verdict = Verdict([], cautions=[*failed, *cautions(results)])
     for label, group_arms in results.spec.groups().items():
         names = {arm.name: arm.name_in_group for arm in group_arms}
         arms = [arm for arm in results.arms if arm in names]
@@ -168,7 +164,19 @@ class _Group:
             tied = [name for arm, name in self.names.items() if arm in self.tied]
             more = f" and {len(tied) - _MOST_NAMED} more" if len(tied) > _MOST_NAMED else ""
             parts.append(f"Not told apart from {best}: {', '.join(tied[:_MOST_NAMED])}{more}.")
+            parts += self._told_apart_as_a_pair(tied)
         return self.start + " ".join(parts)
+
+    def _told_apart_as_a_pair(self, tied: Sequence[str]) -> list[str]:
+        """Why an arm is not told apart from the best although a comparison with it is clear."""
+        best = self.names[self.best]
+        clear = [claim for family in self.families for claim in family.claims if claim.finding in ("clear", "small")]
+        pairs = [{claim.arm, claim.reference} for claim in clear]
+        both = [name for name in tied if {name, best} in pairs]
+        if not both:
+            return []
+        others = " or ".join(both)
+        return [f"As a pair named beforehand {best} and {others} differ: marks pay for the choice of the best, too."]
 
     def _against_reference(self) -> list[str]:
         reference = self.names[self.reference]
@@ -193,31 +201,17 @@ def is_complete(results: Results) -> bool:
     return bool(over(results.tables.trials).all()) and not never_ran(results)
 
 
-def never_ran(results: Results) -> list[str]:
-    """The arms that tuning found no settings for: all of their tries collapsed, or break a constraint.
-
-    Args:
-        results: Of the study.
-    """
-    trials = results.tables.trials
-    if not results.mode.compares:
-        return []
-    settled = over(trials).groupby(trials.arm).all()
-    finals = set(trials[trials.phase == "final"].arm)
-    return [arm.name for arm in results.spec.arms if settled.get(arm.name, False) and arm.name not in finals]
-
-
 def _not_told_apart(results: Results, arms: Sequence[str], best: str) -> set[str]:
     """The arms that are not shown to be below the best of them, which was chosen for being so.
 
     An arm is held against the best on the seeds that both have, in the family of all arms that have these; one that
-    shares fewer than two seeds is not tested, and not named.
+    shares fewer than three seeds is not tested, and not named: with two, nothing would be told apart from anything.
     """
     seeds = {arm: frozenset(own.seed) for arm, own in results.done.groupby("arm")}
     tied, known = set(), dict[frozenset[int], dict[str, float]]()
     for arm in arms:
         common = seeds[arm] & seeds[best]
-        if arm == best or len(common) < 2:
+        if arm == best or len(common) < LEAST_TO_CHOOSE:
             continue
         if common not in known:
             family = [one for one in arms if common <= seeds[one]]
@@ -234,63 +228,3 @@ def _estimate(results: Results, arm: str) -> str:
     if arm in results.deterministic:
         return results.estimate(arm) + (", deterministic" if results.by_query else "")
     return f"{results.estimate(arm)} (one seed)" if seeds < 2 else f"{results.estimate(arm)}, {seeds} seeds"
-
-
-def _failures(results: Results) -> list[str]:
-    """Runs that collapsed, a result that no mean holds, arms that could not run, and trials without any result."""
-    trials = results.tables.trials
-    collapsed = failed_in_training(trials)
-    notes = []
-    for arm, group in trials[trials.phase == "final"].groupby("arm", sort=False):
-        count, runs = int(collapsed[group.index].sum()), len(group)
-        if count:
-            low, high = binomtest(count, runs).proportion_ci()
-            rest = "; its means are of the other runs and compare no further than that" if count < runs else ""
-            notes.append(
-                f"{arm}: {count} of {runs} runs collapsed, a share of {count / runs:.2f} [{low:.2f}, {high:.2f}] "
-                f"(Clopper-Pearson){rest}."
-            )
-    notes += [f"Arms {line}." for line in left_out(results.facts.lacking)]
-    for arm in never_ran(results):
-        why = "collapsed" if collapsed[trials.arm == arm].all() else "collapsed or break a constraint"
-        notes.append(f"{arm}: all tries of its tuning {why}, so it has no final run.")
-    for arm, group in trials[~trials.state.isin(VALUED) & ~collapsed].groupby("arm", sort=False):
-        reasons = sorted({reason or str(state) for reason, state in zip(group.failure, group.state, strict=True)})
-        notes.append(f"{arm}: {len(group)} of its trials have no result ({'; '.join(reasons)}).")
-    return notes
-
-
-def _cautions(results: Results) -> list[str]:
-    counts = results.done.groupby("arm").seed.nunique()
-    seeds = int(counts.max())
-    notes = []
-    found = versions(results.tables.trials)
-    if len(found) > 1:
-        notes.append(f"{len(found)} versions, which differ in {', '.join(apart(found))}, trained these trials.")
-    if results.left_out:
-        notes.append(f"These are the first {seeds} seeds alone: {results.left_out} more are stored.")
-    if seeds < 2:
-        notes.append("One seed says nothing about the spread, so nothing is tested: run more seeds.")
-    elif (counts < 2).any():
-        notes.append(f"One seed alone: {', '.join(map(str, counts.index[counts < 2]))}. Of these nothing is tested.")
-    if 2 <= seeds < _FEW:
-        notes.append(
-            f"With {seeds} seeds the spread is hardly known: tests and marks err more often than one time in twenty, "
-            "with two seeds up to one in five (docs/statistics.md)."
-        )
-    least = smallest_flips_p(seeds)
-    if seeds >= 2 and least >= ALPHA:
-        notes.append(
-            f"With {seeds} seeds exact sign flips cannot go below p = {least:.3g}: what is called clear rests "
-            "on seed means being near normal; run more seeds."
-        )
-    tuned = (results.tables.trials.phase == "tuning").any()
-    if tuned and results.spec.tune and not results.spec.tune.is_plain:
-        notes.append(f"Each arm was tuned for {results.spec.tune}; arms are ranked and compared by mAP all the same.")
-    if tuned and not (results.spec.tune and results.spec.tune.each_seed):
-        notes.append(
-            "Each arm was tuned once: intervals leave out what another tuning, with another seed, would have chosen."
-        )
-    if not results.by_query:
-        notes.append("AP of single queries was not kept: intervals are over seeds alone, of these very queries.")
-    return notes

@@ -106,7 +106,8 @@ def arms_figure(results: Results) -> go.Figure:
         x=means["mean"], y=names, mode="markers", name="mean, 95% interval", marker={"symbol": "diamond", "size": 9},
         error_x={
             "type": "data", "symmetric": False,
-            "array": (means.ci_high - means["mean"]).fillna(0), "arrayminus": (means["mean"] - means.ci_low).fillna(0),
+            "array": (means.both_high - means["mean"]).fillna(0),
+            "arrayminus": (means["mean"] - means.both_low).fillna(0),
         },
     )  # fmt: skip
     figure.update_yaxes(categoryorder="array", categoryarray=names)

@@ -13,7 +13,7 @@ from study.reporting.figures.style import labelled_width
 _MOST = 60
 
 
-@study_figure("Test mAP of each arm: a point a seed, the mean and its 95% interval.")
+@study_figure("Test mAP of each arm: a point a seed, the mean and the 95% interval of the table of arms.")
 def arms(results: Results) -> Figure | None:
     """Test mAP of each arm, best on validation first; at most the 60 best.
 
@@ -31,7 +31,7 @@ def arms(results: Results) -> Figure | None:
     trials = results.done[results.done.arm.isin(order)]
     sns.stripplot(trials, x="test_map", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
     places = range(len(order))
-    spread = [summary["mean"] - summary.ci_low, summary.ci_high - summary["mean"]]
+    spread = [summary["mean"] - summary.both_low, summary.both_high - summary["mean"]]
     blue = sns.color_palette("colorblind")[0]
     axis.errorbar(summary["mean"], places, xerr=spread, fmt="D", ms=5, color=blue, capsize=3, zorder=5)
     axis.axvline(results.facts.continuous.test_map, ls="--", color="0.4", lw=1, label="continuous input, cosine")

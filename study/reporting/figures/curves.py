@@ -10,10 +10,10 @@ from nsh_core.measures import Place, measures
 from study.analysis.results import Results
 from study.analysis.statistics import errorbar
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.style import colors, legend_below, line_arms
+from study.reporting.figures.style import OF_MANY, colors, legend_below, line_arms
 
 
-@study_figure("Training: validation mAP and loss by epoch, mean over seeds and its 95% interval.")
+@study_figure(f"Training: validation mAP and loss by epoch, mean over seeds and its 95% interval. {OF_MANY}")
 def curves(results: Results) -> Figure | None:
     """Validation mAP, SortedNCE and the anchor loss by epoch, where a method has them.
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from study.analysis.results import Results
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.style import line_arms
+from study.reporting.figures.style import OF_MANY, line_arms
 
 _MOST_ROWS = 24
 _THUMBNAIL = 0.46
@@ -20,7 +20,7 @@ _THUMBNAIL = 0.46
 
 @study_figure(
     "Test queries and their ten nearest database items, first seed of each arm; wrong ones are crossed out. Of "
-    "eight evenly spaced queries those on which the arms differ most."
+    f"eight evenly spaced queries those on which the arms differ most. {OF_MANY}"
 )
 def gallery(results: Results) -> Figure | None:
     """Test queries with their nearest database items, best first, by each arm; wrong ones are crossed out.

@@ -39,7 +39,7 @@ def pareto(results: Results) -> Figure | None:
             edgecolors="black",
         )  # fmt: skip
     summary = results.summary_of("test_map").loc[means.index]
-    spread = np.array([summary["mean"] - summary.ci_low, summary.ci_high - summary["mean"]])
+    spread = np.array([summary["mean"] - summary.both_low, summary.both_high - summary["mean"]])
     if not np.isnan(spread).any():
         axes[1].errorbar(means.train_seconds, means.test_map, yerr=spread, fmt="none", ecolor="0.3", capsize=3, lw=1)
     for _, row in means.iterrows():

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from study.analysis.results import Results
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.style import colors, legend_below, line_arms
+from study.reporting.figures.style import OF_MANY, colors, legend_below, line_arms
 
 
-@study_figure("Precision against recall on test queries, by growing Hamming radius, mean over seeds.")
+@study_figure(f"Precision against recall on test queries, by growing Hamming radius, mean over seeds. {OF_MANY}")
 def pr(results: Results) -> Figure | None:
     """Mean over seeds of precision and recall on test queries, a point a radius.
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from study.analysis.results import Results
 
 MOST_LINES = 8
+OF_MANY = "Of many arms, the eight best on validation queries and the reference."
 
 
 def colors(results: Results) -> dict[str, tuple[float, float, float]]:

@@ -11,11 +11,12 @@ from scipy.stats import binomtest
 from nsh_core import UserError
 from nsh_core.measures import MEASURES
 from study.analysis.across import across
+from study.analysis.cautions import never_ran
 from study.analysis.generation import Generation
 from study.analysis.results import Results, read_results
 from study.analysis.run_facts import Continuous, RunFacts
 from study.analysis.tables import tables_of, write_tables
-from study.analysis.verdict import Verdict, decide, never_ran
+from study.analysis.verdict import Verdict, decide
 from study.plan.spec import StudySpec
 from study.registry import FIGURES
 from study.reporting.document import write_report
@@ -83,6 +84,21 @@ def test_no_difference_is_said_too():
     assert len(verdict.sentences) == 1
     assert "not told apart" in verdict.sentences[0]
     assert len(verdict.tied) == 1
+
+
+def test_a_pair_that_differs_beside_marks_that_pay_for_the_choice_is_explained(monkeypatch):
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75, "sinkhorn": 0.74})
+    explained = "As a pair named beforehand neuralsort and softsort differ: marks pay for the choice of the best, too."
+    assert explained not in decide(results).headline
+    monkeypatch.setattr("study.analysis.verdict._not_told_apart", lambda *_: {"softsort", "sinkhorn"})
+    assert decide(results).headline.endswith(f"Not told apart from neuralsort: softsort, sinkhorn. {explained}")
+
+
+def test_two_seeds_mark_no_arm_as_not_told_apart():
+    verdict = decide(synthetic({"softsort": 0.7, "neuralsort": 0.75, "argsort": 0.4}, seeds=2))
+    assert verdict.tied == set()
+    assert "Two seeds cannot tell any arm from one chosen as the best: none is marked for it." in verdict.cautions
+    assert not any("Two seeds" in caution for caution in decide(synthetic({"one": 0.7, "two": 0.7}, seeds=3)).cautions)
 
 
 def test_few_seeds_are_called_few():
