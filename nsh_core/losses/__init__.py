@@ -1,6 +1,7 @@
 """The terms of the losses."""
 
 from nsh_core.losses.anchor import nt_xent
+from nsh_core.losses.coding_rate import coding_rate
 from nsh_core.losses.hamming import agreeing_bits
 from nsh_core.losses.masked_nce import masked_nce
 from nsh_core.losses.pairs import feature_cosines, paired_cosines
@@ -12,6 +13,7 @@ from nsh_core.losses.without_sorting import listwise, pairwise
 __all__ = [
     "agreeing_bits",
     "bit_balance",
+    "coding_rate",
     "feature_cosines",
     "listwise",
     "masked_nce",

@@ -7,10 +7,12 @@ from typing import Any
 from nsh_core.methods.base import DeepMethod, Method, MethodOptions, Range, ShallowMethod
 from nsh_core.methods.bihalf import BiHalf
 from nsh_core.methods.cibhash import CIBHash
+from nsh_core.methods.crovca import CroVCA
 from nsh_core.methods.greedyhash import GreedyHash
 from nsh_core.methods.itq import ITQ
 from nsh_core.methods.lsh import LSH
 from nsh_core.methods.nsh import NSH
+from nsh_core.methods.pca_rotated import PCARotated
 from nsh_core.methods.pca_sign import PCASign
 from nsh_core.methods.sdc import SDC
 from nsh_core.methods.simclr import SimCLR
@@ -37,9 +39,11 @@ register("cibhash", CIBHash)
 register("bihalf", BiHalf)
 register("greedyhash", GreedyHash)
 register("sdc", SDC)
+register("crovca", CroVCA)
 register("simclr", SimCLR)
 register("lsh", LSH)
 register("pca_sign", PCASign)
+register("pca_rotated", PCARotated)
 register("itq", ITQ)
 register("spectral", SpectralHashing)
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 from nsh_core.data import Dataset
 from nsh_core.methods.base import MethodOptions, ShallowMethod
 from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
+from nsh_core.methods.pca_rotated import random_rotation
 from nsh_core.model import HashModel
 
 
@@ -28,8 +29,7 @@ class ITQ(ShallowMethod):
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         bits = model.config.code_length
         mean, axes, components = principal_components(model, standardized_items(model, dataset), bits)
-        draw = torch.randn(bits, bits, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        start = torch.linalg.svd(draw)[0]
+        start = random_rotation(bits, seed)
         weight = (axes @ rotation(components, start, model.config.method.settings.iterations)).T
         set_hash_head(model, weight, -weight @ mean)
 

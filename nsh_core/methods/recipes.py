@@ -2,7 +2,7 @@
 
 Sources, each file at the commit that was read on 2026-11-26: zexuanqiu/CIBHash model/base_model.py and
 model/CIBHash.py, liyunqianggyn/Deep-Unsupervised-Image-Hashing ImageHashing/Cifar10_I.py, ssppp/GreedyHash
-unsupervised_vgg.py, kamwoh/sdc configs.
+unsupervised_vgg.py, kamwoh/sdc configs, ilyassmoummad/cross-view-code-alignment args.py, model.py and optim.py.
 """
 
 from __future__ import annotations
@@ -58,4 +58,21 @@ def sdc() -> dict[str, Any]:
         **_CONSTANT,
         "method.options.beta": 5.0,
         "method.options.quantization_weight": 1.0,
+    }
+
+
+def crovca() -> dict[str, Any]:
+    """CroVCA's: a hidden layer, AdamW at 1e-3 with decay 1e-2, a cosine to 0, batches of 256, 5 epochs.
+
+    Its hidden layer has as many units as there are features; here 1,024. Its cosine ends at 1e-6.
+    """
+    return {
+        "model.hash_head": "mlp",
+        "train.optimizer": "adamw",
+        "train.learning_rate": 1e-3,
+        "train.weight_decay": 1e-2,
+        "train.batch_size": 256,
+        "train.epochs": 5,
+        "train.schedule": "cosine",
+        "train.warmup_epochs": 0,
     }

@@ -13,14 +13,14 @@ from torch.nn.functional import cosine_similarity
 from typing_extensions import override
 
 from nsh_core.config import Config
-from nsh_core.data import Dataset
 from nsh_core.losses import feature_cosines, paired_cosines
 from nsh_core.methods import recipes
-from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
-from nsh_core.model import HashModel, Outputs
+from nsh_core.methods.base import LEARNING_RATE, MethodOptions, Range
+from nsh_core.methods.batch_normed import BatchNormed, batch_normalized
+from nsh_core.model import Outputs
 
 
-class SDC(DeepMethod):
+class SDC(BatchNormed):
     """Cosines of batch-normalised outputs follow those of features by rank, but with a beta distribution.
 
     The pair at the i-th place of n by feature cosine is given the cosine 2 F^-1((i - 1/2) / n) - 1, F of Beta(b, b),
@@ -66,23 +66,6 @@ class SDC(DeepMethod):
         quantization = (1 - cosine_similarity(outputs, outputs.sign(), dim=-1)).mean(dim=-1)
         loss = calibration + self.setting("quantization_weight", outputs).view(-1) * quantization
         return {"calibration": calibration, "quantization": quantization, "loss": loss}
-
-    @classmethod
-    @torch.no_grad()
-    def calibrate(cls, model: HashModel, dataset: Dataset) -> None:
-        """Puts the mean output over all training values to 0, as batch normalisation does in a batch."""
-        total, count = torch.zeros(model.config.code_length, dtype=torch.float64), 0
-        for values in dataset.training_values():
-            logits = model.logits(values.to(model.mean.device))
-            total, count = total + logits.double().sum(dim=0).cpu(), count + len(logits)
-        bias = model.hash_output.bias
-        bias.sub_((total / count).to(bias))
-
-
-def batch_normalized(values: Tensor) -> Tensor:
-    """Values [..., n, K] with mean 0 and variance 1 over the batch."""
-    centred = values - values.mean(dim=-2, keepdim=True)
-    return centred / (centred.square().mean(dim=-2, keepdim=True) + 1e-5).sqrt()
 
 
 def calibrated_cosines(count: int, beta: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from nsh_core.codes import unpack
 from nsh_core.config import recipe
 from nsh_core.methods.bihalf import BiHalf, bi_half
 from nsh_core.methods.cibhash import CIBHash
+from nsh_core.methods.crovca import CroVCA
 from nsh_core.methods.greedyhash import GreedyHash
 from nsh_core.methods.itq import rotation
 from nsh_core.methods.sdc import SDC, calibrated_cosines
@@ -172,6 +173,23 @@ def test_sdc_is_its_formula():
     assert terms["loss"].item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_crovca_is_its_formula():
+    first, second = views()
+    terms = terms_of(CroVCA, {"rate_weight": 0.3, "epsilon": 0.2}, first, second)
+    logits, _ = arrays(first, second)
+    outputs = [(own - own.mean(axis=0)) / np.sqrt(own.var(axis=0) + 1e-5) for own in logits]
+    expected = 0.0
+    for own, other in (outputs, outputs[::-1]):
+        chance = 1 / (1 + np.exp(-own))
+        expected -= np.where(other > 0, np.log(chance), np.log(1 - chance)).mean() / 2
+        rows = own / np.linalg.norm(own, axis=1, keepdims=True)
+        _, determinant = np.linalg.slogdet(np.eye(K) + K / (N * 0.2) * rows.T @ rows)
+        expected -= 0.3 * determinant / 2 * (K + N) / (K * N) / 2
+    assert terms["loss"].item() == pytest.approx(expected, rel=1e-6)
+    terms["loss"].backward()
+    assert first.logits.grad.abs().max() > 0
+
+
 def test_calibrated_cosines_have_the_beta_distribution():
     cosines = calibrated_cosines(1001, 3.0)
     assert (cosines[:500] == 0).all()
@@ -179,8 +197,9 @@ def test_calibrated_cosines_have_the_beta_distribution():
     np.testing.assert_allclose(stats.beta(3, 3).cdf((cosines[501:] + 1) / 2), empirical + 0.5 / 1001, atol=1e-5)
 
 
-def test_sdc_centres_its_bits_before_an_evaluation(digits):
-    hasher = fit(make_config({"method": {"name": "sdc"}, "train": {"epochs": 3}}), digits)
+@pytest.mark.parametrize("name", ["sdc", "crovca"])
+def test_bits_are_centred_before_an_evaluation(digits, name):
+    hasher = fit(make_config({"method": {"name": name}, "train": {"epochs": 3}}), digits)
     logits = hasher.model.logits(torch.cat(list(digits.training_values())))
     assert logits.mean(dim=0).abs().max() < 1e-4 * logits.std()
 
@@ -233,6 +252,16 @@ def test_pca_sign_is_the_sign_of_the_components(digits):
     assert (codes == np.where((items - items.mean(axis=0)) @ axes >= 0, 1, -1)).mean() > 0.9999
 
 
+def test_pca_rotated_is_itq_before_its_first_step(digits):
+    rotated, start, other = (
+        fit(make_config({"code_length": 8, "seed": seed, "method": {"name": name, "options": options}}), digits)
+        for name, options, seed in (("pca_rotated", {}, 3), ("itq", {"iterations": 0}, 3), ("pca_rotated", {}, 4))
+    )
+    assert rotated.codes_sha256 == start.codes_sha256 != other.codes_sha256
+    axes = rotated.model.hash_output.weight.detach().numpy()
+    np.testing.assert_allclose(axes @ axes.T, axes[0] @ axes[0] * np.eye(8), atol=1e-4 * (axes[0] @ axes[0]))
+
+
 def test_lsh_hyperplanes_pass_through_the_mean_and_agree_by_angle(digits):
     hasher = fit(make_config({"code_length": 2048, "method": {"name": "lsh"}}), digits)
     items = torch.from_numpy(digits.database.items)
@@ -266,7 +295,7 @@ def test_spectral_hashing_takes_the_smoothest_eigenfunctions(digits):
 
 @pytest.mark.parametrize("name", methods.names())
 def test_every_method_hashes_digits_repeats_and_says_where_it_is_from(digits, name):
-    assert any(year in methods.method(name).paper for year in map(str, range(2002, 2024)))
+    assert any(year in methods.method(name).paper for year in map(str, range(2002, 2027)))
     config = make_config({"method": {"name": name}, "train": {"epochs": 4}})
     hasher, again = fit(config, digits), fit(config, digits)
     chance = 0.1
