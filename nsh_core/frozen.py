@@ -31,6 +31,8 @@ class FrozenBackbone:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_WEIGHTS_SEED)
             self._backbone = build_backbone(image).to(self._device).eval()
+        with torch.inference_mode():
+            self._backbone.freeze()
         self.dim = self._backbone.dim
 
     @torch.inference_mode()

@@ -165,7 +165,8 @@ class ImageConfig(Section):
     """What images go through before the encoder; other data leave it alone."""
 
     backbone: str = Field(
-        "small_cnn", description="small_cnn is trained from scratch; the others of the project come from .[vision]"
+        "small_cnn",
+        description="small_cnn is trained from scratch; the others come from .[efficientnet] and .[vision]",
     )
     weights: Literal["pretrained", "random"] = Field("pretrained", description="of the backbones of .[vision]")
     finetune: bool = Field(False, description="train the backbone too; else its features are extracted once")

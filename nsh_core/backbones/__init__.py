@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from nsh_core.backbones.base import Backbone
+from nsh_core.backbones.efficientnet_lite import EfficientNetLite0, EfficientNetLite2
 from nsh_core.backbones.pretrained import VGG16, DINOv2, ResNet50, ViTB16
 from nsh_core.backbones.small_cnn import SmallCNN
 from nsh_core.registry import BACKBONES
@@ -15,6 +16,8 @@ __all__ = ["Backbone", "TrainedBackbone", "build_backbone", "register", "trained
 register = BACKBONES.register
 
 register("small_cnn", SmallCNN)
+register("efficientnet_lite0", EfficientNetLite0)
+register("efficientnet_lite2", EfficientNetLite2)
 register("vgg16", VGG16)
 register("resnet50", ResNet50)
 register("vit_b_16", ViTB16)

