@@ -90,10 +90,7 @@ def evaluate(
     if has != takes:
         raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
     for part in () if any_scale else ("database", "validation", "test"):
-        try:
-            hasher.check_kind(f"{dataset}: items of {part}", getattr(data, part).batches())
-        except ValueError as error:
-            raise UserError(str(error)) from None
+        hasher.check_kind(f"{dataset}: items of {part}", getattr(data, part).batches())
     _print_labels(data)
     losses = hasher.history[-1] if hasher.history else {}
     _print_metrics(evaluate_hasher(Evidence(hasher, data, hasher.encode(data.database), losses)).metrics)

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from nsh_core.arguments import in_short
 from nsh_core.errors import UserError
 from nsh_core.registry import METHODS, nearest
 from nsh_core.sections import ImageConfig, LossConfig, MethodConfig, ModelConfig, Section, SorterConfig, TrainConfig
-from nsh_core.settings import parse_assignments, validation_line, with_overrides
+from nsh_core.settings import clash, parse_assignments, validation_line, with_overrides
 
 # Settings that came when trials were stored already, and the value that means what was before them: there they are no
 # part of a digest.
@@ -117,16 +118,24 @@ class Config(Section):
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:
-    """A validated Config from nested settings and 'a.b=c' assignments.
+    """A validated Config from settings and 'a.b=c' assignments.
 
     Args:
-        settings: Of any sections; `recipe: published` among them stands for what recipe gives, other settings winning.
+        settings: Of any sections, as {"train": {"epochs": 3}}, or by dotted name, as {"train.epochs": 3};
+            `recipe: published` among them stands for what recipe gives, other settings winning.
         assignments: That replace them.
 
     Raises:
-        UserError: Settings that are unknown or not allowed, each by name.
+        UserError: Settings that are unknown or not allowed, each by name, or one that is given twice.
     """
-    nested = with_overrides(settings or {}, parse_assignments(assignments))
+    given = {} if settings is None else settings
+    if not isinstance(given, Mapping):
+        raise UserError(f"settings must be a mapping, as {{'code_length': 16}}, got {in_short(given)}")
+    by_name = {str(name): value for name, value in given.items()}
+    twice = clash(by_name)
+    if twice is not None:
+        raise UserError(f"settings give {twice[1]} twice, as {twice[0]} too")
+    nested = with_overrides(with_overrides({}, by_name), parse_assignments(assignments))
     if "recipe" in nested:
         nested = _merged(with_overrides({}, recipe(nested.pop("recipe"), nested)), nested)
     try:

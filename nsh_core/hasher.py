@@ -14,11 +14,13 @@ import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
+from nsh_core import arguments
 from nsh_core.backbones import trained_backbone
 from nsh_core.batches import Batches
 from nsh_core.codes import PackedCodes, pack
 from nsh_core.config import Config
 from nsh_core.data import Split
+from nsh_core.data.arrays import as_array
 from nsh_core.data.facts import DataFacts
 from nsh_core.errors import UserError
 from nsh_core.inputs import InputFacts
@@ -28,6 +30,7 @@ from nsh_core.registry import METHODS
 from nsh_core.search import SearchIndex
 from nsh_core.search.index import Items, encoded_items
 from nsh_core.search.kinds import AUTO
+from nsh_core.selection import RESULT, SELECTION
 from nsh_core.settings import validation_line
 from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
@@ -81,6 +84,12 @@ class Hasher:
         self.seconds = 0.0
         self.codes_sha256 = ""
 
+    def __repr__(self) -> str:
+        data = "" if self.data is None else f" on {self.data.name}"
+        measured = [f"{name} {value:.3f}" for name, value in self.metrics.items() if name in (SELECTION, RESULT)]
+        start = f"Hasher {self.config.method.name}{data}: {self.config.code_length} bits"
+        return f"{start}, {', '.join(measured) or 'not evaluated'}"
+
     @property
     def sorter_form(self) -> str:
         """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
@@ -129,7 +138,7 @@ class Hasher:
             Packed codes uint8 [N, ceil(K / 8)].
 
         Raises:
-            ValueError: The items have another shape or scale, or hold something else than finite real numbers.
+            UserError: The items have another shape or scale, or hold something else than finite real numbers.
         """
         if isinstance(items, Split):
             return np.concatenate([self.encode_batch(batch) for batch in items.batches()])
@@ -143,19 +152,19 @@ class Hasher:
             any_scale: As for encode.
 
         Raises:
-            ValueError: As encode.
+            UserError: As encode.
         """
-        array = _as_array(items)
+        array = np.asarray(items) if isinstance(items, np.ndarray) else as_array("'items'", items)
         images = self.model.backbone is not None
         fits = array.ndim == 4 and array.shape[1] == 3 if images else array.ndim == 2 and array.shape[1] == self.dim
         if not fits or array.size == 0:
             wanted = "[N, 3, H, W]" if images else f"[N, {self.dim}]"
-            raise ValueError(f"'items' must have shape {wanted}, N >= 1, got {list(array.shape)}")
+            raise UserError(f"'items' must have shape {wanted}, N >= 1, got {list(array.shape)}")
         if array.dtype.kind not in "iuf":
-            raise ValueError(f"'items' must be real numbers, got {array.dtype}")
+            raise UserError(f"'items' must be real numbers, got {array.dtype}")
         batches = Batches(array)
         if not all(bool(batch.isfinite().all()) for batch in batches):
-            raise ValueError("'items' hold NaN or infinite values, in float32")
+            raise UserError("'items' hold NaN or infinite values, in float32")
         if not any_scale:
             self.check_kind("'items'", batches)
         return batches
@@ -171,20 +180,20 @@ class Hasher:
             batches: float32 [b, D], or images [b, 3, H, W].
 
         Raises:
-            ValueError: They cannot.
+            UserError: They cannot.
         """
         if self.model.backbone is not None:
             ends = torch.stack([torch.stack(batch.aminmax()) for batch in batches])
             low, high = float(ends.min()), float(ends.max())
             if low < _IMAGE_RANGE[0] or high > _IMAGE_RANGE[1]:
-                raise ValueError(
+                raise UserError(
                     f"{name} must be images in uint8, or floats in [0, 1], got values {low:.3g} to {high:.3g}: scale "
                     "them alike, or go on with any_scale (--any-scale)"
                 )
         elif self.inputs is not None:
             found = InputFacts.of(batches)
             if not self.inputs.admits(found):
-                raise ValueError(
+                raise UserError(
                     f"{name} are of another scale than what the hasher was trained on ({found.in_words()}; in training "
                     f"{self.inputs.in_words()}): scale them alike, or go on with any_scale (--any-scale)"
                 )
@@ -200,20 +209,19 @@ class Hasher:
         """An index of items that are searched by the Hamming distance of their codes.
 
         Args:
-            items: As encode takes them, packed codes, or a place of either, or of image files: a folder, a list, an
-                array, see nsh_core.search.sources.open_source.
+            items: As encode takes them, packed codes, an image of Pillow, or a place of any, or of image files: a
+                folder, a list, an array, see nsh_core.search.sources.open_source.
             names: Of the items; those of files are known.
             kind: flat, multihash or hnsw; auto takes the one that suits their number, see
                 nsh_core.search.kinds.kind_named.
             any_scale: As for encode.
 
         Raises:
-            ValueError: As encode.
-            UserError: A place holds no items, there is not a name for each, or faiss cannot be imported.
+            UserError: As encode, or a place holds no items, there is not a name for each, or faiss cannot be imported.
         """
         database = encoded_items(self, items, any_scale)
         if names is not None:
-            database.names = list(names)
+            database.names = arguments.names("names", names)
         return SearchIndex.of(self, database, kind)
 
     def measured(self) -> dict[str, Any]:
@@ -250,8 +258,9 @@ class Hasher:
             "inputs": None if self.inputs is None else asdict(self.inputs),
             "data": None if self.data is None else asdict(self.data),
         } | self.measured()
-        save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
-        write_card(Path(folder), self.config, self.data, self.measured(), self.takes(), self.digest())
+        place = arguments.path("folder", folder)
+        save_tensors(place, "hasher", self.model.state_dict(), facts)
+        write_card(place, self.config, self.data, self.measured(), self.takes(), self.digest())
 
     @classmethod
     def load(cls, folder: str | Path) -> Hasher:
@@ -263,7 +272,7 @@ class Hasher:
         Raises:
             UserError: It is missing or damaged.
         """
-        tensors, facts = load_tensors(Path(folder), "hasher", old=True)
+        tensors, facts = load_tensors(arguments.path("folder", folder), "hasher", old=True)
         try:
             config = Config.model_validate(facts["config"])
             # The weights of the file replace whatever the backbone starts from.
@@ -281,10 +290,3 @@ class Hasher:
             message = " ".join(str(error).split())
             raise UserError(f"{folder} does not hold a hasher of this version: {message}") from None
         return hasher
-
-
-def _as_array(items: npt.ArrayLike | torch.Tensor) -> npt.NDArray:
-    if isinstance(items, torch.Tensor):
-        known = items.float() if items.dtype == torch.bfloat16 else items
-        return known.detach().cpu().numpy()
-    return np.asarray(items)

@@ -41,8 +41,18 @@ def registering(plugin: str) -> Iterator[None]:
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' with the known name next to `name`, or nothing where none is near."""
     by_case = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(name.casefold(), by_case, n=1)
+    found = difflib.get_close_matches(str(name).casefold(), by_case, n=1)
     return f"; did you mean {by_case[found[0]]!r}?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a line, each in quotes where one of them holds a comma.
+
+    Args:
+        names: As they are.
+    """
+    each = list(names)
+    return ", ".join(map(repr, each) if any("," in name for name in each) else each)
 
 
 def nearest_file(path: Path) -> str:
@@ -156,6 +166,16 @@ class Registry(Generic[T]):
         """The names, each as it is asked for."""
         return [self._usages.get(name, name) for name in self.names()]
 
+    def unknown(self, name: str, more: str = "") -> str:
+        """What is said of a name that is none of the known ones.
+
+        Args:
+            name: As asked for.
+            more: What else is allowed.
+        """
+        known = ", ".join(self.usages())
+        return f"unknown {self.kind} {name!r}, known: {known}{more}{nearest(name, self.names())}"
+
     def __contains__(self, name: object) -> bool:
         return name in self._all or name in self._installed
 
@@ -166,8 +186,7 @@ class Registry(Generic[T]):
             UserError: There is none; the message lists the known names and the nearest. Or its package fails.
         """
         if name not in self:
-            known = ", ".join(self.usages())
-            raise UserError(f"unknown {self.kind} {name!r}, known: {known}{nearest(name, self.names())}")
+            raise UserError(self.unknown(name))
         if name in self._installed:
             return self._of_a_package(name)
         entry = self._all[name]

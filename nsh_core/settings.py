@@ -7,16 +7,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from nsh_core.arguments import in_short, names
 from nsh_core.errors import UserError
 from nsh_core.files import status_of
 from nsh_core.plain_yaml import LONGEST, read_yaml
 from nsh_core.registry import nearest, nearest_file
-
-_MOST_SHOWN = 80
 
 
 def validation_line(error: ValidationError, model: type[BaseModel] | None = None) -> str:
@@ -32,7 +31,7 @@ def validation_line(error: ValidationError, model: type[BaseModel] | None = None
         where = f"{'.'.join(loc)}: " if loc else ""
         message = item["msg"].removeprefix("Value error, ")
         named = isinstance(value, str) and repr(value) in message
-        got = "" if named or isinstance(value, (dict, BaseModel)) else f", got {_cut(repr(value))}"
+        got = "" if named or isinstance(value, (dict, BaseModel)) else f", got {in_short(value)}"
         if item["type"] == "string_type" and isinstance(value, (int, float)):
             got += ": as text write it in quotes"
         if item["type"] == "bool_type":
@@ -47,18 +46,17 @@ def validation_line(error: ValidationError, model: type[BaseModel] | None = None
     return "; ".join(parts)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-
-
 def _settings_of(model: type[BaseModel], sections: Sequence[str]) -> list[str]:
     """The names of the settings of a section; none where that is no section of its own."""
-    for section in sections:
+    path = iter(sections)
+    for section in path:
         kind = model.model_fields[section].annotation if section in model.model_fields else None
         inner = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)]
         if not inner:
             return []
         model = inner[0]
+        if get_origin(kind) is dict:
+            next(path, None)  # the name of one among several sections
     return list(model.model_fields)
 
 
@@ -89,27 +87,27 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
     """Assignments 'a.b=c' as dotted names with values, each value read as YAML.
 
     Args:
-        texts: Of a command line.
+        texts: As a command line has them.
 
     Raises:
-        UserError: There is no name or no '=', a value is no YAML, or a setting is given twice.
+        UserError: It is a single text, there is no name or no '=', a value is no YAML, or a setting is given twice.
     """
-    pairs = [_parsed(text) for text in texts]
+    pairs = [_parsed(text) for text in names("assignments", texts)]
     twice = clash(name for name, _ in pairs)
     if twice is not None:
         values = " and ".join(repr(value) for name, value in pairs if name in twice)
-        raise UserError(f"--set {' and '.join(dict.fromkeys(twice))} twice, as {values}: once is enough")
+        raise UserError(f"{' and '.join(dict.fromkeys(twice))} given twice, as {values}: once is enough")
     return dict(pairs)
 
 
 def _parsed(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise UserError(f"--set wants NAME=VALUE, e.g. loss.num_positives=5, got {text!r}")
+        raise UserError(f"a setting is written NAME=VALUE, as loss.num_positives=5, got {text!r}")
     try:
         return name.strip(), read_yaml(value)
     except ValueError as error:
-        raise UserError(f"--set {name.strip()}: {_cut(repr(value))} is not a valid value: {error}") from None
+        raise UserError(f"{name.strip()}: {in_short(value)} is not a valid value: {error}") from None
 
 
 def clash(names: Iterable[str]) -> tuple[str, str] | None:
@@ -140,9 +138,33 @@ def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def as_json(what: str, value: Any) -> str:
+    """The value of a setting as JSON.
+
+    Args:
+        what: What the message calls it.
+        value: As given.
+
+    Raises:
+        UserError: JSON has no such value.
+    """
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        raise UserError(f"{what} must be a plain value, got {in_short(value)}") from None
+
+
 def with_overrides(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A nested copy of `settings` with the dotted names of `overrides` replaced; UserError for one in no section."""
-    result = json.loads(json.dumps(settings))
+    """A nested copy of `settings` with the dotted names of `overrides` replaced.
+
+    Args:
+        settings: Nested.
+        overrides: By dotted name.
+
+    Raises:
+        UserError: A name is in no section, or a value among `settings` is not plain.
+    """
+    result = {name: json.loads(as_json(name, value)) for name, value in settings.items()}
     for dotted, value in overrides.items():
         *sections, last = dotted.split(".")
         node = result

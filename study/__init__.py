@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["StoredStudy", "Study"]
+from nsh_core.errors import UserError
+
+__all__ = ["StoredStudy", "Study", "UserError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,8 @@ from typing import Any, Self
 import optuna
 import pandas as pd
 
-from nsh_core import Dataset, UserError, load_dataset
+from nsh_core import Dataset, UserError, arguments, load_dataset
+from nsh_core.data import check_name
 from nsh_core.plugins import check_reachable
 from nsh_core.plugins import load as load_plugins
 from study.analysis.results import Results
@@ -20,7 +21,7 @@ from study.analysis.run_facts import RUN_FILE
 from study.analysis.seeds import what_is_weak
 from study.analysis.verify import Verification
 from study.analysis.verify import verify as train_again
-from study.arguments import assignments, count, names, one_of
+from study.arguments import assignments
 from study.ending import ending
 from study.execution.display import Display, display_here
 from study.execution.engine import EngineName, Execution, Others, cores
@@ -31,6 +32,7 @@ from study.plan.trials import Plan, left_out
 from study.reporting.export import export as write_archive
 from study.reporting.tracking.tracking import Tracking
 from study.session import Session, open_session
+from study.storage.place import KINDS
 from study.stored import StoredStudy
 from study.typed import command_line
 
@@ -79,6 +81,8 @@ class Study(StoredStudy):
         UserError: What does not fit, in one line.
     """
 
+    _first = "run()"
+
     def __init__(
         self,
         study: str,
@@ -94,18 +98,23 @@ class Study(StoredStudy):
         storage: str | None = None,
         **spec: Any,
     ) -> None:
-        load_plugins(names("plugins", plugins))
+        load_plugins(arguments.names("plugins", plugins))
         if not isinstance(study, str):
-            raise UserError(f"study must be text, got {study!r}: a name, or the path of a .yaml file")
+            raise UserError(f"study must be text, got {arguments.in_short(study)}: a name, or the path of a .yaml file")
+        if storage is not None and not isinstance(storage, str):
+            raise UserError(f"storage must be text, got {arguments.in_short(storage)}, allowed: {KINDS}")
+        if dataset is not None and not isinstance(dataset, Dataset):
+            check_name(dataset)
+        folder = arguments.path("results", results)
         known = spec_of(study, spec) if spec else load_spec(study)
         self.plan: Plan = make_plan(
-            with_mode(known, mode, count("trials", trials), tune_each_seed),
-            dataset.stored(Path(results) / "data") if isinstance(dataset, Dataset) else dataset,
+            with_mode(known, mode, arguments.optional_count("trials", trials), tune_each_seed),
+            dataset.stored(folder / "data") if isinstance(dataset, Dataset) else dataset,
             assignments(settings),
-            count("seeds", seeds),
+            arguments.optional_count("seeds", seeds),
         )
         self.storage = storage
-        super().__init__(Path(results) / self.plan.key)
+        super().__init__(folder / self.plan.key)
 
     @classmethod
     def from_yaml(cls, path: str | Path, **options: Any) -> Self:
@@ -118,7 +127,7 @@ class Study(StoredStudy):
         Raises:
             UserError: What does not fit.
         """
-        if Path(path).suffix not in (".yaml", ".yml", ".json"):
+        if arguments.path("a spec", path).suffix not in (".yaml", ".yml", ".json"):
             raise UserError(f"a spec is a .yaml, .yml or .json file, got {str(path)!r}")
         return cls(str(path), **options)
 
@@ -166,8 +175,8 @@ class Study(StoredStudy):
             KeyboardInterrupt: After Ctrl-C, with its own running trials marked.
         """
         check_reachable()
-        jobs = count("jobs", jobs) or cores()
-        tracking = Tracking(names("track", track), self.key, self.folder.parent)
+        jobs = arguments.optional_count("jobs", jobs) or cores()
+        tracking = Tracking(arguments.names("track", track), self.key, self.folder.parent)
 
         def refresh() -> None:
             self.refresh()
@@ -176,15 +185,15 @@ class Study(StoredStudy):
         execution = Execution(
             jobs,
             max(1, cores() // jobs),
-            count("stack", stack),
-            count("limit", limit),
+            arguments.optional_count("stack", stack),
+            arguments.optional_count("limit", limit),
             retry_failed,
-            one_of("others", others, Others),
+            arguments.one_of("others", others, Others),
             refresh,
-            one_of("engine", engine, EngineName),
+            arguments.one_of("engine", engine, EngineName),
             gpus_per_task,
-            on_trial,
-            on_evaluation,
+            arguments.called("on_trial", on_trial),
+            arguments.called("on_evaluation", on_evaluation),
         )
         with closing(tracking):
             if isinstance(progress, Display):
@@ -244,11 +253,11 @@ class Study(StoredStudy):
         Raises:
             UserError: It cannot be written, or a figure of the report failed; the rest is in it.
         """
-        session = self.session
-        failures = write_archive(session.queue, session.url, session.write_results(), self.folder, Path(archive))
+        file, session = arguments.path("archive", archive), self.session
+        failures = write_archive(session.queue, session.url, session.write_results(), self.folder, file)
         if failures:
             raise UserError("; ".join(failures))
-        return Path(archive)
+        return file
 
     def measure_cost(self, repeats: int = 3) -> pd.DataFrame:
         """Trains each arm by itself, for seconds and memory.
@@ -262,7 +271,7 @@ class Study(StoredStudy):
         Raises:
             UserError: No final trial is planned yet, or the folder cannot be written into.
         """
-        return self.session.measure_cost(count("repeats", repeats) or 1)
+        return self.session.measure_cost(arguments.count("repeats", repeats))
 
     def __repr__(self) -> str:
         if (self.folder / RUN_FILE).exists():

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nsh_core.measures import Place, measures
+from nsh_core.registry import listed
 from study.analysis.ranking import ranking
 from study.analysis.tables import VALUED
 from study.analysis.verdict import decide, is_complete
@@ -97,7 +98,7 @@ def print_cost(study: Study, repeats: int, console: Console) -> bool:
     there = {*cost.arm, *study.plan.lacking}
     missing = [arm.name for arm in study.plan.spec.arms if arm.name not in there]
     if missing:
-        print(f"note: no cost of {', '.join(missing)}: no final run is planned yet, or it fails", file=sys.stderr)
+        print(f"note: no cost of {listed(missing)}: no final run is planned yet, or it fails", file=sys.stderr)
     if cost.load.max() > _BUSY:
         print(f"note: the machine's load went up to {cost.load.max():.1f}: others used it too", file=sys.stderr)
     return not missing

@@ -17,9 +17,10 @@ try:
     from study.analysis.outdated import outdated
     from study.analysis.results import Results, read_results, studies_in
     from study.analysis.unplanned import differences, find_arm, unplanned
-    from study.plan.loading import load_spec, with_mode
+    from study.plan.loading import SPECS, load_spec, with_mode
     from study.plan.trials import study_key
     from study.reporting.document import write_report
+    from study.typed import run_line
 except ModuleNotFoundError as error:
     package = (error.name or "?").partition(".")[0]
     print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
@@ -59,11 +60,17 @@ def report(
             raise UserError("--study is missing: give a name, or the name of a results folder")
         _compare(compare, results, None)
         return
-    key = study
-    if dataset is not None or assignments or mode is not None or not (results / study).is_dir():
+    key, first = study, "run the study"
+    is_folder = (results / study).is_dir()
+    if not is_folder or (SPECS / f"{study}.yaml").exists():
+        given = [("study", study), ("dataset", dataset), ("mode", mode)]
+        given += [*(("set", one) for one in assignments), *(("plugin", one) for one in plugin)]
+        options = [part for name, value in given if value is not None for part in (f"--{name}", value)]
+        first = f"run `{run_line(options, results)}`"
+    if dataset is not None or assignments or mode is not None or not is_folder:
         spec = with_mode(load_spec(study, studies_in(results)), mode, None)
         key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
-    found = read_results(results / key)
+    found = read_results(results / key, first)
     for line in outdated(found, study):
         print(f"note: {line}")
     found = found if seeds is None else found.of_seeds(seeds)

@@ -31,6 +31,7 @@ try:
 
     from nsh_core import cli
     from nsh_core.errors import UserError
+    from nsh_core.registry import listed
     from study.execution.display import Display, display_here
     from study.execution.engine import EngineName, cores
     from study.listing import print_studies
@@ -163,7 +164,7 @@ def study(
             storage=storage,
         )
         for name, arms in overruled(asked.plan).items():
-            console.print(f"note: --set {name} changes nothing in {', '.join(arms)}: set there already")
+            console.print(f"note: --set {name} changes nothing in {listed(arms)}: set there already")
         if dry_run:
             from study.preview import preview
 

@@ -97,7 +97,9 @@ class Session:
         """
         trials = first_finals(self.plan.trials)
         if not trials:
-            raise UserError(f"study {self.plan.spec.name}: --measure-cost wants final trials: run the study first")
+            raise UserError(
+                f"study {self.plan.spec.name}: cost is of final trials, and none is planned yet: run the study first"
+            )
         self._prepare(trials)
         cost = pd.DataFrame(columns=COST)
         for cost in measure_cost(trials, self.dataset, repeats):

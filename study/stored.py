@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nsh_core import UserError
+from nsh_core import UserError, arguments
 from study.analysis.claims import Claim
 from study.analysis.ranking import ranking
 from study.analysis.results import Results, read_results
@@ -31,8 +31,10 @@ class StoredStudy:
         folder: As given.
     """
 
+    _first = "run the study"  # what a line on missing results advises
+
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = arguments.path("folder", folder)
 
     @property
     def key(self) -> str:
@@ -46,7 +48,7 @@ class StoredStudy:
         Raises:
             UserError: It has not been run, or its files are damaged.
         """
-        return read_results(self.folder)
+        return read_results(self.folder, self._first)
 
     @property
     def is_complete(self) -> bool:
@@ -115,8 +117,9 @@ class StoredStudy:
         Raises:
             UserError: It has not been run, or a figure failed; the rest is written.
         """
-        folder = Path(reports) / self.key
-        written = write_report(self.results, folder, [read_results(self.folder.parent / other) for other in across])
+        folder = arguments.path("reports", reports) / self.key
+        others = [self.folder.parent / other for other in arguments.names("across", across)]
+        written = write_report(self.results, folder, list(map(read_results, others)))
         if written.failures:
             raise UserError("; ".join(written.failures))
         return folder / "report.html"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from study.storage.place import without_secrets
@@ -38,15 +39,29 @@ def report_line(folder: Path) -> str | None:
         It; none where this process is a notebook, or a script of a user's.
     """
     program = _program("report")
-    elsewhere = [] if folder.parent == Path("results") else ["--results", str(folder.parent)]
-    return None if program is None else shlex.join([*program, "--study", folder.name, *elsewhere])
+    return None if program is None else shlex.join([*program, "--study", folder.name, *_elsewhere(folder.parent)])
+
+
+def run_line(options: Sequence[str], results: Path) -> str:
+    """The command that runs a study of which this process was asked for a report.
+
+    Args:
+        options: Study, data set and so on, as they were typed.
+        results: Folder of tables.
+    """
+    return shlex.join([*(_program("run") or ["python", "study/run.py"]), *options, *_elsewhere(results)])
+
+
+def _elsewhere(results: Path) -> list[str]:
+    """The option of a folder of tables, where it is not the usual one."""
+    return [] if results == Path("results") else ["--results", str(results)]
 
 
 def _program(door: str) -> list[str] | None:
     """A door as this process was started: a console script by its name, a file behind its interpreter."""
     typed = Path(sys.argv[0])
-    if typed.name == _SCRIPTS["run"]:
+    if typed.name in _SCRIPTS.values():
         return [_SCRIPTS[door]]
-    if typed.resolve() != Path(__file__).with_name("run.py"):
+    if typed.resolve() not in [Path(__file__).with_name(f"{name}.py") for name in _SCRIPTS]:
         return None
     return [sys.orig_argv[0] if sys.argv[0] in sys.orig_argv else "python", str(typed.with_name(f"{door}.py"))]

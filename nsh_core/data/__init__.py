@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nsh_core.arguments import in_short
 from nsh_core.data import sources
 from nsh_core.data.arrays import arrays_folder, from_arrays
 from nsh_core.data.dataset import Dataset, Split
@@ -16,10 +17,12 @@ from nsh_core.errors import UserError, naming
 from nsh_core.registry import DATASETS
 
 __all__ = [
+    "MADE",
     "Dataset",
     "Features",
     "Images",
     "Split",
+    "check_name",
     "from_arrays",
     "from_huggingface",
     "from_torch",
@@ -31,6 +34,8 @@ __all__ = [
 
 register = DATASETS.register
 
+MADE = "nsh_core.data.from_arrays(...), from_torch(...) or from_huggingface(...) makes one of what is in memory"
+
 
 def load_dataset(name: str) -> Dataset:
     """The data set of a name.
@@ -41,7 +46,7 @@ def load_dataset(name: str) -> Dataset:
     Raises:
         UserError: It is unknown, its files do not fit, or what loads it fails.
     """
-    kind, _, argument = with_kind(name).partition(":")
+    kind, _, argument = with_kind(check_name(name)).partition(":")
     load = DATASETS[kind]
     with naming(f"dataset {kind!r}"):
         dataset = load(argument)
@@ -49,6 +54,20 @@ def load_dataset(name: str) -> Dataset:
             raise UserError(f"dataset {kind!r} must give a nsh_core.data.Dataset, got {type(dataset).__name__}")
     dataset.loaded_as = name
     return dataset
+
+
+def check_name(name: str) -> str:
+    """The name of a data set, as it is.
+
+    Args:
+        name: As given.
+
+    Raises:
+        UserError: It is no text.
+    """
+    if not isinstance(name, str):
+        raise UserError(f"a data set is asked for by its name, got {in_short(name)}, known: {usage()}; {MADE}")
+    return name
 
 
 def usage() -> str:

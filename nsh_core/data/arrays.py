@@ -91,6 +91,10 @@ def from_arrays(
         "scale": scale,
     }
     labels = {"database": database_labels, "query": query_labels, "validation": validation_labels}
+    for part in ("database", "query"):
+        for one, value in ((part, given[part]), (f"{part}_labels", labels[part])):
+            if value is None:
+                raise UserError(f"{name}: {one} must be an array, got None")
     for one in ("query", "validation"):
         shared = [other for other, value in given.items() if other != one and value is given[one] is not None]
         if shared:

@@ -58,10 +58,10 @@ def items_of(where: str | Path, arrays: Mapping[str, npt.NDArray], name: str, nd
         return array
     for start in range(0, len(array), _ROWS):
         # As they will be used: in float32 a value may be infinite that is not in float64.
-        if not np.isfinite(scaled(array[start : start + _ROWS], scale).numpy()).all():
-            raise UserError(
-                f"{where}: {name} holds NaN or infinite values (rows {start} to {start + _ROWS - 1}), in float32"
-            )
+        finite = np.isfinite(scaled(array[start : start + _ROWS], scale).numpy())
+        if not finite.all():
+            row = start + int(np.argwhere(~finite)[0, 0])
+            raise UserError(f"{where}: {name} holds NaN or infinite values (the first in row {row}), in float32")
     kept = isinstance(array, np.memmap) or array.dtype == np.float16
     return array if kept else array.astype(np.float32, copy=False)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsh_core.arguments import path
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.stored import write_arrays
 from nsh_core.errors import UserError
@@ -129,6 +130,11 @@ class Dataset(ABC):
         self.validation = validation
         self.test = test
         self._neighbors: dict[int, Tensor] = {}
+
+    def __repr__(self) -> str:
+        validation, test = len(self.validation), len(self.test)
+        counts = f"{self.num_train:,} training items, {len(self.database):,} in the database"
+        return f"Dataset {self.name}: {counts}, {validation:,} validation and {test:,} test queries"
 
     @property
     def dim(self) -> int:
@@ -270,9 +276,10 @@ class Dataset(ABC):
         Raises:
             UserError: It cannot be written, or it is of a class of the user's own that load_dataset did not give.
         """
+        place = path("folder", folder)
         if self.loaded_as is not None:
             return self.loaded_as
-        return f"arrays:{write_arrays(Path(folder), self.name, self._arrays(), self.default_map_at)}"
+        return f"arrays:{write_arrays(place, self.name, self._arrays(), self.default_map_at)}"
 
     def labels_in_words(self) -> str:
         """What was understood of the labels: how many classes, one or several an item, how many items have none."""

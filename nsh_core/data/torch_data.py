@@ -55,7 +55,7 @@ def from_torch(
         UserError: Something does not fit; the line says what, what was got, what is allowed.
     """
     parts = {"database": database, "train": train, "query": query, "validation": validation}
-    parts = {one: part for one, part in parts.items() if part is not None}
+    parts = {one: part for one, part in parts.items() if part is not None or one != "validation"}
     labels = {"database": database_labels, "query": query_labels, "validation": validation_labels}
     for one, part in parts.items():
         check_map_style(f"{name}: {one}", part)

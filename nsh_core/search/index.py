@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
+from nsh_core.arguments import count, path
 from nsh_core.codes import PackedCodes
 from nsh_core.data import Split
 from nsh_core.errors import UserError, in_a_line
@@ -22,14 +24,15 @@ from nsh_core.search.beside import digest_of, read_names, write_names
 from nsh_core.search.encoding import Encoded, Progress, encoded
 from nsh_core.search.kinds import AUTO, Kind, faiss, kind_named
 from nsh_core.search.model import Model
-from nsh_core.search.sources import Codes, is_codes, open_source
+from nsh_core.search.sources import Codes, code_of_image, is_codes, open_source
 
-Items = npt.ArrayLike | torch.Tensor | Split | str | Path | Encoded
+Items = npt.ArrayLike | torch.Tensor | Image.Image | Split | str | Path | Encoded
 
 MODEL = "model"
 _INDEX, _NAMES, _FACTS = "index.faiss", "names.txt", "index.json"
 _AT_ONCE = 100_000
 _SAMPLE, _RECALL_AT = 200, 10
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,14 @@ class Hits:
     indices: npt.NDArray[np.int64]
     distances: npt.NDArray[np.int32]
     names: list[list[str]] | None
+
+    def __repr__(self) -> str:
+        queries, top = self.indices.shape
+        names = self.indices if self.names is None else self.names
+        first = [(names[0][place], self.distances[0, place]) for place in range(top) if self.indices[0, place] >= 0]
+        shown = [f"{name} ({distance})" for name, distance in first[:_SHOWN]] + ["..."] * (len(first) > _SHOWN)
+        asked = "a query" if queries == 1 else f"{queries:,} queries"
+        return f"Hits of {asked}, {top} each; of the first, with Hamming distances: {', '.join(shown)}"
 
 
 class SearchIndex:
@@ -117,20 +128,19 @@ class SearchIndex:
         """The nearest items of the database.
 
         Args:
-            items: Queries: items as Hasher.encode takes them, packed codes, or a place of either, or of image files
-                (see open_source), or what those came to.
+            items: Queries: items as Hasher.encode takes them, packed codes, an image of Pillow, or a place of any, or
+                of image files (see open_source), or what those came to.
             top: How many hits a query has; more than there are: all.
             any_scale: See Hasher.encode.
 
         Raises:
-            ValueError: The queries do not suit the hasher, or `top` is less than 1.
-            UserError: A place holds no queries.
+            UserError: The queries do not suit the hasher, `top` is no number of at least 1, or a place holds no
+                queries.
         """
-        if top < 1:
-            raise ValueError(f"'top' must be at least 1, got {top}")
+        most = count("top", top)
         queries = encoded_items(self.model, items, any_scale)
         codes = np.ascontiguousarray(queries.codes)
-        distances, indices = self.kind.search(self._index, codes, min(top, len(self)))
+        distances, indices = self.kind.search(self._index, codes, min(most, len(self)))
         known = self.names
         names = None if known is None else [[known[one] if one >= 0 else "" for one in row] for row in indices]
         return Hits(queries, indices, distances, names)
@@ -144,7 +154,7 @@ class SearchIndex:
         Raises:
             UserError: It is, or cannot be written.
         """
-        folder = Path(folder)
+        folder = path("folder", folder)
         if folder.exists():
             raise UserError(f"{folder} is there already: remove it, or choose another place")
         ready = partial_of(folder) / "ready"
@@ -182,7 +192,7 @@ class SearchIndex:
         Raises:
             UserError: The index is missing or damaged, or its codes are another hasher's.
         """
-        folder = Path(folder)
+        folder = path("folder", folder)
         try:
             facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
             for name, digest in facts["sha256"].items():
@@ -224,13 +234,14 @@ def encoded_items(model: Model, items: Items, any_scale: bool = False) -> Encode
         any_scale: See Hasher.encode.
 
     Raises:
-        ValueError: They do not suit the hasher.
-        UserError: A place holds no items.
+        UserError: They do not suit the hasher, or a place holds no items.
     """
     if isinstance(items, Encoded):
         return items
     if isinstance(items, str | Path):
         return encoded(open_source(items, model, any_scale=any_scale))
+    if isinstance(items, Image.Image):
+        return Encoded(code_of_image(items, model))
     if isinstance(items, np.ndarray) and is_codes(items, model):
         return encoded(Codes("'items'", "", items, model.config.code_length))
     batches = items.batches() if isinstance(items, Split) else model.batches(items, any_scale=any_scale)

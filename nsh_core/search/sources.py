@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from typing_extensions import override
 
 from nsh_core.array_files import map_array, read_archive
@@ -22,6 +23,7 @@ from nsh_core.data.dataset import batch_of_images, scaled
 from nsh_core.data.decode import NoImage, key_of, read_square
 from nsh_core.data.features import FACTS
 from nsh_core.data.lists import read_paths
+from nsh_core.data.pixels import square
 from nsh_core.data.sources import IMAGE_ENDINGS, image_files
 from nsh_core.errors import UserError
 from nsh_core.files import status_of
@@ -123,7 +125,7 @@ class Rows(Source):
     def code_batches(self, done: int = 0) -> Iterator[CodeBatch]:
         try:
             batches = self._model.batches(self._array, any_scale=self._any_scale)
-        except ValueError as error:
+        except UserError as error:
             raise UserError(f"{self.where}: {error}") from None
         for batch in batches.after(done):
             done += len(batch)
@@ -192,6 +194,20 @@ def _image_encoder(model: Model) -> tuple[int, int, Callable[[torch.Tensor], Pac
         return model.encode_batch(scaled(backbone(images).astype(facts.dtype), 1.0))
 
     return facts.side, _SEEN_AT_ONCE, encode
+
+
+def code_of_image(image: Image.Image, model: Model) -> PackedCodes:
+    """The packed code [1, ceil(K / 8)] of an image in memory, as of a file of it.
+
+    Args:
+        image: Of any size and mode.
+        model: That is to encode it.
+
+    Raises:
+        UserError: The model takes no images, or the image cannot be read.
+    """
+    side, _, encode = _image_encoder(model)
+    return encode(scaled(square("'items'", image, side)[None], 1 / 255))
 
 
 def open_source(where: str | Path, model: Model, *, any_scale: bool = False) -> Source:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 
+from nsh_core.arguments import called, in_short, path
 from nsh_core.config import Config
-from nsh_core.data import Dataset
-from nsh_core.errors import naming
+from nsh_core.data import MADE, Dataset
+from nsh_core.errors import UserError, naming
 from nsh_core.hasher import Hasher
 from nsh_core.methods import DeepMethod
 from nsh_core.preparation import prepared
@@ -51,19 +52,28 @@ def fit(
         The hasher of the last epoch, evaluated.
 
     Raises:
-        UserError: The config does not fit the data or the machine.
+        UserError: The config does not fit the data or the machine, or something is of another kind.
         NotFinite: A loss or a weight became NaN or infinite.
         CodeCollapse: All items of the database got one code.
     """
+    _check(config, dataset)
+    callback = called("on_evaluation", on_evaluation)
     ending = Ending(evaluation_threads, test)
-    folder = None if checkpoints is None else Path(checkpoints)
+    folder = None if checkpoints is None else path("checkpoints", checkpoints)
     data = prepared(config, dataset)
-    [result] = _train([Run(config, data, ending, on_evaluation, folder)])
+    [result] = _train([Run(config, data, ending, callback, folder)])
     if isinstance(result, Exception):
         raise result
     assert result.data is not None
     result.data = replace(result.data, fingerprint=data.fingerprint())
     return result
+
+
+def _check(config: Config, dataset: Dataset) -> None:
+    if not isinstance(config, Config):
+        raise UserError(f"config must be what make_config({{'code_length': 16}}) gives, got {in_short(config)}")
+    if not isinstance(dataset, Dataset):
+        raise UserError(f"dataset must be what load_dataset(NAME) gives, got {in_short(dataset)}; {MADE}")
 
 
 def fit_together(
@@ -93,6 +103,8 @@ def fit_together(
         ValueError: The configs have several stack keys.
         UserError: A config does not fit the data or the machine.
     """
+    for config in configs:
+        _check(config, dataset)
     keys = {stack_key(config) for config in configs}
     if len(keys) != 1:
         raise ValueError(f"'configs' must share one stack_key, got {len(keys)} of them")

@@ -52,7 +52,7 @@ class Results:
         """
         tables, held = self.tables, int(self.done.seed.nunique())
         if count > held:
-            raise UserError(f"{self.facts.key} has {held} seeds, got --seeds {count}")
+            raise UserError(f"seeds must be at most {held}, which {self.facts.key} has, got {count}")
         trials = tables.trials[(tables.trials.phase != "final") | (tables.trials.seed < count)]
         curves, per_query = (frame[frame.seed < count] for frame in (tables.curves, tables.per_query))
         narrowed = replace(tables_of(trials, curves, per_query, self.spec), cost=tables.cost)
@@ -202,20 +202,19 @@ def studies_in(folder: Path) -> list[str]:
     return [facts.parent.name for facts in sorted(folder.glob(f"*/{RUN_FILE}"))]
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, first: str = "run the study") -> Results:
     """Reads results/<study>; measures that its version did not know are missing values.
 
     Args:
         folder: Of the results.
+        first: What has to be done before there are any, for the message.
 
     Raises:
         UserError: The study has not been run, its files are damaged, or not of one moment.
     """
     if not (folder / RUN_FILE).exists():
         near = nearest(folder.name, studies_in(folder.parent))
-        raise UserError(
-            f"no results in {folder}: run `python study/run.py --study {folder.name.split('@')[0]}` first{near}"
-        )
+        raise UserError(f"no results in {folder}: {first} first{near}")
     load_plugins_of(folder)
     try:
         with reading(folder):

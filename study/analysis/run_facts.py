@@ -140,6 +140,7 @@ def load_plugins_of(folder: Path) -> None:
             continue
         if name.endswith(".py") and not (path.is_file() and plugins.digest_of(path) == digest):
             raise UserError(
-                f"{folder} was made with the plug-in {path.name}, {digest}, which is not at {path}: give --plugin FILE"
+                f"{folder} was made with the plug-in {path.name}, {digest}, which is not at {path}: give --plugin "
+                "FILE, or in Python nsh_core.load_plugins([FILE])"
             )
         plugins.load([name])

@@ -24,9 +24,9 @@ def what_is_weak(spec: StudySpec, seeds: int) -> str | None:
         return None
     enough = next(more for more in range(seeds, 20) if smallest_flips_p(more) < ALPHA)
     if seeds == 1:
-        return f"one seed has no spread: no difference can be tested; {enough} seeds (--seeds {enough}) would do"
+        return f"one seed has no spread: no difference can be tested; {enough} seeds would do"
     return (
         f"with {seeds} seeds exact sign flips cannot go below p = {smallest_flips_p(seeds):.3g}: what is "
-        f"called clear will rest on t tests, whose seed means are taken as near normal; {enough} seeds (--seeds "
-        f"{enough}) would do without"
+        f"called clear will rest on t tests, whose seed means are taken as near normal; {enough} seeds would "
+        "do without"
     )

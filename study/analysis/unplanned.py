@@ -10,7 +10,7 @@ import pandas as pd
 from nsh_core.config import Config
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
-from nsh_core.registry import nearest
+from nsh_core.registry import listed, nearest
 from nsh_core.settings import dotted
 from study.analysis.claims import Claim, claims_of
 from study.analysis.comparisons import compare
@@ -41,17 +41,20 @@ def find_arm(text: str, folder: Path, own: Results | None) -> Side:
         other = read_results(folder / study)
         if arm in other.arms:
             return other, arm
-        raise UserError(f"--compare: {study} has no arm {arm!r}{_known(arm, other)}")
+        raise UserError(f"{study} has no arm {arm!r}{_known(arm, other)}")
     if own is None and colon:
         near = nearest(study, studies_in(folder))
-        raise UserError(f"--compare: there are no results of a study {study!r} in {folder}{near}")
+        raise UserError(f"there are no results of a study {study!r} in {folder}{near}")
     if own is None:
-        raise UserError(f"--compare wants STUDY:ARM where no --study is given, got {text!r}")
-    raise UserError(f"--compare: {own.facts.key} has no arm {text!r}{_known(text, own)}; of another study: STUDY:ARM")
+        raise UserError(f"an arm is STUDY:ARM where no study is given, got {text!r}")
+    raise UserError(f"{own.facts.key} has no arm {text!r} (of another study: STUDY:ARM){_known(text, own)}")
 
 
 def _known(arm: str, results: Results) -> str:
-    return f", known: {', '.join(results.arms) or 'none is complete'}{nearest(arm, results.arms)}"
+    """The arms that there are, and the nearest: of several factors one level, or some, may have been typed."""
+    arms = results.arms
+    near = nearest(arm, arms) or next((f"; did you mean {one!r}?" for one in arms if arm and arm in one), "")
+    return f", known: {listed(arms) or 'none is complete'}{near}"
 
 
 def differences(one: Side, other: Side) -> dict[str, tuple[Any, Any]]:
@@ -94,13 +97,13 @@ def unplanned(one: Side, other: Side) -> Claim:
     facts, their = results.facts, others.facts
     same = facts.key == their.key
     if same and arm == reference:
-        raise UserError(f"--compare wants two arms, got {arm!r} twice")
+        raise UserError(f"a comparison wants two arms, got {arm!r} twice")
     for what, mine, yours in (
         ("data", facts.fingerprint, their.fingerprint),
         ("k of mAP", facts.map_name, their.map_name),
     ):
         if mine != yours:
-            raise UserError(f"--compare wants two studies with the same {what}, got {mine} and {yours}")
+            raise UserError(f"a comparison wants two studies with the same {what}, got {mine} and {yours}")
     names = (arm, reference) if same else (f"{facts.key}: {arm}", f"{their.key}: {reference}")
     sides = [
         (side.done[side.done.arm == own].assign(arm=name), side.tables.per_query.query("arm == @own").assign(arm=name))
@@ -109,6 +112,6 @@ def unplanned(one: Side, other: Side) -> Claim:
     trials, per_query = (pd.concat(parts, ignore_index=True) for parts in zip(*sides, strict=True))
     table = compare(trials, [Contrast(*names)], per_query, [RESULT])
     if table.empty:
-        raise UserError(f"--compare: {names[0]} and {names[1]} have no seed in common")
+        raise UserError(f"{names[0]} and {names[1]} have no seed in common")
     [claim] = claims_of(table, dict(zip(names, names, strict=True)), results.spec.smallest_effect)
     return claim

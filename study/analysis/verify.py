@@ -86,7 +86,9 @@ def _trial(folder: Path, dataset: Dataset, asked: str) -> pd.Series:
     """The row of a complete trial of a study on these data, its provenance read."""
     number = asked.removeprefix(_TRIES)
     if not number.isdecimal():
-        raise UserError(f"--verify must be the number of a final trial, or {_TRIES}NUMBER of a try, got {asked!r}")
+        raise UserError(
+            f"the trial to verify must be the number of a final one, or {_TRIES}NUMBER of a try, got {asked!r}"
+        )
     results = read_results(folder)
     fingerprint, trials = results.facts.fingerprint, results.tables.trials
     if fingerprint != dataset.fingerprint():
@@ -95,7 +97,7 @@ def _trial(folder: Path, dataset: Dataset, asked: str) -> pd.Series:
     own = numbered[numbered.phase == ("final" if number == asked else "tuning")]
     found = own[own.trial.astype(str) == number]
     if found.empty:
-        raise UserError(f"{folder} has {_numbers(numbered)}, got --verify {asked}")
+        raise UserError(f"{folder} has {_numbers(numbered)}, got {asked}")
     trial = found.iloc[0]
     if trial.state != "complete":
         raise UserError(f"trial {asked} is {trial.state} and has no codes to compare: choose a complete one")

@@ -144,7 +144,7 @@ class TrialQueue:
             except ValueError as error:
                 raise UserError(
                     f"study {self.plan.key} is in this storage with other levels of its factors ({error}): "
-                    "give the spec another name, or use another --storage"
+                    "give the spec another name, or use another storage"
                 ) from None
 
     def _waiting(self, key: str, before: FrozenTrial | None) -> FrozenTrial:

@@ -61,7 +61,7 @@ def _engine(queue: TrialQueue, storage_url: str, execution: Execution) -> Engine
     if execution.engine == "local":
         return LocalEngine(queue, storage_url, execution)
     if importlib.util.find_spec("ray") is None:
-        raise UserError("--engine ray needs the package ray: pip install '.[cluster]'")
+        raise UserError("engine ray needs the package ray: pip install '.[cluster]'")
     from study.execution.engine_ray import RayEngine
 
     return RayEngine(queue, execution.gpus_per_task, execution.batch_trials)

@@ -48,5 +48,5 @@ def refuse(study: str, others: Sequence[FrozenTrial]) -> NoReturn:
     raise UserError(
         f"{len(others)} trials of study {study} were trained by another version ({'; '.join(lines[:_SHOWN])}{more}): "
         f"{f'set {capable} to train as they were, or ' if capable else ''}give --rerun-older to train them again, or "
-        "--allow-mixed to go on beside them"
+        "--allow-mixed to go on beside them (in Python others='rerun' or 'mix')"
     )

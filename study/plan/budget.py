@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
-from nsh_core.registry import nearest
 from nsh_core.selection import SELECTION
 from study.plan.goal import Goal
 from study.registry import SAMPLERS
@@ -29,8 +28,7 @@ class SamplerConfig(BaseModel):
     @classmethod
     def _known(cls, name: str) -> str:
         if ":" not in name and name not in SAMPLERS:
-            known = SAMPLERS.names()
-            raise ValueError(f"Input should be one of {', '.join(known)}, or module:Class{nearest(name, known)}")
+            raise ValueError(SAMPLERS.unknown(name, ", or module:Class"))
         return name
 
     @field_validator("options")

@@ -74,7 +74,7 @@ class Goal(BaseModel):
             why = " (test queries choose nothing)" if _of_test(name) else ""
             known += OBJECTIVES.names()
             raise ValueError(
-                f"Input should be a measure of which more is better, or an objective of a plug-in{why}; known: "
+                f"{name!r} is neither a measure of which more is better nor an objective of a plug-in{why}, known: "
                 f"{', '.join(known)}{nearest(name, known)}"
             )
         return name

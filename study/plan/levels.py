@@ -21,6 +21,8 @@ def _levels(value: Any) -> Any:
     named = isinstance(value, dict) and all(isinstance(settings, dict) for settings in value.values())
     if not (named or isinstance(value, list)):
         raise ValueError("a factor is a list of values of its setting, or a mapping of names to settings {a.b: c}")
+    if not value:
+        raise ValueError("a factor needs at least one level, and has none")
     return value
 
 
@@ -47,7 +49,7 @@ def check_factors(base: Mapping[str, Any], factors: Mapping[str, list[Any] | Map
         unprintable = [label for label in labels if not label.isprintable() or not label.strip()]
         if unprintable:
             raise ValueError(f"level names of {factor!r} must be printable text in one line, got {unprintable}")
-        if not labels or len(set(labels)) < len(labels):
+        if len(set(labels)) < len(labels):
             raise ValueError(f"factor {factor!r} needs levels, each once, got {labels}")
         for label, settings in levels.items() if isinstance(levels, Mapping) else ():
             _check_settings(f"level {label!r} of {factor!r}", settings)

@@ -15,7 +15,7 @@ from nsh_core.errors import UserError
 from nsh_core.registry import nearest
 from nsh_core.settings import read_mapping, validation_line
 from study.plan.arm import short
-from study.plan.spec import StudySpec
+from study.plan.spec import StudySpec, tunes_nothing
 from study.registry import MODES
 
 SPECS = Path(__file__).parents[1] / "specs"
@@ -67,7 +67,7 @@ def spec_of(name: str, settings: Mapping[str, Any]) -> StudySpec:
         return _validated(spec.model_dump() | {"name": f"{spec.name}-{digest}"} | dict(settings), f"study {name}")
     factors = settings["factors"]
     known = list(factors.items()) if isinstance(factors, dict) else []
-    first = {factor: next(iter(levels), None) for factor, levels in known if isinstance(levels, (list, dict))}
+    first = {factor: next(iter(levels)) for factor, levels in known if isinstance(levels, (list, dict)) and levels}
     given = {
         "name": name,
         "question": f"Which {' and '.join(map(short, first))} is best?",
@@ -96,8 +96,7 @@ def with_mode(spec: StudySpec, mode: str | None, trials: int | None, each_seed: 
         UserError: There is no such mode, or it does not fit the spec.
     """
     if mode is not None and mode not in MODES:
-        known = MODES.names()
-        raise UserError(f"--mode must be one of {', '.join(known)}, got {mode!r}{nearest(mode, known)}")
+        raise UserError(MODES.unknown(mode))
     settings = spec.model_dump()
     if mode is not None and mode != spec.mode:
         settings |= {"mode": mode, "name": f"{spec.name}-{mode}"}
@@ -105,5 +104,8 @@ def with_mode(spec: StudySpec, mode: str | None, trials: int | None, each_seed: 
         settings["figures"] = [*(name for name in MODES[mode].figures if name not in spec.figures), *spec.figures]
     tune = ({} if trials is None else {"trials": trials}) | ({"each_seed": True} if each_seed else {})
     if tune:
+        if not MODES[settings["mode"]].tunes:
+            asked = " and ".join([*(["trials"] if trials else []), *(["tune_each_seed"] if each_seed else [])])
+            raise UserError(f"study {spec.name}: {tunes_nothing(settings['mode'], asked)}")
         settings["tune"] = (settings["tune"] or {}) | tune
     return _validated(settings, f"study {spec.name}")

@@ -41,7 +41,7 @@ def make_plan(
     """
     count = spec.seeds if seeds is None else seeds
     if count > MOST_SEEDS:
-        raise UserError(f"--seeds must be at most {MOST_SEEDS}, got {count}")
+        raise UserError(f"seeds must be at most {MOST_SEEDS}, got {count}")
     if spec.tune is not None and spec.tune.seed < count:
         raise UserError(
             f"study {spec.name}: tune.seed = {spec.tune.seed} is one of the {count} seeds of the final runs"
@@ -49,7 +49,7 @@ def make_plan(
     plan = Plan(spec, spec.dataset if dataset is None else dataset, assignments, count)
     _check_size(plan)
     trials = of_one_kind([trial for arm in spec.arms for trial in spec.how.first_trials(plan, arm)])
-    for origin, settings in (("base", spec.base), ("--set", plan.assigned)):
+    for origin, settings in (("base", spec.base), ("setting", plan.assigned)):
         for name, value in settings.items():
             _check_alone(plan, f"{origin} {name}", {name: value})
     _check_assigned(plan)
@@ -101,11 +101,13 @@ def _check_assigned(plan: Plan) -> None:
     """Raises UserError for an assignment that changes nothing."""
     if "seed" in plan.assigned:
         raise UserError(
-            f"study {plan.spec.name}, --set seed: every arm runs with the seeds 0, 1, ...: --seeds says how many"
+            f"study {plan.spec.name}, setting seed: every arm runs with the seeds 0, 1, ..., as many as `seeds` says"
         )
     for name, arms in overruled(plan).items():
         if len(arms) == len(plan.spec.arms):
-            raise UserError(f"study {plan.spec.name}, --set {name}: every arm sets it itself, so this changes nothing")
+            raise UserError(
+                f"study {plan.spec.name}, setting {name}: every arm sets it itself, so this changes nothing"
+            )
 
 
 def _check_apart(plan: Plan, configs: Mapping[str, Config]) -> None:

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from nsh_core.registry import Registry, nearest
+from nsh_core.registry import Registry, listed, nearest
 from study.plan.arm import Arm, former
 from study.plan.budget import Tuning
 from study.plan.contrast import Contrast
@@ -28,12 +28,22 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length
 
 def _known_in(registry: Registry[Any]) -> AfterValidator:
     def check(name: str) -> str:
-        known = registry.names()
-        if name not in known:
-            raise ValueError(f"Input should be one of {', '.join(known)}{nearest(name, known)}")
+        if name not in registry:
+            raise ValueError(registry.unknown(name))
         return name
 
     return AfterValidator(check)
+
+
+def tunes_nothing(mode: str, asked: str) -> str:
+    """What is said of a budget in a mode that has no use for one.
+
+    Args:
+        mode: Its name.
+        asked: What gave the budget.
+    """
+    tuning = [name for name in MODES.names() if MODES[name].tunes]
+    return f"mode {mode} tunes nothing: leave out {asked}, or choose among the modes {', '.join(tuning)}"
 
 
 class StudySpec(BaseModel):
@@ -52,7 +62,7 @@ class StudySpec(BaseModel):
         default_factory=list, description="files (my_sorter.py, beside the spec) and modules that register what is used"
     )
     base: dict[str, Any] = Field(default_factory=dict, description="settings of every run")
-    factors: dict[str, Levels] = Field(min_length=1)
+    factors: dict[str, Levels]
     reference: dict[str, Level] = Field(description="factor to level: the arm that the others are compared with")
     within: list[str] = Field(
         default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
@@ -91,6 +101,13 @@ class StudySpec(BaseModel):
                 settings = settings | {"figures": [*MODES[mode].figures, *cls.model_fields["figures"].default]}
         return settings
 
+    @field_validator("factors")
+    @classmethod
+    def _some(cls, factors: dict[str, Any]) -> dict[str, Any]:
+        if not factors:
+            raise ValueError("a study needs at least one factor: a setting with its levels, as sorter.name: [softsort]")
+        return factors
+
     @field_validator("question")
     @classmethod
     def _one_line(cls, question: str) -> str:
@@ -107,10 +124,9 @@ class StudySpec(BaseModel):
             labels = self.labels(factor)
             if str(level) not in labels:
                 near = nearest(str(level), labels)
-                raise ValueError(f"reference level {level!r} of {factor!r} is none of {', '.join(labels)}{near}")
+                raise ValueError(f"reference level {level!r} of {factor!r} is none of {listed(labels)}{near}")
         if not self.how.tunes and self.tune is not None:
-            tuning = [name for name in MODES.names() if MODES[name].tunes]
-            raise ValueError(f"mode {self.mode} tunes nothing: leave out `tune`, or choose among {', '.join(tuning)}")
+            raise ValueError(tunes_nothing(self.mode, "`tune`"))
         self.how.check(self)
         unknown = [factor for factor in self.within if factor not in self.factors]
         if unknown or len(set(self.within)) == len(self.factors):
@@ -131,7 +147,7 @@ class StudySpec(BaseModel):
                 unknown = [name for name in pair if name not in allowed]
                 if unknown:
                     raise ValueError(
-                        f"comparisons, {question!r}: there is no arm {unknown[0]!r}, known: {', '.join(names)}"
+                        f"comparisons, {question!r}: there is no arm {unknown[0]!r}, known: {listed(names)}"
                         f"{nearest(unknown[0], names)}"
                     )
             if not pairs or len({frozenset(pair) for pair in pairs}) < len(pairs) or any(a == b for a, b in pairs):

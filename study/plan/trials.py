@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from nsh_core.config import Config, make_config, recipe
 from nsh_core.errors import UserError
+from nsh_core.registry import listed
 from nsh_core.settings import parse_assignments, with_overrides
 from study.plan.arm import Arm
 from study.plan.budget import Tuning
@@ -185,7 +186,7 @@ def left_out(lacking: Mapping[str, str]) -> list[str]:
     arms: dict[str, list[str]] = {}
     for arm, line in lacking.items():
         arms.setdefault(line, []).append(arm)
-    return [f"left out: {', '.join(names)}, as {line}" for line, names in arms.items()]
+    return [f"left out: {listed(names)}, as {line}" for line, names in arms.items()]
 
 
 def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:

@@ -63,7 +63,9 @@ def storage_errors(url: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UserError(f"storage {shown(url)} needs the package {error.name}: pip install it") from None
     except DamagedLine as error:
-        raise UserError(f"storage {shown(url)}: {error}: --check lists all damage, --repair sets it aside") from None
+        raise UserError(
+            f"storage {shown(url)}: {error}: on the command line --check lists all damage, --repair sets it aside"
+        ) from None
     except OSError as error:
         raise UserError(f"cannot use storage {shown(url)}: {error.strerror or error}") from None
     except Exception as error:

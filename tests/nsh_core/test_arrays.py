@@ -177,6 +177,8 @@ TRAIN = {"train_views": None, "train": feature_arrays()["train_views"][:, 0]}
     [
         (vectors(name="mine", query=np.zeros((41, 3))), "^mine: query has 3 features, train_views has 12"),
         (vectors(database=np.zeros((0, 12))), r"database must have shape \[N, D\], none of them 0, got \[0, 12\]"),
+        (vectors() | {"database": None}, "^arrays: database must be an array, got None$"),
+        (vectors() | {"query_labels": None}, "^arrays: query_labels must be an array, got None$"),
         (vectors(database=3), r"database must have shape \[N, D\], none of them 0, got \[\]"),
         (vectors(query=[[1.0, 2.0], [3.0]]), "query must be an array of numbers: ValueError"),
         (vectors(query=[["a"] * 12] * 41), "query must be uint8 or floating point, got <U1"),

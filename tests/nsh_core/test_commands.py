@@ -74,11 +74,17 @@ def test_save_and_load_keep_everything(digits, tmp_path):
         assert getattr(loaded, name) == getattr(hasher, name)
 
 
+def test_a_hasher_says_what_it_is(hasher):
+    measured = f"val_map {hasher.metrics['val_map']:.3f}, test_map {hasher.metrics['test_map']:.3f}"
+    assert repr(hasher) == f"Hasher nsh on digits: 8 bits, {measured}"
+    assert repr(Hasher(hasher.config, hasher.model, "mlp")) == "Hasher nsh: 8 bits, not evaluated"
+
+
 def test_encode_checks_its_items(digits, tmp_path):
     hasher = fit(make_config({"train": {"epochs": 1}}), digits)
-    with pytest.raises(ValueError, match=r"'items' must have shape \[N, 64\], N >= 1, got \[3, 65\]"):
+    with pytest.raises(UserError, match=r"'items' must have shape \[N, 64\], N >= 1, got \[3, 65\]"):
         hasher.encode(np.zeros((3, 65)))
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(UserError, match="NaN"):
         hasher.encode(np.full((3, 64), np.nan))
 
 

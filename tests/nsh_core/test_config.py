@@ -2,6 +2,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pydantic import BaseModel
@@ -34,6 +35,32 @@ def test_dotted_names_are_what_overrides_take():
     assert (settings["sorter.name"], settings["train.epochs"]) == ("softsort", 3)
     assert not any(isinstance(value, dict) for value in settings.values())
     assert Config.model_validate(with_overrides({}, settings)) == config
+
+
+def test_settings_may_have_dotted_names():
+    nested = make_config({"code_length": 16, "train": {"epochs": 3}, "sorter": {"name": "sinkhorn"}})
+    assert make_config({"code_length": 16, "train.epochs": 3, "sorter.name": "sinkhorn"}) == nested
+    given = {"train": {"epochs": 3}}
+    assert make_config(given, ["train.epochs=4"]).train.epochs == 4
+    assert given == {"train": {"epochs": 3}}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (({"train.epohs": 3},), r"train.epohs: unknown setting, got 3, known: epochs, .*; did you mean 'epochs'\?"),
+        (({"train": {"epochs": 3}, "train.batch_size": 32},), "settings give train.batch_size twice, as train too"),
+        (({"train.epochs": np.int64(3)},), r"train must be a plain value, got {'epochs': np.int64\(3\)}"),
+        (("train.epochs=3",), "settings must be a mapping, as {'code_length': 16}, got 'train.epochs=3'"),
+        (({3: 4},), "3: unknown setting, got 4, known: code_length, .*"),
+        (({}, "sorter.name=softsort"), r"assignments must be a list, got 'sorter.name=softsort': write \['sorter.n.*"),
+        (({}, 3), "assignments must be a list of texts, got 3"),
+        (({}, ["seed=1", "seed=2"]), "seed given twice, as 1 and 2: once is enough"),
+    ],
+)
+def test_settings_of_another_kind_are_named(given, line):
+    with pytest.raises(UserError, match=f"^{line}$"):
+        make_config(*given)
 
 
 def test_the_digest_is_of_the_content():
@@ -98,8 +125,8 @@ def test_configs_are_frozen():
         ("sorter.name=SoftSort", "unknown sorter 'SoftSort', known: .*; did you mean 'softsort'"),
         ("recipe=Publshed", "recipe must be published, or be left out, got 'Publshed'; did you mean 'published'"),
         ("code_length.x=3", "code_length: .*valid integer"),
-        ("=3", "--set wants NAME=VALUE"),
-        ("code_length", "--set wants NAME=VALUE.*got 'code_length'"),
+        ("=3", "^a setting is written NAME=VALUE"),
+        ("code_length", "a setting is written NAME=VALUE.*got 'code_length'"),
         ("code_length=[", "not a valid value"),
         ("code_length=true", "code_length: Input should be a valid integer, got True"),
         ("code_length='16'", "code_length: Input should be a valid integer, got '16'"),
@@ -108,8 +135,8 @@ def test_configs_are_frozen():
         ("train.patience=1:30", "train.patience: Input should be a valid integer, got '1:30'"),
         ("train.optimizer=adm", "train.optimizer: Input should be 'adam', .*got 'adm'; did you mean 'adam'"),
         ("train.schedule=" + "x" * 500, "got 'x{79}[.]{3}$"),
-        ("code_length=" + "9" * 5000, "--set code_length: '9{79}[.]{3} is not a valid value: a number of 5000 char"),
-        ("seed=2026-01-01", "--set seed: '2026-01-01' is not a valid value: 2026-01-01 is read as a date"),
+        ("code_length=" + "9" * 5000, "^code_length: '9{79}[.]{3} is not a valid value: a number of 5000 char"),
+        ("seed=2026-01-01", "^seed: '2026-01-01' is not a valid value: 2026-01-01 is read as a date"),
     ],
 )
 def test_bad_settings_are_named(assignment, message):

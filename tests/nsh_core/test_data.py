@@ -215,7 +215,7 @@ def nan_at(shape: tuple[int, ...]) -> np.ndarray:
         ({"database": np.zeros((120, 13))}, "database has 13 features, train_views has 12"),
         ({"database": np.zeros((0, 12))}, r"none of them 0, got \[0, 12\]"),
         ({"train_views": np.zeros((80, 1, 12))}, "at least 2 views of each item, got 1"),
-        ({"train_views": nan_at((80, 3, 12))}, r"train_views holds NaN or infinite values \(rows 0 to"),
+        ({"train_views": nan_at((80, 3, 12))}, r"train_views holds NaN or infinite values \(the first in row \d+\)"),
         ({"query": nan_at((41, 12))}, "query holds NaN"),
         ({"query": np.zeros((41, 12), int)}, "query must be uint8 or floating point, got int64"),
         ({"query_labels": np.zeros(40, int)}, r"query_labels must have shape \[41\] or \[41, L\]"),
@@ -229,7 +229,7 @@ def nan_at(shape: tuple[int, ...]) -> np.ndarray:
         ({"scale": np.full(2, 0.1)}, r"scale must be one number, got float64 \[2\]"),
         ({"scale": np.complex64(1)}, r"scale must be one number, got complex64 \[\]"),
         ({"scale": np.float64(1e38)}, "scale must be a positive number below"),
-        ({"query": np.full((41, 12), 1e300)}, r"query holds NaN or infinite values \(rows 0 to 511\), in float32"),
+        ({"query": np.full((41, 12), 1e300)}, r"query holds NaN or infinite values \(the first in row 0\), in float32"),
         ({"query": np.zeros((41, 12), complex)}, "query must be uint8 or floating point, got complex128"),
         ({"database": np.zeros((120, 12), bool)}, "database must be uint8 or floating point, got bool"),
         ({"query": np.zeros((1, 12)), "query_labels": np.zeros(1, int)}, "query must hold at least 2 items, got 1"),
@@ -264,6 +264,30 @@ def test_a_file_that_is_no_npz_is_named(tmp_path, content):
 def test_unknown_data_sets(name, message):
     with pytest.raises(UserError, match=message):
         load_dataset(name)
+
+
+@pytest.mark.parametrize("name", [3, None, np.ones((100, 64)), [1, 2]])
+def test_a_name_is_text(name):
+    with pytest.raises(UserError, match=r"^a data set is asked for by its name, got .*, known: digits, .*from_arrays"):
+        load_dataset(name)
+
+
+def test_a_data_set_says_what_it_is(digits):
+    assert repr(digits) == (
+        "Dataset digits: 1,197 training items, 1,197 in the database, 300 validation and 300 test queries"
+    )
+    with pytest.raises(UserError, match=r"^folder must be a path, got 3$"):
+        digits.stored(3)
+
+
+def test_a_row_that_is_not_finite_is_named(tmp_path):
+    arrays = feature_arrays()
+    arrays["database"] = np.tile(arrays["database"], (5, 1))
+    arrays["database"][[598, 599], 3] = np.nan
+    arrays["database_labels"] = np.tile(arrays["database_labels"], 5)
+    np.savez(tmp_path / "f.npz", **arrays)
+    with pytest.raises(UserError, match=r"database holds NaN or infinite values \(the first in row 598\), in float32$"):
+        load_dataset(str(tmp_path / "f.npz"))
 
 
 def test_a_single_array_is_refused(tmp_path):

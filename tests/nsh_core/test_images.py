@@ -60,7 +60,7 @@ def test_a_folder_by_class_trains_end_to_end(tmp_path):
     pictures = dataset.pictures(dataset.test, np.arange(6))
     assert pictures.shape == (6, 16, 16, 3)
     np.testing.assert_array_equal(loaded.encode(pictures.transpose(0, 3, 1, 2)), hasher.encode(dataset.test))
-    with pytest.raises(ValueError, match=r"must have shape \[N, 3, H, W\], N >= 1, got \[6, 16, 16, 3\]"):
+    with pytest.raises(UserError, match=r"must have shape \[N, 3, H, W\], N >= 1, got \[6, 16, 16, 3\]"):
         loaded.encode(pictures)
 
 

@@ -34,7 +34,7 @@ def test_facts_of_the_largest_numbers_are_quiet():
 @pytest.mark.parametrize("change", [lambda x: 16 * x, lambda x: 2 * x, lambda x: x / 2, lambda x: 2 * x - 1])
 def test_items_of_another_scale_are_refused_with_a_switch(digits, hasher, change):
     items = change(digits.test.items)
-    with pytest.raises(ValueError, match=rf"^'items' are {REFUSED} \(values .*; in training values 0 to 1, their mean"):
+    with pytest.raises(UserError, match=rf"^'items' are {REFUSED} \(values .*; in training values 0 to 1, their mean"):
         hasher.encode(items)
     assert (hasher.encode(items, any_scale=True) == hasher.encode_batch(torch.from_numpy(items))).all()
 
@@ -53,7 +53,7 @@ def test_items_of_another_scale_are_refused_with_a_switch(digits, hasher, change
     ],
 )
 def test_items_that_are_no_finite_real_numbers_are_refused(hasher, items, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         hasher.encode(items, any_scale=True)
 
 
@@ -76,7 +76,7 @@ def test_images_must_be_bytes_or_in_0_to_1(tmp_path, monkeypatch):
     np.testing.assert_array_equal(hasher.encode((pictures / 255).astype(np.float32)), hasher.encode(dataset.test))
     hasher.encode(np.zeros((1, 3, 16, 16)))
     for wrong in (pictures.astype(np.float32), pictures.astype(np.int64), pictures / 127.5 - 1):
-        with pytest.raises(ValueError, match=r"must be images in uint8, or floats in \[0, 1\], got values"):
+        with pytest.raises(UserError, match=r"must be images in uint8, or floats in \[0, 1\], got values"):
             hasher.encode(wrong)
     hasher.encode(pictures / 127.5 - 1, any_scale=True)
 

@@ -3,7 +3,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from nsh_core import UserError
-from nsh_core.registry import BACKBONES, DATASETS, METHODS, SORTERS, Registry
+from nsh_core.registry import BACKBONES, DATASETS, METHODS, SORTERS, Registry, listed
 from nsh_core.sorters import Sorter
 from nsh_core.sorters.softsort import SoftSort
 
@@ -22,6 +22,11 @@ class Cat:
 
 class Spider:
     legs = 8
+
+
+def test_names_in_a_line_are_in_quotes_where_one_holds_a_comma():
+    assert listed(["a", "b c"]) == "a, b c"
+    assert listed(["a, 1", "b"]) == "'a, 1', 'b'"
 
 
 def test_entries_are_registered_by_name_and_by_decorator(animals):

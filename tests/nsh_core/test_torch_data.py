@@ -126,6 +126,8 @@ VECTORS = [([0.0, 1.0], 0)] * 6
         ({"query": DataLoader(GOOD)}, "query must be a map-style data set, .* got DataLoader"),
         ({"query": (one for one in GOOD)}, "query must be a map-style data set, .* got generator"),
         ({"query": 3}, "query must be a map-style data set, .* got int"),
+        ({"train": None}, "train must be a map-style data set, .* got NoneType"),
+        ({"database": None}, "database must be a map-style data set, .* got NoneType"),
         ({"database": []}, "torch: database holds no items"),
         ({"query": Subset(GOOD, [])}, "torch: query holds no items"),
         ({"query": Fails(0)}, r"torch: query\[3\] failed: OSError: disk on fire"),

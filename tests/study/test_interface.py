@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from optuna.trial import TrialState
 
 import study.interface
@@ -16,6 +17,7 @@ from nsh_core.data import from_arrays
 from nsh_core.registry import SORTERS
 from nsh_core.sorters.softsort import SoftSort
 from study import StoredStudy, Study
+from study import UserError as OfStudy
 from study.execution.events import Evaluated
 from tests.conftest import feature_arrays
 from tests.study.commands import ROOT, outcome
@@ -104,8 +106,8 @@ def test_optunas_study_is_the_one_in_storage(undisturbed, tmp_path):
         (lambda: Study("sorter_ablatoin"), r"unknown study 'sorter_ablatoin', known: .*did you mean 'sorter_.*"),
         (lambda: Study(3), r"study must be text, got 3.*"),
         (lambda: Study("mine", factors=3), r"study mine: factors: .* a valid dictionary, got 3"),
-        (lambda: Study("mine", factors={}), r"study mine: factors: .* at least 1 item .*"),
-        (lambda: Study("mine", factors={"code_length": []}), r"study mine: .*code_length.*"),
+        (lambda: Study("mine", factors={}), r"study mine: factors: a study needs at least one factor: .*"),
+        (lambda: Study("mine", factors={"code_length": []}), r"study mine: factors.code_length: a factor needs at .*"),
         (lambda: Study("mine", factors={"code_length": 8}), r"study mine: factors.code_length: .*"),
         (lambda: Study("mine", factors=FACTORS, sedes=3), r".*: sedes: unknown setting, got 3, .* mean 'seeds'\?"),
         (lambda: Study("mine", factors={"sorter.nme": ["softsort"]}), r".*'softsort': sorter.nme: unknown .*"),
@@ -116,12 +118,27 @@ def test_optunas_study_is_the_one_in_storage(undisturbed, tmp_path):
         (lambda: Study("temperature", settings={"train.epochz": 3}), r".*train.epochz: unknown setting, .*"),
         (lambda: Study("temperature", settings={"train.epochs": {1}}), r"settings: train.epochs must be a plain .*"),
         (lambda: Study("temperature", plugins="a.py"), r"plugins must be a list, got 'a.py': write \['a.py'\]"),
-        (lambda: Study("temperature", mode="grod"), r"--mode must be one of .*, got 'grod'; did you mean 'grid'\?"),
+        (lambda: Study("temperature", mode="grod"), r"unknown mode 'grod', known: .*; did you mean 'grid'\?"),
         (lambda: Study.from_yaml("temperature"), r"a spec is a .yaml, .yml or .json file, got 'temperature'"),
+        (lambda: Study("mine", factors=FACTORS, trials=5), r"study mine: mode grid tunes nothing: leave out trials,.*"),
+        (lambda: Study("mine", factors=FACTORS, dataset=np.ones((9, 4))), r"a data set .* ndarray \[9, 4\], .*"),
+        (lambda: Study("mine", factors=FACTORS, dataset=torch.ones(9, 4)), r"a data set .* Tensor \[9, 4\], .*"),
+        (lambda: Study("mine", factors=FACTORS, dataset=[[1, 2]]), r"a data set .*, got \[\[1, 2\]\], .*from_arrays.*"),
+        (lambda: Study("temperature", results=3), r"results must be a path, got 3"),
+        (lambda: Study("temperature", storage=3), r"storage must be text, got 3, allowed: a journal file's path, .*"),
+        (lambda: StoredStudy(3), r"folder must be a path, got 3"),
+        (lambda: Study("temperature").report(3), r"reports must be a path, got 3"),
+        (lambda: Study("temperature").export(3), r"archive must be a path, got 3"),
+        (lambda: Study.from_yaml(3), r"a spec must be a path, got 3"),
+        (lambda: Study("temperature").measure_cost(None), r"repeats must be a whole number of at least 1, got None"),
+        (lambda: Study("temperature").run(on_trial=3), r"on_trial must be a function, got 3"),
+        (lambda: Study("temperature").run(on_evaluation=[]), r"on_evaluation must be a function, got \[\]"),
+        (lambda: Study("temperature", settings=["train.epochs"]), r".*setting is written NAME=VALUE, .*"),
+        (lambda: StoredStudy("results/mine").trials, r"no results in results/mine: run the study first"),
         (lambda: Study("temperature").run(jobs=0), r"jobs must be a whole number of at least 1, got 0"),
         (lambda: Study("temperature").run(others="mixed"), r"others must be one of refuse, mix, rerun, got 'mixed'.*"),
         (lambda: Study("temperature", dataset="digitz").run(), r"unknown dataset 'digitz', known: .*'digits'\?"),
-        (lambda: Study("temperature").trials, r"no results in results/temperature: .*"),
+        (lambda: Study("temperature").trials, r"no results in results/temperature: run\(\) first"),
     ],
 )  # fmt: skip
 def test_a_mistaken_call_says_in_a_line_what_is_wrong(call, line, tmp_path, monkeypatch):
@@ -136,13 +153,17 @@ def test_a_mistaken_call_says_in_a_line_what_is_wrong(call, line, tmp_path, monk
     [
         (lambda one: one.figure("armz"), r"unknown figure 'armz', known: .*; did you mean 'arms'\?"),
         (lambda one: one.figure("pareto"), r"figure 'pareto' has nothing to show of study tiny"),
-        (lambda one: one.compare("softsort", "softsort"), r".* wants two arms, got 'softsort' twice"),
-        (lambda one: one.compare("softsrt", "argsort"), r".* tiny has no arm 'softsrt', known: .*did you mean .*"),
+        (lambda one: one.compare("softsort", "softsort"), r"a comparison wants two arms, got 'softsort' twice"),
+        (lambda one: one.compare("softsrt", "argsort"), r"tiny has no arm 'softsrt' .*, known: .*did you mean .*"),
     ],
 )
 def test_a_mistaken_question_says_in_a_line_what_is_wrong(call, line, stored):
     with pytest.raises(UserError, match=f"^{line}$"):
         call(stored)
+
+
+def test_the_error_of_a_mistaken_call_has_one_class():
+    assert OfStudy is UserError
 
 
 def test_what_a_notebook_defines_is_refused_before_workers_miss_it(tmp_path):

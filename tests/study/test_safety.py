@@ -130,7 +130,7 @@ def test_a_trial_can_be_verified_from_tables_alone_and_another_code_is_found_out
     assert "codes: the same, bit for bit" in same.stdout
     unknown = run(*options, 4)
     assert unknown.returncode == 2
-    assert "has final trials 0 to 3, got --verify 4" in unknown.stderr
+    assert "has final trials 0 to 3, got 4" in unknown.stderr
     tables = folder / "r" / "nasty" / "trials.parquet"
     as_of_an_earlier_version(tables.parent)
     trials = pd.read_parquet(tables)

@@ -46,7 +46,7 @@ class Tracking:
                 tracker = TRACKERS[name](study, folder / name)
                 self._places[name] = tracker.place
             if tracker.package and importlib.util.find_spec(tracker.package) is None:
-                raise UserError(f"--track {name} needs the package {tracker.package}: pip install {tracker.install}")
+                raise UserError(f"tracker {name} needs the package {tracker.package}: pip install {tracker.install}")
         self._writer = Writer(study, folder)
         self._study = study
         self._said: set[str] = set()
@@ -75,7 +75,7 @@ class Tracking:
                 self._write(name, place, runs)
             except (NotWritten, OSError) as error:
                 self._rests[name] = time.monotonic() + _REST_SECONDS
-                self._say(f"--track {name}: {error}; the next command writes what is missing")
+                self._say(f"tracker {name}: {error}; the next command writes what is missing")
 
     def close(self) -> None:
         """Ends the process that writes."""
@@ -89,7 +89,7 @@ class Tracking:
         with FileLock(ledger.with_suffix(".lock"), timeout=PATIENCE_SECONDS):
             written = set(ledger.read_text().split() if ledger.exists() else [])
             for number in (one for one in runs if one not in written):
-                self._say(f"--track {name} writes to {shown(place)}")
+                self._say(f"tracker {name} writes to {shown(place)}")
                 self._writer.write(name, runs[number]())
                 with ledger.open("a") as file:
                     # A line that a kill cut short names no run.

@@ -128,8 +128,26 @@ def test_an_index_is_saved_whole_and_refuses_another_model(digits, hasher, tmp_p
         hasher.index(digits.database, ["a", "b"])
     with pytest.raises(UserError, match="bits behind the last one are set"):
         fit(make_config({"code_length": 3, "method": {"name": "lsh"}}), digits).index(np.full((4, 1), 255, np.uint8))
-    with pytest.raises(ValueError, match="'top' must be at least 1, got 0"):
-        index.search(digits.test, 0)
+    for top in (0, "3", None):
+        with pytest.raises(UserError, match=r"^top must be a whole number of at least 1, got (0|'3'|None)$"):
+            index.search(digits.test, top)
+    with pytest.raises(UserError, match=r"^'items' must have shape \[N, 64\], N >= 1, got \[2, 3\]$"):
+        index.search(np.zeros((2, 3)))
+    with pytest.raises(UserError, match=r"^names must be a list, got 'abc': write \['abc'\]$"):
+        hasher.index(digits.test, "abc")
+
+
+def test_hits_are_shown_in_a_line():
+    index = SearchIndex.of(Given(8), Encoded(np.arange(9, dtype=np.uint8)[:, None]))
+    queries = Encoded(np.zeros((2, 1), np.uint8))
+    assert (
+        repr(index.search(queries, 2))
+        == "Hits of 2 queries, 2 each; of the first, with Hamming distances: 0 (0), 1 (1)"
+    )
+    index.names = list("abcdefghi")
+    assert repr(index.search(Encoded(queries.codes[:1]), 6)) == (
+        "Hits of a query, 6 each; of the first, with Hamming distances: a (0), b (1), c (1), e (1), i (1), ..."
+    )
 
 
 @pytest.mark.parametrize("name", ["index.faiss", "names.txt", "index.json"])
@@ -208,6 +226,17 @@ def test_from_photos_by_a_pretrained_backbone_to_hits(tmp_path, monkeypatch, cap
     assert sum("class 1/" in line for line in hits) > 6
     card = Path("model/README.md").read_text()
     assert "efficientnet_lite0" in card
+
+
+def test_an_image_in_memory_is_searched_as_its_file_is(photos, hasher, digits):
+    index = SearchIndex.load("index", Hasher.load("index/model"))
+    file = next(Path("photos/test/class 2").iterdir())
+    with Image.open(file) as image:
+        hits, expected = index.search(image, 3), index.search(file, 3)
+        with pytest.raises(UserError, match=r"^the hasher takes 64 values an item .* does not know how image files"):
+            hasher.index(digits.test).search(image)
+    np.testing.assert_array_equal(hits.indices, expected.indices)
+    np.testing.assert_array_equal(hits.queries.codes, expected.queries.codes)
 
 
 def test_a_sheet_shows_queries_left_and_hits_in_order(photos):

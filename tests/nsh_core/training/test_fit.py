@@ -1,6 +1,7 @@
 import dataclasses
 import math
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -55,6 +56,21 @@ def test_every_backend_trains_and_repeats_by_seed(digits, name):
     np.testing.assert_array_equal(codes, again.encode(digits.database))
     assert first.metrics == again.metrics
     assert (codes != other.encode(digits.database)).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"config": {"code_length": 16}}, "config must be what make_config({'code_length': 16}) gives, got {'code_len"),
+        ({"dataset": "digits"}, "dataset must be what load_dataset(NAME) gives, got 'digits'; nsh_core.data.from_arr"),
+        ({"dataset": np.ones((100, 64))}, "dataset must be what load_dataset(NAME) gives, got ndarray [100, 64]; "),
+        ({"on_evaluation": 3}, "on_evaluation must be a function, got 3"),
+        ({"checkpoints": 3}, "checkpoints must be a path, got 3"),
+    ],
+)
+def test_a_mistaken_call_is_named_before_anything_trains(digits, given, line):
+    with pytest.raises(UserError, match=f"^{re.escape(line)}"):
+        fit(**({"config": fast(), "dataset": digits} | given))
 
 
 def test_metrics_are_those_of_the_codes(digits, fitted):

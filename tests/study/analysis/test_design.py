@@ -44,6 +44,6 @@ def test_a_design_says_what_it_can_show_and_what_it_cannot():
     assert what_is_weak(spec, 10) is None
     assert what_is_weak(spec, 6) is None
     assert "cannot go below p = 0.0625" in str(what_is_weak(spec, 5))
-    assert "6 seeds (--seeds 6) would do" in str(what_is_weak(spec, 1))
+    assert "6 seeds would do" in str(what_is_weak(spec, 1))
     assert what_is_weak(load_spec("pareto"), 2) is None
     assert design_lines(make_plan(load_spec("pareto")), none) == ["this study compares no arms with one another"]

@@ -122,7 +122,7 @@ def test_a_report_on_the_first_seeds_leaves_the_tables_as_they_are(undisturbed, 
     assert set(first.done.seed) == {0}
     assert list(first.summary_of(RESULT).n) == [1, 1]
     assert set(first.tables.curves.seed) == set(first.tables.per_query.seed) == {0}
-    with pytest.raises(UserError, match="tiny has 2 seeds, got --seeds 3"):
+    with pytest.raises(UserError, match="seeds must be at most 2, which tiny has, got 3"):
         results.of_seeds(3)
     made = report("--study", "tiny", "--results", undisturbed, "--reports", tmp_path, "--seeds", 1)
     assert made.returncode == 0, made.stderr

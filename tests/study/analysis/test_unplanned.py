@@ -52,16 +52,19 @@ def test_arms_of_several_studies_are_compared_on_the_seeds_that_they_share():
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        (("softsort", "softsort"), "--compare wants two arms, got 'softsort' twice"),
+        (("softsort", "softsort"), "a comparison wants two arms, got 'softsort' twice"),
         (
             ("softsort", "sinkhron"),
-            "sorter_ablation has no arm 'sinkhron', known: softsort, .*; did you mean 'sinkhorn'",
+            r"sorter_ablation has no arm 'sinkhron' .*, known: 'softsort', .* gradient.'; did you mean 'sinkhorn'\?$",
         ),
         (("softsort", "nowhere:softsort"), "sorter_ablation has no arm 'nowhere:softsort'"),
-        (("softsort", "transfer:none"), "--compare: transfer has no arm 'none', known: teacher=instances"),
+        (
+            ("softsort", "transfer:none"),
+            "^transfer has no arm 'none', known: 'teacher=instances, code_anchor=without, sur",
+        ),
         (
             ("softsort", "sorter_ablation@cifar10_mobilenetv2-ced1:softsort"),
-            "--compare wants two studies with the same data, got",
+            "a comparison wants two studies with the same data, got",
         ),
     ],
 )
@@ -69,6 +72,13 @@ def test_what_cannot_be_compared_is_said(arms, message):
     own = read_results(REFERENCE / "sorter_ablation")
     with pytest.raises(UserError, match=message):
         unplanned(*(find_arm(text, REFERENCE, own) for text in arms))
+
+
+def test_a_level_alone_is_no_arm_of_several_factors():
+    own = read_results(REFERENCE / "transfer")
+    known = r"transfer has no arm 'surrogate=softsort' \(of another study: STUDY:ARM\), known: 'teacher=instances, code"
+    with pytest.raises(UserError, match=rf"^{known}.*; did you mean '[^']*, surrogate=softsort'\?$"):
+        find_arm("surrogate=softsort", REFERENCE, own)
 
 
 def test_a_misspelt_study_of_a_results_folder_is_named():
@@ -95,4 +105,4 @@ def test_the_command_says_that_nobody_planned_it(tmp_path):
     assert not (tmp_path / "p").exists()
     alone = report(*options, "--compare", "mine:sinkhorn", "mine:softsort")
     assert alone.stdout == done.stdout
-    assert "--compare wants STUDY:ARM where no --study is given" in report(*options, "--compare", "a", "b").stderr
+    assert "an arm is STUDY:ARM where no study is given" in report(*options, "--compare", "a", "b").stderr

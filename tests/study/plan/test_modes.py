@@ -252,9 +252,11 @@ def test_a_tuned_study_runs_goes_on_and_reports(tuned, digits, tmp_path):
     assert again.lines[0].startswith("trial tuning:1: method=nsh, code_length=8, seed 77, tuning")
     known = "final trials 0 to 11 and tuning trials tuning:0 to tuning:11"
     for unknown in ("12", "tuning:12", "01"):
-        with pytest.raises(UserError, match=f"has {known}, got --verify {unknown}$"):
+        with pytest.raises(UserError, match=f"has {known}, got {unknown}$"):
             verify(tuned / "tuned", digits, unknown, 1)
-    with pytest.raises(UserError, match="must be the number of a final trial, or tuning:NUMBER of a try, got 'x:1'"):
+    with pytest.raises(
+        UserError, match=r"^the trial to verify must be the number of a final one, or tuning:NUMBER of a try, got 'x:1'"
+    ):
         verify(tuned / "tuned", digits, "x:1", 1)
 
     part = run(*options, "--results", tmp_path / "part", "--limit", 9)

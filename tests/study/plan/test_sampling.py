@@ -118,10 +118,14 @@ def test_another_mode_has_a_name_budget_and_figures_of_its_own(file):
     assert (spec.name, spec.mode, spec.tune.trials, spec.tune.sampler.name) == ("small-tuned", "tuned", 12, "tpe")
     assert spec.figures[:3] == ["budget", "tuning", "importance"]
     assert with_mode(spec, "tuned", None) == spec
-    with pytest.raises(UserError, match=r"--mode must be one of grid, tuned, one_factor, pareto, got 'random'"):
+    with pytest.raises(UserError, match=r"unknown mode 'random', known: grid, tuned, one_factor, pareto$"):
         with_mode(spec, "random", None)
+    for asked, budget in (("trials", (3,)), ("tune_each_seed", (None, True)), ("trials and tune_each_seed", (3, True))):
+        line = f"^study small: mode grid tunes nothing: leave out {asked}, or choose among the modes tuned, "
+        with pytest.raises(UserError, match=line):
+            with_mode(load_spec(str(file)), None, *budget)
     file.write_text(SPEC + "mode: grid\ntune: {trials: 3}\n")
-    with pytest.raises(UserError, match=r"mode grid tunes nothing: leave out `tune`, or choose among tuned"):
+    with pytest.raises(UserError, match=r"mode grid tunes nothing: leave out `tune`, or choose among the modes tuned"):
         load_spec(str(file))
 
 

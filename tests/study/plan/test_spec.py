@@ -51,10 +51,10 @@ def test_arms_win_over_assignments_and_those_over_the_base(spec_file):
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [
-        (["sorter.name=neuralsort"], "--set sorter.name: every arm sets it itself, so this changes nothing"),
-        (["loss.gap=1", "loss.gap=2"], "--set loss.gap twice, as 1 and 2"),
-        (["loss={gap: 1}", "loss.gap=2"], r"--set loss and loss.gap twice, as {'gap': 1} and 2"),
-        (["seed=7"], "--set seed: every arm runs with the seeds 0, 1, ...: --seeds says how many"),
+        (["sorter.name=neuralsort"], "setting sorter.name: every arm sets it itself, so this changes nothing"),
+        (["loss.gap=1", "loss.gap=2"], "loss.gap given twice, as 1 and 2"),
+        (["loss={gap: 1}", "loss.gap=2"], r"loss and loss.gap given twice, as {'gap': 1} and 2"),
+        (["seed=7"], "setting seed: every arm runs with the seeds 0, 1, ..., as many as `seeds` says"),
     ],
 )
 def test_no_assignment_is_passed_over(spec_file, assignments, message):
@@ -75,7 +75,7 @@ def test_arms_that_come_to_the_same_settings_are_refused(spec_file, assignment):
 
 def test_a_plan_has_a_stated_size(spec_file):
     spec = load_spec(str(spec_file))
-    with pytest.raises(UserError, match="--seeds must be at most 1000, got 100000000"):
+    with pytest.raises(UserError, match=r"^seeds must be at most 1000, got 100000000"):
         make_plan(spec, seeds=100_000_000)
     tuned = with_mode(spec, "tuned", 10_000, each_seed=True)
     with pytest.raises(UserError, match=r"comes to 20002000 trials \(2 arms, each with 1000 seeds and 10000000 of tun"):
@@ -96,8 +96,8 @@ def test_a_plan_has_a_stated_size(spec_file):
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("sorter.name=softsrt", "--set sorter.name: sorter: unknown sorter 'softsrt', .*; did you mean 'softsort'"),
-        ("seed=first", "--set seed: seed: Input should be a valid integer"),
+        ("sorter.name=softsrt", "setting sorter.name: sorter: unknown sorter 'softsrt', .*; did you mean 'softsort'"),
+        ("seed=first", "setting seed: seed: Input should be a valid integer"),
     ],
 )
 def test_an_assignment_that_every_trial_replaces_must_be_allowed_all_the_same(spec_file, assignment, message):
@@ -184,6 +184,23 @@ def test_a_path_is_one_data_set_however_it_is_spelt(spec_file, feature_file, tmp
         ("[softsort, argsort]", "[softsort, softsort]", "needs levels, each once"),
         (
             "[softsort, argsort]",
+            "[]",
+            r"tiny.yaml: factors.sorter.name: a factor needs at least one level, .* got \[\]$",
+        ),
+        ("\n  sorter.name: [softsort, argsort]", " {}", "tiny.yaml: factors: a study needs at least one factor: "),
+        (
+            "[arms,",
+            "[arm,",
+            "figures.0: unknown figure 'arm', known: arms, heatmap, .*, gallery; did you mean 'arms'.$",
+        ),
+        ("seeds: 2", "tune: {objective: val_mpa}", "'val_mpa' is neither a .*, known: val_map, .*mean 'val_map'.$"),
+        (
+            "seeds: 2",
+            "tune: {constraints: {encode_ms: {maxx: 3}}}",
+            "tune.constraints.encode_ms.maxx: unknown setting, got 3, known: min, max; did you mean 'max'.$",
+        ),
+        (
+            "[softsort, argsort]",
             "[softsort, null]",
             "factors.sorter.name.list.1: a level is text, a number, true or fa",
         ),
@@ -215,7 +232,7 @@ def test_a_path_is_one_data_set_however_it_is_spelt(spec_file, feature_file, tmp
         ("seeds: 2", "asks: facters", "asks: Input should be 'arms'.*got 'facters'; did you mean 'factors'"),
         ("{sorter.name: softsort}\nseeds", "{sorter.name: sinkhorn}\nseeds", "'sinkhorn' of 'sorter.name' is none of"),
         ("reference: {sorter.name: softsort}", "reference: {}", "reference must name a level of each factor"),
-        ("[arms, curves", "[pies, curves", "figures.0: Input should be .*got 'pies'"),
+        ("[arms, curves", "[pies, curves", "figures.0: unknown figure 'pies', known: arms"),
     ],
 )
 def test_specs_that_do_not_fit_are_named(spec_file, old, new, message):

@@ -156,9 +156,9 @@ def test_nothing_of_theirs_reaches_the_study(tracked):
     assert not (tracked / "home").exists()
     place = tracked / "results" / "track"
     assert said.splitlines() == [
-        f"note: --track tensorboard writes to {place}/tensorboard",
-        f"note: --track mlflow writes to sqlite:///{place}/mlflow/mlflow.db",
-        f"note: --track wandb writes to {place}/wandb",
+        f"note: tracker tensorboard writes to {place}/tensorboard",
+        f"note: tracker mlflow writes to sqlite:///{place}/mlflow/mlflow.db",
+        f"note: tracker wandb writes to {place}/wandb",
     ]
     assert track(tracked, *THREE) == ""
 
@@ -343,14 +343,14 @@ def test_a_tracker_that_fails_is_a_note_and_the_next_command_goes_on(fault, reas
     place = study / "results" / "track"
     write_atomically(place / "faulty" / "fault", fault)
     assert track(study, "faulty", "sound").splitlines() == [
-        f"note: --track faulty writes to {place}/faulty",
-        f"note: --track faulty: {reason}; the next command writes what is missing",
-        f"note: --track sound writes to {place}/sound",
+        f"note: tracker faulty writes to {place}/faulty",
+        f"note: tracker faulty: {reason}; the next command writes what is missing",
+        f"note: tracker sound writes to {place}/sound",
     ]
     assert written(place / "faulty") == ["soft/sort/tuning 0", "soft/sort/tuning 1"]
     assert written(place / "sound") == sorted(NAMES)
     (place / "faulty" / "fault").unlink()
-    assert track(study, "faulty", "sound") == f"note: --track faulty writes to {place}/faulty\n"
+    assert track(study, "faulty", "sound") == f"note: tracker faulty writes to {place}/faulty\n"
     assert written(place / "faulty") == sorted(NAMES)
 
 
@@ -382,11 +382,11 @@ def test_a_server_that_is_away_is_a_note_without_its_password(study, free_port, 
     monkeypatch.setenv("WANDB_API_KEY", "")
     monkeypatch.setenv("HOME", str(study))
     to_mlflow, mlflow, to_wandb, wandb = track(study, "mlflow", "wandb").splitlines()
-    assert to_mlflow == f"note: --track mlflow writes to http://127.0.0.1:{free_port}"
-    assert mlflow.startswith("note: --track mlflow: MlflowException: API request to http://bob:***@127.0.0.1")
+    assert to_mlflow == f"note: tracker mlflow writes to http://127.0.0.1:{free_port}"
+    assert mlflow.startswith("note: tracker mlflow: MlflowException: API request to http://bob:***@127.0.0.1")
     assert mlflow.endswith("; the next command writes what is missing")
-    assert to_wandb == "note: --track wandb writes to tiny online"
-    assert wandb.startswith("note: --track wandb: UsageError: No API key configured.")
+    assert to_wandb == "note: tracker wandb writes to tiny online"
+    assert wandb.startswith("note: tracker wandb: UsageError: No API key configured.")
 
 
 def test_the_tracker_of_the_docs(study):
@@ -449,4 +449,4 @@ def test_of_two_commands_at_once_after_one_that_was_killed_each_trial_is_written
     assert written(place) == ["argsort/0", "argsort/1", "softsort/0", "softsort/1"]
     begun = [line.rpartition(" ")[0] for line in (place / "begun").read_text().splitlines()]
     assert sorted(begun) == ["argsort/0", "argsort/0", "argsort/1", "softsort/0", "softsort/1"]
-    assert sum(f"note: --track counted writes to {place}" in fork.written("out") for fork in both) == 1
+    assert sum(f"note: tracker counted writes to {place}" in fork.written("out") for fork in both) == 1
