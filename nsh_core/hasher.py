@@ -32,6 +32,8 @@ from nsh_core.settings import validation_line
 from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
 
+_STEM = "hasher"
+FILE = f"{_STEM}.json"
 _IMAGE_RANGE = (-0.25, 1.25)  # resampling may overshoot [0, 1]
 _MEASURED = ("metrics", "history", "curves", "nearest", "ap", "seconds", "codes_sha256")
 
@@ -250,7 +252,7 @@ class Hasher:
             "inputs": None if self.inputs is None else asdict(self.inputs),
             "data": None if self.data is None else asdict(self.data),
         } | self.measured()
-        save_tensors(Path(folder), "hasher", self.model.state_dict(), facts)
+        save_tensors(Path(folder), _STEM, self.model.state_dict(), facts)
         write_card(Path(folder), self.config, self.data, self.measured(), self.takes(), self.digest())
 
     @classmethod
@@ -263,7 +265,7 @@ class Hasher:
         Raises:
             UserError: It is missing or damaged.
         """
-        tensors, facts = load_tensors(Path(folder), "hasher", old=True)
+        tensors, facts = load_tensors(Path(folder), _STEM, old=True)
         try:
             config = Config.model_validate(facts["config"])
             # The weights of the file replace whatever the backbone starts from.

@@ -15,6 +15,7 @@ import torch
 from nsh_core.config import Config
 from nsh_core.data import Dataset
 from nsh_core.errors import naming
+from nsh_core.files import check_folder
 from nsh_core.hasher import Hasher
 from nsh_core.methods import DeepMethod
 from nsh_core.preparation import prepared
@@ -51,12 +52,14 @@ def fit(
         The hasher of the last epoch, evaluated.
 
     Raises:
-        UserError: The config does not fit the data or the machine.
+        UserError: The config does not fit the data or the machine, or the folder cannot be written into.
         NotFinite: A loss or a weight became NaN or infinite.
         CodeCollapse: All items of the database got one code.
     """
     ending = Ending(evaluation_threads, test)
     folder = None if checkpoints is None else Path(checkpoints)
+    if folder is not None:
+        check_folder(folder)
     data = prepared(config, dataset)
     [result] = _train([Run(config, data, ending, on_evaluation, folder)])
     if isinstance(result, Exception):

@@ -120,7 +120,7 @@ CASES = {
     "report on damaged results": ([*REPORT, "tiny"], damaged_results, "r/tiny is damaged, run the study again"),
     "train with a bad config file": ([*TRAIN, "--config", "c.yaml"], lambda: Path("c.yaml").write_text("loss: 3"), "loss: expected a section of settings, got 3"),
     "train with too large a batch": ([*TRAIN, "--set", "train.batch_size=5000"], None, "train.batch_size = 5000 exceeds the 1197"),
-    "train into a file": ([*TRAIN, "--out", "tiny.yaml"], None, "cannot write tiny.yaml"),
+    "train into a file": ([*TRAIN, "--out", "tiny.yaml"], None, "cannot write into tiny.yaml: a folder is expected, got a file"),
     "encode without a model": (["-m", "nsh_core", "encode", "--model", "m", "--input", "x", "--out", "y"], None, "cannot read m/hasher.json"),
 }  # fmt: skip
 
