@@ -25,7 +25,8 @@ from study.ending import ending
 from study.execution.display import Display, display_here
 from study.execution.engine import EngineName, Execution, Others, cores
 from study.execution.events import OnEvaluation, OnTrial
-from study.plan.loading import load_spec, spec_of, with_mode
+from study.named import spec_named
+from study.plan.loading import spec_of, with_mode
 from study.plan.planning import make_plan
 from study.plan.trials import Plan, left_out
 from study.reporting.export import export as write_archive
@@ -39,7 +40,8 @@ class Study(StoredStudy):
     """A study: plan it, run it, look at what it says.
 
     Every state lives in its storage: whatever stops a run, `run` again goes on, in this process or another, and
-    `python study/run.py` with the same study, data and settings is the same study.
+    `python study/run.py` with the same spec, data and settings is the same study; one whose `factors` are given here
+    has no spec, and goes on from Python alone.
 
         >>> from study import Study
         >>> study = Study(
@@ -97,7 +99,7 @@ class Study(StoredStudy):
         load_plugins(names("plugins", plugins))
         if not isinstance(study, str):
             raise UserError(f"study must be text, got {study!r}: a name, or the path of a .yaml file")
-        known = spec_of(study, spec) if spec else load_spec(study)
+        known = spec_of(study, spec) if spec else spec_named(study, Path(results))
         self.plan: Plan = make_plan(
             with_mode(known, mode, count("trials", trials), tune_each_seed),
             dataset.stored(Path(results) / "data") if isinstance(dataset, Dataset) else dataset,

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nsh_core import UserError
+from study.analysis.across import other_results
 from study.analysis.claims import Claim
 from study.analysis.ranking import ranking
 from study.analysis.results import Results, read_results
@@ -106,8 +107,9 @@ class StoredStudy:
         """Writes the report: figures, LaTeX tables, report.md and report.html.
 
         Args:
-            reports: Folder of reports.
-            across: Results folders of the same study on other data sets, to be judged together.
+            reports: Folder of reports, from the working directory, wherever the results are.
+            across: Results folders of the same study on other data sets, or their names beside this one, to be judged
+                together.
 
         Returns:
             Path of report.html.
@@ -116,7 +118,7 @@ class StoredStudy:
             UserError: It has not been run, or a figure failed; the rest is written.
         """
         folder = Path(reports) / self.key
-        written = write_report(self.results, folder, [read_results(self.folder.parent / other) for other in across])
+        written = write_report(self.results, folder, [other_results(one, self.folder.parent) for one in across])
         if written.failures:
             raise UserError("; ".join(written.failures))
         return folder / "report.html"
