@@ -12,13 +12,14 @@ import typer
 from rich.progress import TextColumn
 
 from nsh_core import cli, plugins
-from nsh_core.config import make_config
+from nsh_core.config import Config, make_config
 from nsh_core.data import Dataset, Images, load_dataset, usage
 from nsh_core.distributed import processes, rank
 from nsh_core.errors import UserError
 from nsh_core.evaluation import evaluate as evaluate_hasher
 from nsh_core.extraction import extract
-from nsh_core.files import partial_of
+from nsh_core.files import check_folder, partial_of
+from nsh_core.hasher import FILE as HASHER_FILE
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
 from nsh_core.options import AnyScale, ModelFolder, Plugins
@@ -26,13 +27,14 @@ from nsh_core.preparation import prepared
 from nsh_core.progress import progress_bar
 from nsh_core.registry import BACKBONES
 from nsh_core.search import commands
-from nsh_core.settings import read_mapping
+from nsh_core.settings import dotted, read_mapping
 from nsh_core.training import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 for command in (commands.encode, commands.index, commands.search):
     app.command()(command)
 
+_SHOWN = 3  # settings that differ
 _Dataset = Annotated[str, typer.Option(help=usage())]
 _Set = Annotated[list[str], typer.Option("--set", help="override a setting: loss.num_positives=5")]
 
@@ -49,15 +51,23 @@ def train(
         Path | None, typer.Option(help="folder for checkpoints; a stopped run goes on from there")
     ] = None,
 ) -> None:
-    """Train one hasher; its metrics come last, a `name: value` a line. Under torchrun several GPUs share each batch."""
+    """Train one hasher; its metrics come last, a `name: value` a line. Under torchrun several GPUs share each batch.
+
+    A folder that holds a hasher of another config or data set is refused.
+    """
     plugins.load(plugin)
     settings = read_mapping(config) if config is not None else {}
     seeds = [] if seed is None else [f"seed={seed}"]
     final = make_config(settings, [*assignments, *seeds])
     data = load_dataset(dataset)
+    if out is not None:
+        check_folder(out)
+        _refuse_another(out, final, data)
     with processes(), progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
         if rank() == 0:
             _print_labels(data)
+            if out is None:
+                print("note: the hasher will not be kept: --out FOLDER saves it")
         task = progress.add_task("train", total=final.train.epochs, note="")
 
         def show(record: dict[str, float]) -> None:
@@ -67,11 +77,36 @@ def train(
         hasher = fit(final, data, on_evaluation=show, checkpoints=checkpoints)
         if rank() > 0:
             return
-    if out is not None:
-        hasher.save(out)
-    print(f"config: {final.digest()}")
-    print(f"train_seconds: {hasher.seconds:.3f}")
-    _print_metrics(hasher.metrics)
+    try:
+        if out is not None:
+            hasher.save(out)
+            print(f"hasher: {out}")
+    finally:
+        print(f"config: {final.digest()}")
+        print(f"train_seconds: {hasher.seconds:.3f}")
+        _print_metrics(hasher.metrics)
+
+
+def _refuse_another(folder: Path, config: Config, data: Dataset) -> None:
+    """Raises UserError where a folder holds a hasher that training would not give again."""
+    if not (folder / HASHER_FILE).exists():
+        return
+    instead = "remove it, or choose another folder"
+    try:
+        known = Hasher.load(folder)
+    except UserError as error:
+        raise UserError(f"{folder} holds a hasher already, and {error}: {instead}") from None
+    if known.config.digest() != config.digest():
+        theirs, own = (dotted(one.model_dump(mode="json")) for one in (known.config, config))
+        differ = [name for name in theirs | own if theirs.get(name) != own.get(name)][:_SHOWN]
+        told = "; ".join(f"{name} = {theirs.get(name)}, this run: {own.get(name)}" for name in differ)
+        raise UserError(f"{folder} holds a hasher of another config ({told}): {instead}")
+    fingerprint = prepared(config, data).fingerprint()
+    if known.data is None or known.data.fingerprint != fingerprint:
+        held = "unknown" if known.data is None else f"{known.data.name} {known.data.fingerprint}".strip()
+        raise UserError(
+            f"{folder} holds a hasher of another data set ({held}, this run: {data.name} {fingerprint}): {instead}"
+        )
 
 
 @app.command()

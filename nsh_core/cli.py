@@ -39,7 +39,9 @@ def run(app: typer.Typer) -> NoReturn:
     except UserError as error:
         status = _complain(str(error))
     except TyperException as error:
-        status = _complain(getattr(error, "format_message", error.__str__)().replace("Value error, ", ""))
+        message = getattr(error, "format_message", error.__str__)().replace("Value error, ", "")
+        # A command line of nothing is answered by the help, which typer has printed, with no message behind it.
+        status = _complain(message) if message else BAD_INPUT
     except TrainingFailure as error:
         _complain(f"{error.name}: {error}")
         status = 1

@@ -37,6 +37,25 @@ def partial_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.partial")
 
 
+def check_folder(folder: Path) -> None:
+    """Makes a folder and looks whether it can be written into, before the work is done that it is for.
+
+    Args:
+        folder: Where files will go.
+
+    Raises:
+        UserError: They could not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable."):
+            pass
+    except FileExistsError:
+        raise UserError(f"cannot write into {folder}: a folder is expected, got a file") from None
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from None
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes a file in one step; makes its folder.
 

@@ -35,6 +35,8 @@ from nsh_core.settings import validation_line
 from nsh_core.sorters import backend
 from nsh_core.tensor_files import load_tensors, save_tensors
 
+_STEM = "hasher"
+FILE = f"{_STEM}.json"
 _IMAGE_RANGE = (-0.25, 1.25)  # resampling may overshoot [0, 1]
 _MEASURED = ("metrics", "history", "curves", "nearest", "ap", "seconds", "codes_sha256")
 
@@ -259,7 +261,7 @@ class Hasher:
             "data": None if self.data is None else asdict(self.data),
         } | self.measured()
         place = arguments.path("folder", folder)
-        save_tensors(place, "hasher", self.model.state_dict(), facts)
+        save_tensors(place, _STEM, self.model.state_dict(), facts)
         write_card(place, self.config, self.data, self.measured(), self.takes(), self.digest())
 
     @classmethod
@@ -272,7 +274,7 @@ class Hasher:
         Raises:
             UserError: It is missing or damaged.
         """
-        tensors, facts = load_tensors(arguments.path("folder", folder), "hasher", old=True)
+        tensors, facts = load_tensors(arguments.path("folder", folder), _STEM, old=True)
         try:
             config = Config.model_validate(facts["config"])
             # The weights of the file replace whatever the backbone starts from.

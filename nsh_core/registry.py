@@ -237,10 +237,7 @@ class Registry(Generic[T]):
         if inspect.isclass(entry):
             missing = sorted({*missing, *getattr(entry, "__abstractmethods__", ())})
         if missing:
-            raise ValueError(
-                f"{self.kind} {name!r} ({called(entry)}) lacks {', '.join(missing)}; "
-                f"a {self.kind} has {', '.join(self._needs)}"
-            )
+            raise ValueError(f"{self.kind} {name!r} ({called(entry)}) lacks {', '.join(missing)}")
         if not self._needs and not callable(entry):
             raise ValueError(f"{self.kind} {name!r} must be callable, got {called(entry)}")
         for check in self._demands:

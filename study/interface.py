@@ -26,7 +26,8 @@ from study.ending import ending
 from study.execution.display import Display, display_here
 from study.execution.engine import EngineName, Execution, Others, cores
 from study.execution.events import OnEvaluation, OnTrial
-from study.plan.loading import load_spec, spec_of, with_mode
+from study.named import spec_named
+from study.plan.loading import spec_of, with_mode
 from study.plan.planning import make_plan
 from study.plan.trials import Plan, left_out
 from study.reporting.export import export as write_archive
@@ -41,7 +42,8 @@ class Study(StoredStudy):
     """A study: plan it, run it, look at what it says.
 
     Every state lives in its storage: whatever stops a run, `run` again goes on, in this process or another, and
-    `python study/run.py` with the same study, data and settings is the same study.
+    `python study/run.py` with the same spec, data and settings is the same study; one whose `factors` are given here
+    has no spec, and goes on from Python alone.
 
         >>> from study import Study
         >>> study = Study(
@@ -106,7 +108,7 @@ class Study(StoredStudy):
         if dataset is not None and not isinstance(dataset, Dataset):
             check_name(dataset)
         folder = arguments.path("results", results)
-        known = spec_of(study, spec) if spec else load_spec(study)
+        known = spec_of(study, spec) if spec else spec_named(study, folder)
         self.plan: Plan = make_plan(
             with_mode(known, mode, arguments.optional_count("trials", trials), tune_each_seed),
             dataset.stored(folder / "data") if isinstance(dataset, Dataset) else dataset,

@@ -25,7 +25,7 @@ def print_studies(results: Path, journal: Path, jobs: int, console: Console) -> 
         jobs: That run at the same time.
         console: Where it is printed.
     """
-    each = bytes_of_a_trial(results, journal)
+    each, timed = bytes_of_a_trial(results, journal), False
     for spec in available():
         tries, finals = spec.most_trials(spec.seeds)
         facts = [f"{len(spec.arms)} arms, {spec.seeds} seeds", f"{finals} trials"]
@@ -33,6 +33,7 @@ def print_studies(results: Path, journal: Path, jobs: int, console: Console) -> 
             facts[-1] = f"at most {tries} tries of tuning and {finals} trials"
         seconds = earlier_trials(results / spec.name).ahead(jobs, others=tries + finals)
         if seconds is not None:
+            timed = True
             facts.append(f"about {duration(seconds)}")
         facts.append(f"about {decimal(round(each * (tries + finals)))}")
         if what_is_weak(spec, spec.seeds):
@@ -40,7 +41,8 @@ def print_studies(results: Path, journal: Path, jobs: int, console: Console) -> 
         console.print(Text.assemble((spec.name, "bold"), f": {', '.join(facts)}"))
         differ = ", ".join(name for factor, levels in spec.factors.items() for name in settings_of(factor, levels))
         console.print(Padding(Text(spec.question), (0, 0, 0, 2)), Padding(Text(f"arms: {differ}"), (0, 0, 0, 2)))
+    times = f"Times are of {jobs} jobs, as earlier trials in {results} took. " if timed else ""
     console.print(
-        f"\nTimes are of {jobs} jobs, as earlier trials in {results} took; --study NAME --dry-run shows the arms of a "
-        "study, opens its data, and times it where it has no trials yet."
+        f"\n{times}--study NAME --dry-run shows the arms of a study, opens its data, and times it where it has no "
+        "trials yet."
     )

@@ -14,10 +14,12 @@ try:
     import typer
 
     from nsh_core import UserError, cli, plugins
+    from study.analysis.across import other_results
     from study.analysis.outdated import outdated
-    from study.analysis.results import Results, read_results, studies_in
+    from study.analysis.results import Results, read_results
     from study.analysis.unplanned import differences, find_arm, unplanned
-    from study.plan.loading import SPECS, load_spec, with_mode
+    from study.named import spec_named
+    from study.plan.loading import SPECS, with_mode
     from study.plan.trials import study_key
     from study.reporting.document import write_report
     from study.typed import run_line
@@ -38,7 +40,8 @@ def report(
     assignments: Annotated[list[str], typer.Option("--set", help="as given to run.py")] = [],  # noqa: B006
     plugin: Annotated[list[str], typer.Option(help="as given to run.py")] = [],  # noqa: B006
     across: Annotated[
-        list[str], typer.Option(help="results folder of the same study on another data set, to be judged together")
+        list[str],
+        typer.Option(help="results folder of the same study on another data set, or its name in --results; repeatable"),
     ] = [],  # noqa: B006
     mode: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     seeds: Annotated[
@@ -68,7 +71,7 @@ def report(
         options = [part for name, value in given if value is not None for part in (f"--{name}", value)]
         first = f"run `{run_line(options, results)}`"
     if dataset is not None or assignments or mode is not None or not is_folder:
-        spec = with_mode(load_spec(study, studies_in(results)), mode, None)
+        spec = with_mode(spec_named(study, results, reported=True), mode, None)
         key = study_key(spec, spec.dataset if dataset is None else dataset, tuple(assignments))
     found = read_results(results / key, first)
     for line in outdated(found, study):
@@ -77,7 +80,7 @@ def report(
     if compare is not None:
         _compare(compare, results, found)
         return
-    written = write_report(found, reports / key, [read_results(results / other) for other in across])
+    written = write_report(found, reports / key, [other_results(one, results) for one in across])
     print(written.headline)
     print(f"report: {reports / key / 'report.html'}")
     if written.failures:

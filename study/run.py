@@ -35,7 +35,6 @@ try:
     from study.execution.display import Display, display_here
     from study.execution.engine import EngineName, cores
     from study.listing import print_studies
-    from study.plan.loading import load_spec
     from study.plan.planning import overruled
     from study.registry import MODES, TRACKERS
     from study.storage.place import JOURNAL, KINDS, scheme_of, shown
@@ -137,14 +136,19 @@ def study(
         return _check(results, url, repair, console)
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
-    if export is not None and export.is_dir():
-        raise UserError(f"--export must name a file to write, as study.zip, got the folder {str(export)!r}")
+    if export is not None:
+        from study.reporting.export import check_archive
+
+        check_archive(export)
     if gpus_per_task and engine == "local":
         raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
         raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
-    if trials is not None and (mode or load_spec(study).mode) == "grid":
-        limit, trials = limit or trials, None
+    if trials is not None:
+        from study.named import spec_named
+
+        if (mode or spec_named(study, results).mode) == "grid":
+            limit, trials = limit or trials, None
     runs = not dry_run and (verify, export, measure_cost) == (None, None, None)
     with display_here() if runs else Display() as display:
         display.stage("loading packages")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import pandas as pd
 
 from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
-from nsh_core.files import write_atomically
+from nsh_core.files import check_folder, write_atomically
 from nsh_core.preparation import prepared
 from study.analysis.by_class import read_classes, write_classes
 from study.analysis.csv_files import csv_text
@@ -197,12 +196,7 @@ def open_session(plan: Plan, results: Path, storage: str | None) -> Session:
     """
     dataset = load_dataset(plan.dataset)
     folder = results / plan.key
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable."):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from None
+    check_folder(folder)
     url = storage or str(results / JOURNAL)
     opened = open_storage(url)
     with storage_errors(url):

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nsh_core import UserError, arguments
+from study.analysis.across import other_results
 from study.analysis.claims import Claim
 from study.analysis.ranking import ranking
 from study.analysis.results import Results, read_results
@@ -108,8 +109,9 @@ class StoredStudy:
         """Writes the report: figures, LaTeX tables, report.md and report.html.
 
         Args:
-            reports: Folder of reports.
-            across: Results folders of the same study on other data sets, to be judged together.
+            reports: Folder of reports, from the working directory, wherever the results are.
+            across: Results folders of the same study on other data sets, or their names beside this one, to be judged
+                together.
 
         Returns:
             Path of report.html.
@@ -118,8 +120,8 @@ class StoredStudy:
             UserError: It has not been run, or a figure failed; the rest is written.
         """
         folder = arguments.path("reports", reports) / self.key
-        others = [self.folder.parent / other for other in arguments.names("across", across)]
-        written = write_report(self.results, folder, list(map(read_results, others)))
+        others = [other_results(one, self.folder.parent) for one in arguments.names("across", across)]
+        written = write_report(self.results, folder, others)
         if written.failures:
             raise UserError("; ".join(written.failures))
         return folder / "report.html"

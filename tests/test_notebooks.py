@@ -49,6 +49,10 @@ def test_from_images_to_codes_search_and_a_report(tmp_path, monkeypatch):
     shown = executed("own_images.ipynb", tmp_path, monkeypatch)
     metrics = next(text for source, text in shown.items() if "hasher.metrics" in source)
     assert float(re.findall(r"'test_map': (0\.\d+)", metrics)[0]) > 0.4
+    card = next(text for source, text in shown.items() if "README.md" in source)
+    for part in ("training items", "| test_map |", "- Trained on imagefolder:photos alone"):
+        assert part in card
+    assert "library_name" not in card
     assert "image/png" in next(text for source, text in shown.items() if "contact_sheet" in source)
     assert "<td>argsort</td>" in next(text for source, text in shown.items() if "study.run" in source)
     assert len(list((tmp_path / "reports").glob("*/report.html"))) == 1

@@ -1,6 +1,10 @@
 """The recipes of the README work as they stand there."""
 
 import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +13,12 @@ import torch
 
 from nsh_core import fit, load_dataset, make_config, sorters
 from nsh_core.registry import SORTERS
+from study.execution.events import EndedTrial, Evaluated
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
 from tests.conftest import feature_arrays
 from tests.nsh_core.images import picture
+from tests.study.commands import in_a_fork
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -28,6 +34,26 @@ def test_the_python_example(capsys):
     exec(block("python", "from nsh_core import fit, load_dataset"), names)
     assert names["codes"].shape == (300, 2)
     assert 0.5 < float(capsys.readouterr().out.split()[0]) < 1
+
+
+@pytest.mark.slow(9)
+def test_the_commands_of_one_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for line in block("", "--seed 0 --out hasher").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[1:3] == ["-m", "nsh_core"]:
+            done = in_a_fork("nsh_core", words[3:])
+        else:
+            assert words[:2] == ["python", "-c"]
+            done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert np.load("codes.npy").shape == (1797, 2)
+
+
+@pytest.mark.parametrize("event", [EndedTrial, Evaluated])
+def test_what_functions_of_a_user_are_told_is_said(event):
+    told = re.search(r"`run\(on_trial=(.*?)`study\.optuna_study` is", README, re.DOTALL)[1]
+    assert {field.name for field in fields(event)} <= set(re.findall(r"`(\w+)`", told))
 
 
 def test_the_study_recipe(tmp_path):

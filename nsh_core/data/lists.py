@@ -10,6 +10,8 @@ import numpy.typing as npt
 from nsh_core.errors import UserError
 from nsh_core.files import status_of
 
+LIST_ENDING = ".txt"  # where a list is told by its ending
+
 
 def read_paths(file: Path) -> list[str]:
     """Reads the paths of a list file, a line each; labels behind them, if the first line has any, are left out.

@@ -11,6 +11,7 @@ import torch
 import typer
 
 from nsh_core import plugins
+from nsh_core.cli import at_least_one
 from nsh_core.errors import UserError, printable
 from nsh_core.files import partial_of
 from nsh_core.hasher import Hasher
@@ -24,7 +25,7 @@ from nsh_core.search.kinds import AUTO, faiss, kind_named
 from nsh_core.search.sheet import MOST_QUERIES, check_ending, contact_sheet, name_of
 from nsh_core.search.sources import Codes, Source, open_source
 
-_ITEMS = "an image, a folder of images, a list of them, FILE.npy or FILE.npz:ARRAY"
+_ITEMS = "an image, a folder of images, a list of them in a .txt file, FILE.npy or FILE.npz:ARRAY"
 _SHOWN = 3
 
 
@@ -77,7 +78,7 @@ def index(
 def search(
     index: Annotated[Path, typer.Option(help="folder of an index")],
     query: Annotated[str, typer.Option(help=f"{_ITEMS}; items, or codes that encode wrote")],
-    top: Annotated[int, typer.Option(min=1, help="hits of each query")] = 10,
+    top: Annotated[int, typer.Option(parser=at_least_one, help="hits of each query")] = "10",  # type: ignore[assignment]
     sheet: Annotated[Path | None, typer.Option(help="a contact sheet of queries and hits, .html or .png")] = None,
     any_scale: AnyScale = False,
     plugin: Plugins = [],  # noqa: B006

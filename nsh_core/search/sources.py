@@ -22,7 +22,7 @@ from nsh_core.data.checks import scale_of
 from nsh_core.data.dataset import batch_of_images, scaled
 from nsh_core.data.decode import NoImage, key_of, read_square
 from nsh_core.data.features import FACTS
-from nsh_core.data.lists import read_paths
+from nsh_core.data.lists import LIST_ENDING, read_paths
 from nsh_core.data.pixels import square
 from nsh_core.data.sources import IMAGE_ENDINGS, image_files
 from nsh_core.errors import UserError
@@ -214,9 +214,10 @@ def open_source(where: str | Path, model: Model, *, any_scale: bool = False) -> 
     """Items at a place.
 
     Args:
-        where: An image; a folder of images, which may lie in folders; a list of their paths, a line each, from the
-            list's folder (labels behind them are left out); an array [N, D] or [N, 3, H, W] in a .npy file, or as
-            FILE.npz:ARRAY, times `scale` where the file has one, as feature files do; or codes uint8 [N, ceil(K / 8)].
+        where: An image; a folder of images, which may lie in folders; a list of their paths, a .txt file of a line
+            each, from the list's folder (labels behind them are left out); an array [N, D] or [N, 3, H, W] in a .npy
+            file, or as FILE.npz:ARRAY, times `scale` where the file has one, as feature files do; or codes uint8
+            [N, ceil(K / 8)].
         model: That is to encode them.
         any_scale: Also items that are of another scale than those that the model was trained on.
 
@@ -244,6 +245,9 @@ def open_source(where: str | Path, model: Model, *, any_scale: bool = False) -> 
         return _of_archive(path, None, model, any_scale)
     if kind in IMAGE_ENDINGS:
         return Pictures(path, [path.name], path.parent, model)
+    if kind != LIST_ENDING:
+        known = f"{', '.join(sorted(IMAGE_ENDINGS))}, {LIST_ENDING} (a list of images), .npy and .npz (arrays)"
+        raise UserError(f"the ending of {path} must tell what it holds, known: {known}")
     return Pictures(path, read_paths(path), path.parent, model)
 
 

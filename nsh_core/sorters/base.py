@@ -71,7 +71,7 @@ class Sorter(ABC):
             ValueError: Keys and payload have not the same shape [B, n].
         """
         check_rows(keys, payload)
-        return torch.einsum("bjk,bk->bj", self.permutation(keys), payload)
+        return torch.einsum("bjk,bk->bj", _square(self.permutation(keys), keys), payload)
 
     def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
         """Soft masks of the items at the first ranks: sums over the first rows of the permutation.
@@ -86,7 +86,7 @@ class Sorter(ABC):
         Raises:
             ValueError: As permutation.
         """
-        rows = torch.nn.functional.pad(self.permutation(keys).cumsum(dim=1), (0, 0, 1, 0))
+        rows = torch.nn.functional.pad(_square(self.permutation(keys), keys).cumsum(dim=1), (0, 0, 1, 0))
         return rows[:, list(counts)]
 
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
@@ -123,6 +123,15 @@ def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:
         raise ValueError(f"'keys' must be floats of shape [B, n], n >= 1, got {keys.dtype} {list(keys.shape)}")
     if payload is not None and payload.shape != keys.shape:
         raise ValueError(f"'payload' must have the shape of 'keys', got {list(payload.shape)} for {list(keys.shape)}")
+
+
+def _square(permutation: Tensor, keys: Tensor) -> Tensor:
+    """What a backend gave for keys [B, n]; ValueError where that is no [B, n, n]."""
+    rows, n = keys.shape
+    got = list(permutation.shape) if isinstance(permutation, Tensor) else type(permutation).__name__
+    if got != [rows, n, n]:
+        raise ValueError(f"permutation must return [rows, n, n], here {[rows, n, n]}, got {got}")
+    return permutation
 
 
 def positive(name: str, value: float) -> float:

@@ -16,6 +16,7 @@ from nsh_core.arguments import called, in_short, path
 from nsh_core.config import Config
 from nsh_core.data import MADE, Dataset
 from nsh_core.errors import UserError, naming
+from nsh_core.files import check_folder
 from nsh_core.hasher import Hasher
 from nsh_core.methods import DeepMethod
 from nsh_core.preparation import prepared
@@ -52,7 +53,8 @@ def fit(
         The hasher of the last epoch, evaluated.
 
     Raises:
-        UserError: The config does not fit the data or the machine, or something is of another kind.
+        UserError: The config does not fit the data or the machine, something is of another kind, or nothing can be
+            written into the folder.
         NotFinite: A loss or a weight became NaN or infinite.
         CodeCollapse: All items of the database got one code.
     """
@@ -60,6 +62,8 @@ def fit(
     callback = called("on_evaluation", on_evaluation)
     ending = Ending(evaluation_threads, test)
     folder = None if checkpoints is None else path("checkpoints", checkpoints)
+    if folder is not None:
+        check_folder(folder)
     data = prepared(config, dataset)
     [result] = _train([Run(config, data, ending, callback, folder)])
     if isinstance(result, Exception):

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
-from study.analysis.results import Results
+from nsh_core.registry import nearest
+from study.analysis.results import Results, read_results, studies_in
+from study.analysis.run_facts import RUN_FILE
 from study.analysis.statistics import iqm_with_interval, probability_of_improvement
+
+
+def other_results(where: str, folder: Path) -> Results:
+    """A study on other data, from a folder of its results.
+
+    Args:
+        where: The folder, or its name among all results.
+        folder: Of all results.
+
+    Raises:
+        UserError: There are no results in either, or they are damaged.
+    """
+    for place in (Path(where), folder / where):
+        if (place / RUN_FILE).exists():
+            return read_results(place)
+    near = nearest(Path(where).name, studies_in(folder))
+    raise UserError(f"--across {where}: no folder of a study's results, and neither is {folder / where}{near}")
 
 
 def across(studies: Sequence[Results]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from study.plan.arm import short
 from study.plan.spec import StudySpec, tunes_nothing
 from study.registry import MODES
 
+_ENDINGS = (".yaml", ".yml", ".json")
 SPECS = Path(__file__).parents[1] / "specs"
 
 
@@ -31,16 +33,14 @@ def load_spec(name: str, others: Iterable[str] = ()) -> StudySpec:
 
     Args:
         name: Of a shipped spec, or the path of a .yaml, .yml or .json file.
-        others: What else may have been meant.
+        others: What else may be named where it is asked for.
 
     Raises:
         UserError: What does not fit, or a plug-in that cannot be used.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else SPECS / f"{name}.yaml"
-    if path.parent == SPECS and not path.exists():
-        known = [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
-        near = nearest(name, [*known, *others])
-        raise UserError(f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{near}")
+    if not is_spec(name):
+        raise UserError(_no_spec(name, others))
+    path = Path(name) if name.endswith(_ENDINGS) else SPECS / f"{name}.yaml"
     settings = {"name": path.stem} | read_mapping(path)
     names = settings.get("plugins")
     if isinstance(names, list) and all(isinstance(one, str) for one in names):
@@ -49,8 +49,36 @@ def load_spec(name: str, others: Iterable[str] = ()) -> StudySpec:
     return _validated(settings, str(path))
 
 
+def is_spec(name: str) -> bool:
+    """Whether a name is that of a shipped spec, or ends as the path of one does.
+
+    Args:
+        name: As typed.
+    """
+    return name.endswith(_ENDINGS) or name in _shipped()
+
+
+def _shipped() -> list[str]:
+    return [spec.stem for spec in sorted(SPECS.glob("*.yaml"))]
+
+
+def _no_spec(name: str, others: Iterable[str]) -> str:
+    """Why a name means no study."""
+    known = list(dict.fromkeys([*_shipped(), *others]))
+    instead = f"the path of a spec ends in {', '.join(_ENDINGS)}"
+    beside = [f"{name}{ending}" for ending in _ENDINGS if os.path.isfile(f"{name}{ending}")]
+    near = f"; did you mean {beside[0]!r}?" if beside else nearest(name, known)
+    # os.path takes names that are too long for the system, or hold a NUL, for nothing; Path raises.
+    if name and os.path.isdir(name):
+        held = sorted(os.path.join(name, file) for file in os.listdir(name) if file.endswith(_ENDINGS))
+        return f"study {name!r} is a folder, and {instead}" + (f"; did you mean {held[0]!r}?" if held else near)
+    if os.path.isfile(name):
+        return f"study {name!r} is a file of another kind: {instead}{near}"
+    return f"unknown study {name!r}, known: {', '.join(known)}, or give the path of a .yaml file{near}"
+
+
 def spec_of(name: str, settings: Mapping[str, Any]) -> StudySpec:
-    """A study that is written in Python: what a file would say; the first level of each factor is the reference.
+    """A study that is written in Python: what a file would say, without a question where none is given.
 
     Args:
         name: Of the study; without factors that of a known study, which becomes one of its own with these settings.
@@ -65,15 +93,9 @@ def spec_of(name: str, settings: Mapping[str, Any]) -> StudySpec:
             spec = with_mode(spec, "tuned", None)
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:6]
         return _validated(spec.model_dump() | {"name": f"{spec.name}-{digest}"} | dict(settings), f"study {name}")
-    factors = settings["factors"]
-    known = list(factors.items()) if isinstance(factors, dict) else []
-    first = {factor: next(iter(levels)) for factor, levels in known if isinstance(levels, (list, dict)) and levels}
-    given = {
-        "name": name,
-        "question": f"Which {' and '.join(map(short, first))} is best?",
-        "reference": first,
-    } | dict(settings)
-    return _validated(given, f"study {name}")
+    factors = settings["factors"] if isinstance(settings["factors"], dict) else {}
+    question = f"Which {' and '.join(map(short, factors))} is best?"
+    return _validated({"name": name, "question": question} | dict(settings), f"study {name}")
 
 
 def _validated(settings: Mapping[str, Any], where: str) -> StudySpec:

@@ -63,7 +63,9 @@ class StudySpec(BaseModel):
     )
     base: dict[str, Any] = Field(default_factory=dict, description="settings of every run")
     factors: dict[str, Levels]
-    reference: dict[str, Level] = Field(description="factor to level: the arm that the others are compared with")
+    reference: dict[str, Level] = Field(
+        description="factor to level: the arm that others are compared with; default: the first level of each factor"
+    )
     within: list[str] = Field(
         default_factory=list, description="factors at whose levels arms are compared, each level with its own reference"
     )
@@ -107,6 +109,17 @@ class StudySpec(BaseModel):
         if not factors:
             raise ValueError("a study needs at least one factor: a setting with its levels, as sorter.name: [softsort]")
         return factors
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_levels(cls, settings: Any) -> Any:
+        if not isinstance(settings, dict) or "reference" in settings:
+            return settings
+        factors = settings.get("factors")
+        # What is no factor, or has no level, is told of as such: here it only has no first one.
+        known = factors.items() if isinstance(factors, dict) else ()
+        first = {factor: next(iter(levels)) for factor, levels in known if isinstance(levels, (list, dict)) and levels}
+        return settings | {"reference": first}
 
     @field_validator("question")
     @classmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 
 from nsh_core import plugins
+from nsh_core.errors import UserError
 from nsh_core.files import write_atomically
 from nsh_core.plain_yaml import write_yaml
 from study.analysis.generation import reading
@@ -37,6 +38,21 @@ In a checkout of the project, with this archive unpacked in DIR:
 """
 
 
+def check_archive(path: Path) -> None:
+    """Looks whether a path may be that of an archive.
+
+    Args:
+        path: Of the archive.
+
+    Raises:
+        UserError: It is a folder, or ends otherwise.
+    """
+    if path.is_dir():
+        raise UserError(f"--export must name a file to write, as study.zip, got the folder {str(path)!r}")
+    if path.suffix.lower() != ".zip":
+        raise UserError(f"--export writes a .zip: the name must end so, as {path.stem}.zip, got {str(path)!r}")
+
+
 def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Path) -> list[str]:
     """Writes spec, plug-ins, tables, storage and report of a study as a zip archive.
 
@@ -51,8 +67,9 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
         A line for each figure that failed, and is not in it.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: It cannot be written, or ends in something else than .zip.
     """
+    check_archive(path)
     plan = queue.plan
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from nsh_core import Hasher, UserError, fit, make_config
+from nsh_core.__main__ import app
 from tests.study.commands import in_a_fork
 
 
@@ -34,6 +36,62 @@ def test_train_prints_its_metrics_last(trained):
     assert trained[1].startswith("labels: 10 classes (0 to 9), one an item\n")
     assert {"val_map", "test_map", "test_map_expected", "sorter_fidelity", "effective_codes"} <= set(metrics)
     assert 0.3 < float(metrics["test_map"]) < 1
+
+
+def test_train_says_what_it_keeps_and_where(trained):
+    assert f"hasher: {trained[0]}\n" in trained[1]
+    unkept = command("train", "--set", "train.epochs=1")
+    assert "note: the hasher will not be kept: --out FOLDER saves it\n" in unkept.stdout
+    assert "hasher: " not in unkept.stdout
+
+
+@pytest.mark.parametrize("option", ["--out", "--checkpoints"])
+def test_a_folder_that_cannot_be_written_into_is_told_before_training(option, tmp_path):
+    (tmp_path / "file").touch()
+    for place, reason in (("file", "a folder is expected, got a file"), ("file/x", "Not a directory")):
+        refused = command("train", "--set", "train.epochs=100000", option, str(tmp_path / place))
+        assert refused.returncode == 2
+        assert refused.stderr == f"error: cannot write into {tmp_path / place}: {reason}\n"
+
+
+def test_metrics_are_printed_though_the_hasher_cannot_be_saved(tmp_path, monkeypatch, capsys):
+    def full(self: Hasher, folder: Path) -> None:
+        raise UserError("no space left")
+
+    monkeypatch.setattr(Hasher, "save", full)
+    with pytest.raises(UserError, match="no space left"):
+        app(["train", "--set", "train.epochs=1", "--out", str(tmp_path / "new")], standalone_mode=False)
+    assert "test_map: 0." in capsys.readouterr().out
+
+
+def test_another_hasher_is_not_overwritten(trained, feature_file, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "hasher")
+    held = (folder / "hasher.json").read_bytes()
+    any_bits = ["train", "--set", "train.epochs=2", "--seed", "0", "--out", str(folder)]
+    same = [*any_bits, "--set", "code_length=16"]
+    for asked, told in (
+        (
+            [*any_bits, "--set", "code_length=8"],
+            r"config \(code_length = 16, this run: 8\): remove it, or choose",
+        ),
+        (
+            [*same, "--dataset", str(feature_file)],
+            r"data set \(digits \w{16}, this run: features:\S+ \w{16}\): ",
+        ),
+    ):
+        with pytest.raises(UserError, match=f"{folder} holds a hasher of another {told}"):
+            app(asked, standalone_mode=False)
+        assert (folder / "hasher.json").read_bytes() == held
+    app(same, standalone_mode=False)
+    (folder / "hasher.json").write_text("{}")
+    with pytest.raises(UserError, match=r"hasher holds a hasher already, and .* is damaged: .*: remove it, or choose"):
+        app(same, standalone_mode=False)
+
+
+def test_a_command_line_of_nothing_is_answered_by_the_help():
+    nothing = command()
+    assert (nothing.returncode, nothing.stderr) == (2, "")
+    assert "train" in nothing.stdout
 
 
 def test_evaluate_gives_what_train_gave(trained):

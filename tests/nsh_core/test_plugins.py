@@ -60,7 +60,7 @@ def test_a_module_is_a_plugin_too(tmp_path, monkeypatch):
         (GOOD.replace("made_up", "digits", 1), "cannot be used: ValueError: dataset 'digits' is already _digits"),
         (
             "from nsh_core.registry import METHODS\n@METHODS.register('mine')\nclass Mine:\n    paper = 'none'\n",
-            r"cannot be used: ValueError: method 'mine' \(Mine\) lacks Options, search_space; a method has paper",
+            r"cannot be used: ValueError: method 'mine' \(Mine\) lacks Options, search_space$",
         ),
         ("def (", r"SyntaxError: invalid syntax \(bad.py, line 1\)"),
         ("import sys\nsys.exit()", r"bad.py cannot be used: SystemExit$"),

@@ -59,7 +59,7 @@ def test_a_lookup_lists_what_is_known_and_the_nearest_name(animals):
 
 
 def test_what_lacks_something_is_refused_and_forgotten(animals):
-    with pytest.raises(ValueError, match=r"animal 'snake' \(Snake\) lacks legs; a animal has legs"):
+    with pytest.raises(ValueError, match=r"animal 'snake' \(Snake\) lacks legs$"):
 
         @animals.register("snake")
         class Snake:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsh_core import UserError, sorters
+from nsh_core.sorters import Sorter
 from nsh_core.sorters.distributions import DISTRIBUTIONS
 from nsh_core.sorters.networks import bitonic, odd_even
 from tests.nsh_core import softtorch_values
@@ -321,6 +322,24 @@ def test_shapes_are_checked():
         sorter.permutation(torch.zeros(3))
     with pytest.raises(ValueError, match=r"'payload' must have the shape of 'keys', got \[2, 4\] for \[2, 3\]"):
         sorter.sort_payload(torch.zeros(2, 3), torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [(torch.zeros(2, 3), r"\[2, 3\]"), (torch.zeros(2, 3, 4), r"\[2, 3, 4\]"), (None, "NoneType")],
+)
+def test_a_permutation_of_another_shape_is_named(returned, got):
+    class Bad(Sorter):
+        default_temperature, search_range = 1.0, (0.1, 1.0)
+
+        def permutation(self, keys):
+            return returned
+
+    keys = torch.ones(2, 3)
+    message = rf"^permutation must return \[rows, n, n\], here \[2, 3, 3\], got {got}$"
+    for use in (lambda: Bad().sort_levels(keys, keys, 4), lambda: Bad().first(keys, [1, 2])):
+        with pytest.raises(ValueError, match=message):
+            use()
 
 
 def test_torchsort_missing_says_how_to_get_it(monkeypatch):

@@ -1,6 +1,7 @@
 """Every kind of bad input ends a command with one clear line and exit code 2."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.study.commands import ROOT, SPEC, in_a_fork
 
 RUN = ["study/run.py", "--study", "tiny.yaml", "--results", "r"]
 REPORT = ["study/report.py", "--results", "r", "--reports", "p", "--study"]
+REFERENCE = ROOT / "results" / "reference"
 TRAIN = ["-m", "nsh_core", "train", "--set", "train.epochs=1"]
 
 
@@ -66,7 +68,12 @@ CASES = {
     "spec without question": (RUN, spec_with("question: Does the tiny study run?", ""), "question: Field required"),
     "spec with a stray key": (RUN, spec_with("seeds: 2", "seed: 2"), "seed: unknown setting, got 2"),
     "spec with an unknown figure": (RUN, spec_with("[arms,", "[pie,"), "figures.0: unknown figure 'pie', known: arms"),
-    "spec without its reference": (RUN, spec_with("reference: {sorter.name: softsort}", ""), "reference: Field required"),
+    "a study that is a folder": (["study/run.py", "--study", "specs/"], lambda: Path("specs").mkdir(), "study 'specs/' is a folder, and the path of a spec ends in .yaml, .yml, .json"),
+    "a study that is a folder of specs": (["study/run.py", "--study", "."], None, "study '.' is a folder, and the path of a spec ends in .yaml, .yml, .json; did you mean './tiny.yaml'?"),
+    "a spec without its ending": (["study/run.py", "--study", "tiny"], None, "or give the path of a .yaml file; did you mean 'tiny.yaml'?"),
+    "a spec of another ending": (["study/run.py", "--study", "tiny.txt"], lambda: Path("tiny.txt").write_text(SPEC), "study 'tiny.txt' is a file of another kind: the path of a spec ends in .yaml"),
+    "a path of no spec": (["study/run.py", "--study", "../nowhere/tiny"], None, "unknown study '../nowhere/tiny', known: "),
+    "a study whose name is no path": (["study/run.py", "--study", "x" * 5000], None, "unknown study 'xxx"),
     "unknown sampler": ([*RUN, "--dry-run"], spec_with("seeds: 2", "seeds: 2\ntune: {sampler: tpee}"), "tune.sampler.name: unknown sampler 'tpee', known: tpe, gp"),
     "a sampler that cannot take the space": ([*RUN, "--dry-run"], spec_with("seeds: 2", "seeds: 2\ntune: {sampler: 'optuna.samplers:BruteForceSampler'}"), "study tiny, arm 'softsort': sampler 'optuna.samplers:BruteForceSampler' failed: ValueError: FloatDistribution.step must be given"),
     "unknown sorter in an arm": (RUN, spec_with("argsort]", "bubble]"), "arm 'bubble': sorter: unknown sorter 'bubble'"),
@@ -88,6 +95,8 @@ CASES = {
     "tracker without its package": ([*RUN, "--plugin", "t.py", "--track", "far"], lambda: Path("t.py").write_text(FAR), "tracker far needs the package far_away: pip install far-away"),
     "misspelt study": (["study/run.py", "--study", "transfr"], None, "transfer, or give the path of a .yaml file; did you mean 'transfer'?"),
     "export to nothing": ([*RUN, "--export="], None, "--export must name a file to write, as study.zip, got the folder '.'"),
+    "export of another kind": ([*RUN, "--export", "../exp.tar"], None, "--export writes a .zip: the name must end so, as exp.zip, got '../exp.tar'"),
+    "report across nothing": ([*REPORT, "tiny", "--across", "elsewhere/other"], lambda: shutil.copytree(REFERENCE / "transfer", "r/tiny"), "--across elsewhere/other: no folder of a study's results, and neither is r/elsewhere/other"),
     "unknown method": ([*RUN, "--set", "method.name=dpsh"], None, "unknown method 'dpsh', known: nsh, cibhash"),
     "option of another method": ([*RUN, "--set", "method={name: sdc, options: {gamma: 1}}"], None, "options of sdc: beta, quantization_weight"),
     "images that are not there": ([*RUN, "--dataset", "cifar10"], None, "dataset cifar10 is not in data/cifar10"),
@@ -121,7 +130,7 @@ CASES = {
     "report on damaged results": ([*REPORT, "tiny"], damaged_results, "r/tiny is damaged, run the study again"),
     "train with a bad config file": ([*TRAIN, "--config", "c.yaml"], lambda: Path("c.yaml").write_text("loss: 3"), "loss: expected a section of settings, got 3"),
     "train with too large a batch": ([*TRAIN, "--set", "train.batch_size=5000"], None, "train.batch_size = 5000 exceeds the 1197"),
-    "train into a file": ([*TRAIN, "--out", "tiny.yaml"], None, "cannot write tiny.yaml"),
+    "train into a file": ([*TRAIN, "--out", "tiny.yaml"], None, "cannot write into tiny.yaml: a folder is expected, got a file"),
     "encode without a model": (["-m", "nsh_core", "encode", "--model", "m", "--input", "x", "--out", "y"], None, "cannot read m/hasher.json"),
 }  # fmt: skip
 

@@ -359,6 +359,8 @@ def test_studies_are_listed_at_once(undisturbed, tmp_path):
     assert found["transfer"].startswith("30 arms, 10 seeds, at most 300 tries of tuning and 300 trials, about")
     took = pd.read_csv(undisturbed / "tiny" / "trials.csv").total_seconds.mean()
     assert f"180 trials, about {duration(180 * took)}" in found["temperature"].replace("\n", " ")
+    assert "\n\nTimes are of 1 jobs, as earlier trials in " in listed.stdout
+    assert "\n\n--study NAME --dry-run shows the arms" in run("--list", "--results", tmp_path / "none").stdout
 
 
 def test_a_dry_run_shows_arms_data_and_cost(undisturbed, spec_file, tmp_path):

@@ -185,6 +185,11 @@ def test_arrays_of_an_archive_are_scaled_as_a_feature_file_says(tmp_path):
         ("empty", r"empty holds no images, files that end in \.bmp, "),
         ("a.png", r"the hasher takes 64 values an item \(in training .*\), and does not know how image files become"),
         ("b.png", r"cannot read \S+b\.png: No such file or directory; did you mean 'a\.png'\?"),
+        (
+            "cauchy.py",
+            r"the ending of \S+/cauchy\.py must tell what it holds, known: \.bmp, .*, \.txt \(a list of im",
+        ),
+        ("noend", r"the ending of \S+/noend must tell what it holds, known: "),
         ("list.txt", r"2 of 2 images are missing, the first: \S+/x\.png"),
         ("far.npy", r"far\.npy: 'items' are of another scale than what the hasher was trained on"),
         ("codes.npy", r"codes\.npy: 3 codes of 8 bits already: nothing is left to encode"),
@@ -194,7 +199,8 @@ def test_what_cannot_be_encoded_is_one_line(hasher, tmp_path, where, message):
     np.savez(tmp_path / "f.npz", **feature_arrays(stored=np.uint8))
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.png").write_bytes(b"")
-    (tmp_path / "list.txt").write_text("x.png\ny.png\n")
+    for name in ("list.txt", "cauchy.py", "noend"):
+        (tmp_path / name).write_text("x.png\ny.png\n")
     np.save(tmp_path / "codes.npy", np.zeros((3, 1), np.uint8))
     np.save(tmp_path / "far.npy", np.full((3, 64), 200.0))
     hasher.save(tmp_path / "model")

@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 
 from nsh_core import Hasher, SearchIndex, UserError, fit, make_config
@@ -272,6 +273,12 @@ def test_what_cannot_be_searched_is_one_line(photos, command, message):
     write_facts(Path("codes.npy"), {"model": "another"})
     with pytest.raises(UserError, match=message):
         app(command, standalone_mode=False)
+
+
+def test_no_hits_are_no_number_of_hits(photos):
+    with pytest.raises(typer.BadParameter) as caught:
+        app(["search", "--index", "index", "--query", "photos", "--top", "0"], standalone_mode=False)
+    assert caught.value.format_message().endswith("'--top': must be a whole number of at least 1, got '0'")
 
 
 def test_codes_bring_their_names_into_an_index(photos, capsys):

@@ -243,6 +243,16 @@ def test_specs_that_do_not_fit_are_named(spec_file, old, new, message):
     assert str(spec_file) in str(caught.value)
 
 
+def test_the_reference_is_the_first_level_of_each_factor_unless_it_is_given(spec_file):
+    second = "  positives: {few: {loss.num_positives: 1}, many: {loss.num_positives: 5}}\n"
+    spec = SPEC.replace("[softsort, argsort]\n", f"[argsort, softsort]\n{second}")
+    spec_file.write_text(spec.replace("reference: {sorter.name: softsort}\n", ""))
+    by_file = load_spec(str(spec_file))
+    assert by_file.reference_levels == {"sorter.name": "argsort", "positives": "few"}
+    in_python = loading.spec_of("tiny", {"factors": by_file.factors})
+    assert in_python.reference == by_file.reference
+
+
 def test_an_arm_that_does_not_fit_is_named(spec_file):
     spec_file.write_text(SPEC.replace("[softsort, argsort]", "[softsort, quicksort]"))
     with pytest.raises(UserError, match="study tiny, arm 'quicksort': sorter: unknown sorter"):

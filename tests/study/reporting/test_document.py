@@ -1,7 +1,9 @@
 import re
+import shutil
 import sys
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from scipy.stats import binomtest
 
 from nsh_core import UserError
 from nsh_core.measures import MEASURES
-from study.analysis.across import across
+from study.analysis.across import across, other_results
 from study.analysis.cautions import never_ran
 from study.analysis.generation import Generation
 from study.analysis.results import Results, read_results
@@ -23,7 +25,9 @@ from study.reporting.document import write_report
 from study.reporting.figures.drawing import draw
 from study.reporting.figures.figure import study_figure
 from study.reporting.latex import escape, latex_table
-from tests.study.commands import SPEC, report, run
+from tests.study.commands import ROOT, SPEC, report, run
+
+REFERENCE = ROOT / "results" / "reference"
 
 
 def synthetic(
@@ -421,6 +425,16 @@ def test_a_study_on_several_data_sets_is_judged_together(tmp_path):
     strangers = synthetic({"softsort": 0.3, "sinkhorn": 0.4})
     with pytest.raises(UserError, match="share fewer than two arms"):
         across([one, strangers])
+
+
+def test_other_data_are_a_folder_as_it_is_or_among_all_results(tmp_path, monkeypatch):
+    for place in ("r/one", "elsewhere/two"):
+        shutil.copytree(REFERENCE / "sorter_ablation", tmp_path / place)
+    monkeypatch.chdir(tmp_path)
+    for where in ("r/one", "one", "elsewhere/two", str(tmp_path / "elsewhere" / "two")):
+        assert other_results(where, Path("r")).facts.key == "sorter_ablation"
+    with pytest.raises(UserError, match=r"^--across onne: no .* neither is r/onne; did you mean 'one'\?$"):
+        other_results("onne", Path("r"))
 
 
 def test_mean_ranks_are_drawn_for_enough_arms_and_seeds():
