@@ -35,7 +35,7 @@ fi
 start=$SECONDS
 on_features paper_table --set train.epochs=15 --set train.batch_size=128
 on_features sorter_ablation
-RUN="--trials 20" on_features sorter_ablation --mode tuned
+RUN="--trials 5 --tune-each-seed" on_features sorter_ablation --mode tuned
 on_features loss_terms --set train.epochs=5
 RUN="--seeds 3" on_features code_length --set train.epochs=5
 RUN="--seeds 2" on_features selection --set train.epochs=5
