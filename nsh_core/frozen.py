@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsh_core.backbones import build_backbone
+from nsh_core.backbones import Backbone, build_backbone
 from nsh_core.sections import ImageConfig
 
 _WEIGHTS_SEED = 0
@@ -31,8 +31,9 @@ class FrozenBackbone:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_WEIGHTS_SEED)
             self._backbone = build_backbone(image).to(self._device).eval()
-        with torch.inference_mode():
-            self._backbone.freeze()
+        if isinstance(self._backbone, Backbone):  # one of a plug-in may be any module
+            with torch.inference_mode():
+                self._backbone.freeze()
         self.dim = self._backbone.dim
 
     @torch.inference_mode()

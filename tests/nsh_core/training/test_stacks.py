@@ -53,7 +53,7 @@ def test_a_run_that_ends_leaves_the_others_alone(digits):
     assert third.args == (2,)
 
 
-def test_the_stack_key_holds_shapes_and_terms():
+def test_the_stack_key_holds_shapes_and_terms(digits):
     assert len({stack_key(config) for config in MIXED}) == 1
     others = [
         run(code_length=16),
@@ -66,4 +66,4 @@ def test_the_stack_key_holds_shapes_and_terms():
     ]
     assert len({stack_key(config) for config in [*others, run()]}) == 8
     with pytest.raises(ValueError, match="must share one stack_key, got 2"):
-        fit_together([run(), others[0]], None)
+        fit_together([run(), others[0]], digits)

@@ -20,6 +20,7 @@ from tests.study.commands import ROOT
 
 BUDGET = Tuning(trials=24)
 RATE, TAU = "train.learning_rate", "loss.nce_temperature"
+FLOOR = "floor (argsort, no gradient)"
 
 
 def tried(place: int, seed: int = BUDGET.seed, state: str = "complete", phase: str = "tuning", **changes) -> dict:
@@ -112,32 +113,33 @@ def test_nor_where_the_search_moved_it_along_with_one_that_acts():
 
 @pytest.fixture(scope="module")
 def stored() -> Results:
-    """Two arms of a committed study: argsort, which has no temperature, and softsort."""
+    """Two arms of a committed study: softsort, and the floor, whose sorter has no temperature."""
     results = read_results(ROOT / "results/reference/sorter_ablation-tuned@cifar10_mobilenetv2-ced1")
     trials = results.tables.trials
-    return replace(results, tables=replace(results.tables, trials=trials[trials.arm.isin(["softsort", "argsort"])]))
+    return replace(results, tables=replace(results.tables, trials=trials[trials.arm.isin(["softsort", FLOOR])]))
 
 
 @pytest.mark.slow(4)
 def test_reports_show_shares_with_intervals_and_say_where_spaces_differ(stored):
     section = tuned_importance(stored)
     assert section.columns == ["arm", "tries", "setting", "fANOVA [95%]", "PED-ANOVA [95%]", "first", "p"]
-    assert [row[:3] for row in section.rows[5:6]] == [["argsort", "20", "train.learning_rate"]]
+    assert [row[:3] for row in section.rows[5:6]] == [[FLOOR, "50", "train.learning_rate"]]
     assert len(section.rows) == 5 + 4
-    assert "differ: argsort was searched without sorter.temperature." in section.notes[1]
+    assert f"differ: {FLOOR} was searched without sorter.temperature." in section.notes[1]
     own = stored.importances.iloc[5]
     assert section.rows[5][3] == f"{own.fanova:.2f} [{own.fanova_low:.2f}, {own.fanova_high:.2f}]"
     assert {place for place in range(9) if stored.importances.p[place] < 0.05} == set(section.best)
     figure = figure_of(stored, "importance")
-    assert [axis.get_title() for axis in figure.axes] == ["softsort, 20 tries", "argsort, 20 tries"]
+    assert [axis.get_title() for axis in figure.axes] == ["softsort, 50 tries", f"{FLOOR}, 50 tries"]
     assert {axis.get_xlabel() for axis in figure.axes} == {"share of variance"}
 
 
 def test_reports_say_nothing_of_too_few_tries(stored):
     trials = stored.tables.trials
-    few = trials[(trials.phase == "final") | (trials.arm == "argsort")].drop(trials.index[trials.arm == "argsort"][:3])
+    tries = trials[(trials.arm == FLOOR) & (trials.phase == "tuning")]
+    few = trials[(trials.phase == "final") | (trials.arm == FLOOR)].drop(tries.index[17:])
     section = tuned_importance(replace(stored, tables=replace(stored.tables, trials=few)))
     assert section.notes == [
-        "Nothing is told of fewer than 20 tries, whose best quarter holds fewer than five: argsort (17)."
+        f"Nothing is told of fewer than 20 tries, whose best quarter holds fewer than five: {FLOOR} (17)."
     ]
     assert section.rows == []

@@ -204,7 +204,10 @@ def test_nothing_is_suggested_twice_and_tuning_ends_where_nothing_is_left(planne
 @pytest.mark.parametrize(
     ("sampler", "line"),
     [
-        ("cmeas", r"of tpe, gp, halton, cmaes, random, or module:Class; did you mean 'cmaes'\?, got 'cmeas'"),
+        (
+            "cmeas",
+            r"unknown sampler 'cmeas', known: tpe, gp, halton, cmaes, random, or module:Class; did you mean 'cmaes'\?",
+        ),
         ("{name: tpe, options: {seed: 1}}", "tune.sampler.options: a sampler's seed is the arm's"),
         ("{name: random, options: {popsize: 4}}", "sampler 'random' has no options, got popsize"),
         ("{name: gp, options: {trials: 4}}", "arm 'softsort': sampler 'gp' failed: TypeError: .* argument 'trials'"),
