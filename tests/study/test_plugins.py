@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from study.analysis.results import read_results
 from study.execution.attributes import known
 from study.execution.records import Task, TrialFacts
 from tests.study.commands import ROOT, arguments, as_of_an_earlier_version, outcome, report, run
-from tests.study.test_run import stored
+from tests.study.test_run import stored, wait_for
 
 FILES = ["my_sorter.py", "my_method.py", "my_data.py", "my_figure.py", "my_measure.py", "own.yaml", "own.py"]
 
@@ -43,13 +42,7 @@ def a_run(folder: Path) -> subprocess.Popen:
 @pytest.mark.slow(40)
 def test_they_work_in_every_process_killed_and_resumed_and_from_python(scratch, monkeypatch):
     first = a_run(scratch)
-    deadline = time.monotonic() + 100
-    while not (scratch / "results" / "optuna.journal").exists() or not any(
-        trial.state == TrialState.RUNNING for trial in stored(scratch / "results", "own")
-    ):
-        assert first.poll() is None, first.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(scratch / "results", TrialState.RUNNING, first, "own")
     first.send_signal(signal.SIGKILL)
     first.communicate()
     monkeypatch.chdir(scratch)

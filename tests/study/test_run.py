@@ -34,7 +34,7 @@ def stored(results: Path, study: str = "tiny") -> list[optuna.trial.FrozenTrial]
 
 def wait_for(results: Path, state: TrialState, process: Fork | subprocess.Popen, study: str = "tiny") -> None:
     """Until a trial is in that state."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         if (results / "optuna.journal").exists():
