@@ -96,6 +96,11 @@ class Config(Section):
             )
         return self
 
+    @property
+    def sorts(self) -> bool:
+        """Whether a run asks its sorter: the method has a use for one, and so has the surrogate."""
+        return METHODS[self.method.name].sorts and self.loss.sorts
+
     def value_of(self, dotted: str) -> Any:
         """The value of a setting by its dotted name; a temperature that is left open is its backend's default.
 

@@ -26,7 +26,6 @@ from nsh_core.errors import UserError
 from nsh_core.inputs import InputFacts
 from nsh_core.model import HashModel
 from nsh_core.model_card import write_card
-from nsh_core.registry import METHODS
 from nsh_core.search import SearchIndex
 from nsh_core.search.index import Items, encoded_items
 from nsh_core.search.kinds import AUTO
@@ -96,7 +95,7 @@ class Hasher:
     def sorter_form(self) -> str:
         """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
         config = self.config
-        if not METHODS[config.method.name].sorts or not config.loss.sorts:
+        if not config.sorts:
             return "none"
         form = backend(config.sorter.name).level_form
         return f"{form}, hard forward" if config.sorter.hard_forward else form

@@ -160,7 +160,7 @@ def _method(config: Config) -> list[str]:
     default = Config.model_validate({"method": {"name": config.method.name}})
     settings, usual = (dotted(one.model_dump(mode="json")) for one in (config, default))
     shown = [name for name, value in settings.items() if name in _ALWAYS or value != usual.get(name)]
-    if METHODS[config.method.name].sorts and config.loss.sorts:
+    if config.sorts:
         shown = ["sorter.name", *(name for name in shown if name != "sorter.name")]
     return [
         "",

@@ -9,8 +9,7 @@ from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import MethodOptions, ShallowMethod
-from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
-from nsh_core.methods.pca_rotated import random_rotation
+from nsh_core.methods.linear import principal_components, random_rotation, set_hash_head, standardized_items
 from nsh_core.model import HashModel
 
 

@@ -54,3 +54,14 @@ def set_hash_head(model: HashModel, weight: Tensor, bias: Tensor) -> None:
     """
     model.hash_output.weight.copy_(weight)
     model.hash_output.bias.copy_(bias)
+
+
+def random_rotation(bits: int, seed: int) -> Tensor:
+    """An orthogonal matrix [K, K], drawn by a seed.
+
+    Args:
+        bits: K.
+        seed: Of the draw.
+    """
+    draw = torch.randn(bits, bits, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.linalg.svd(draw)[0]

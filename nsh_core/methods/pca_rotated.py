@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
 from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
-from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
+from nsh_core.methods.linear import principal_components, random_rotation, set_hash_head, standardized_items
 from nsh_core.model import HashModel
 
 
@@ -24,14 +22,3 @@ class PCARotated(ShallowMethod):
         mean, axes, _ = principal_components(model, standardized_items(model, dataset), bits)
         weight = (axes @ random_rotation(bits, seed)).T
         set_hash_head(model, weight, -weight @ mean)
-
-
-def random_rotation(bits: int, seed: int) -> Tensor:
-    """An orthogonal matrix [K, K], drawn by a seed.
-
-    Args:
-        bits: K.
-        seed: Of the draw.
-    """
-    draw = torch.randn(bits, bits, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return torch.linalg.svd(draw)[0]

@@ -206,8 +206,7 @@ class _Chunk:
         gradient = gradient.double()
         to_beyond = -gradient.diff(dim=1)
         upper, lower = self._of_levels(to_beyond)
-        gaps = self.levels.counts.shape[1] + 1
-        later = tally(self.at.gap, to_beyond, gaps).flip(1).cumsum(dim=1).flip(1)[:, 1:]
+        later = self._by_gap(to_beyond).flip(1).cumsum(dim=1).flip(1)[:, 1:]
         by_payload = gradient[:, -1:] + later - 0.5 * upper + 0.5 * lower
         upper_mean, lower_mean = self._of_levels(to_beyond * self.mean)
         factor, rest = (0.5 * (up + low) / self.temperature for up, low in ((upper, lower), (upper_mean, lower_mean)))
@@ -217,7 +216,10 @@ class _Chunk:
 
     def _of_levels(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Sums [b, L] over the thresholds [b, n - 1] below and above each level, weighted by twice the density."""
-        gaps = self.levels.counts.shape[1] + 1
-        below = tally(self.at.gap, values * self.at.upper, gaps)[:, 1:]
-        above = tally(self.at.gap, values * self.at.lower, gaps)[:, :-1]
+        below = self._by_gap(values * self.at.upper)[:, 1:]
+        above = self._by_gap(values * self.at.lower)[:, :-1]
         return self.levels.from_lower(below), self.levels.from_higher(above)
+
+    def _by_gap(self, values: Tensor) -> Tensor:
+        """Sums [b, L + 1] of values [b, n - 1] over the thresholds of each gap."""
+        return tally(self.at.gap, values, self.levels.counts.shape[1] + 1)
