@@ -1,8 +1,8 @@
 """View recipes for images, batched on the device: SimCLR, CIBHash, MoCo v2.
 
-Images are float [b, 3, H, W] in [0, 1]. Every image gets parameters of its own, drawn on the CPU from one generator, so
-that views do not depend on the device's random numbers. Colours are jittered in a fixed order: brightness, contrast,
-saturation, hue.
+Images are float [b, C, H, W] in [0, 1], C 3, or 1 for grey. Every image gets parameters of its own, drawn on the CPU
+from one generator, so that views do not depend on the device's random numbers. Colours are jittered in a fixed order:
+brightness, contrast, saturation, hue; grey has none of the last two.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def random_views(images: Tensor, recipe: str, side: int, generator: torch.Genera
     """A view of each image.
 
     Args:
-        images: [b, 3, H, W] in [0, 1].
+        images: [b, C, H, W] in [0, 1].
         recipe: Name of a recipe; of views below 64 pixels "simclr" is its small variant.
         side: Of the views, in pixels.
         generator: On the CPU.
 
     Returns:
-        [b, 3, side, side], where the images lie.
+        [b, C, side, side], where the images lie; a grey image gets the view that it would get in three channels.
     """
     chosen = SIMCLR_SMALL if recipe == "simclr" and side < _SMALL else RECIPES[recipe]
     drawn = _drawn(chosen, len(images), generator)
@@ -116,7 +116,9 @@ def _crop_and_flip(images: Tensor, least: float, side: int, boxes: Tensor) -> Te
 
 
 def grayed(images: Tensor) -> Tensor:
-    """Luminance of images [b, 3, H, W] in all three channels."""
+    """Luminance of images [b, C, H, W] in all channels."""
+    if images.shape[1] == 1:
+        return images
     weights = torch.tensor(_GRAY, dtype=images.dtype, device=images.device)[None, :, None, None]
     return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
 
@@ -125,13 +127,15 @@ def jittered(images: Tensor, strengths: Tensor) -> Tensor:
     """Jitters colours: brightness, contrast and saturation times 1 + strength, hue turned by strength.
 
     Args:
-        images: [b, 3, H, W] in [0, 1].
+        images: [b, C, H, W] in [0, 1].
         strengths: [4, b]; of hue in turns of the circle.
     """
     brightness, contrast, saturation, hue = strengths.to(images.device)[:, :, None, None, None]
     images = (images * (1 + brightness)).clamp(0, 1)
     mean = grayed(images)[:, :1].mean(dim=(2, 3), keepdim=True)
     images = (mean + (images - mean) * (1 + contrast)).clamp(0, 1)
+    if images.shape[1] == 1:
+        return images
     gray = grayed(images)
     images = (gray + (images - gray) * (1 + saturation)).clamp(0, 1)
     return turned_hue(images, hue[:, 0])
@@ -166,16 +170,16 @@ def blurred(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
     """Images blurred by Gaussians.
 
     Args:
-        images: [b, 3, H, W].
+        images: [b, C, H, W].
         sigma: Standard deviations [b], in pixels.
         kernel: Side that they are cut to, in pixels; odd.
     """
     offsets = torch.arange(kernel, dtype=images.dtype, device=images.device) - kernel // 2
     weights = (-0.5 * (offsets / sigma.to(images)[:, None]).square()).exp()
-    weights = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(3, dim=0)
-    count, _, height, width = images.shape
+    count, channels, height, width = images.shape
+    weights = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)
     half = kernel // 2
-    planes = pad(images, (half, half, half, half), mode="reflect").view(1, 3 * count, height + 2 * half, -1)
-    planes = conv2d(planes, weights[:, None, None, :], groups=3 * count)
-    planes = conv2d(planes, weights[:, None, :, None], groups=3 * count)
-    return planes.view(count, 3, height, width)
+    planes = pad(images, (half, half, half, half), mode="reflect").view(1, channels * count, height + 2 * half, -1)
+    planes = conv2d(planes, weights[:, None, None, :], groups=channels * count)
+    planes = conv2d(planes, weights[:, None, :, None], groups=channels * count)
+    return planes.view(count, channels, height, width)

@@ -84,6 +84,25 @@ def test_hue_is_torchvisions(torchvision):
         )
 
 
+def test_the_small_network_is_the_textbooks_in_another_order():
+    small = build_backbone(ImageConfig(backbone="small_cnn"))
+    layers, before = [], 3
+    for width in (32, 64, 128):
+        convolution = torch.nn.Conv2d(before, width, 3, padding=1, bias=False)
+        layers += [convolution, torch.nn.BatchNorm2d(width), torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+        before = width
+    textbook = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    textbook.load_state_dict(small.layers.state_dict())
+    images = torch.rand(8, 3, 28, 28)
+    found, expected = small(images), textbook((images - small.mean) / small.deviation)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    weights = torch.rand(8, 128)
+    for features in (found, expected):
+        (features * weights).sum().backward()
+    for own, other in zip(small.parameters(), textbook.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad, atol=1e-4, rtol=1e-3)
+
+
 def test_fine_tuning_moves_the_backbone_at_its_own_rate(tmp_path, monkeypatch):
     monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))
     make_folder(tmp_path / "mine", train=6)

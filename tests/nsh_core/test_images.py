@@ -210,6 +210,23 @@ def test_cifar_protocols(cifar_binary):
         load_dataset("cifar10")
 
 
+def test_cifar_100_has_fine_labels_behind_coarse_ones(tmp_path):
+    folder = tmp_path / "data" / "cifar100" / "cifar-100-binary"
+    folder.mkdir(parents=True)
+    for name, start, count in (("train", 0, 50_000), ("test", 50_000, 10_000)):
+        records = np.zeros((count, 3074), np.uint8)
+        records[:, 0], records[:, 1] = 77, np.arange(start, start + count) % 100
+        records[:, 2:6] = np.arange(start, start + count, dtype=">u4")[:, None].view(np.uint8)
+        records.tofile(folder / f"{name}.bin")
+    dataset = load_dataset("cifar100")
+    index = dataset.splits()
+    assert sorted(index["train"]) == sorted(index["database"]) == list(range(50_000))
+    assert sorted([*index["validation"], *index["test"]]) == list(range(50_000, 60_000))
+    numbers = np.ascontiguousarray(dataset.test.rows(slice(0, 100)).reshape(100, -1)[:, :4]).view(">u4")[:, 0]
+    np.testing.assert_array_equal(numbers, index["test"][:100])
+    np.testing.assert_array_equal(dataset.test.labels, index["test"] % 100)
+
+
 def test_per_label_draws_are_distinct_and_fair():
     rng = np.random.default_rng(0)
     labels = (rng.random((3000, 21)) < 0.1).astype(np.uint8)
