@@ -9,6 +9,7 @@ env:
 dev:
 	@scripts/env.sh dev
 	@scripts/chromium.sh
+	@scripts/fashion_mnist.sh
 
 study: env
 	$(PY) study/run.py --study sorter_ablation

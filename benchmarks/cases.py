@@ -32,8 +32,8 @@ class Case:
     Attributes:
         name: Of the case.
         n: Items of a batch, or of the database.
-        bits: Code length.
-        anchors: Rows that are sorted; seeds of a stack, queries of a retrieval.
+        bits: Code length; none where there are no codes.
+        anchors: Rows that are sorted; seeds of a stack, queries of a retrieval, images of an extraction.
         reference_name: What the project is compared with.
         project: The project's side.
         reference: The reference's; none where it does not fit into memory or a minute.
@@ -42,7 +42,7 @@ class Case:
 
     name: str
     n: int
-    bits: int
+    bits: int | None
     anchors: int
     reference_name: str
     project: Work

@@ -17,15 +17,19 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cases import LARGEST, SIZES, Case, map_cases, sort_cases, sorted_nce_cases, stacked_cases
+from benchmarks.extraction import extraction_cases
 from benchmarks.figure import draw
 from benchmarks.measure import medians, peak_mb
 from nsh_core import cli
 from nsh_core.errors import UserError
+from nsh_core.sections import ImageConfig
 
 COLUMNS = (
     "name", "n", "bits", "anchors", "device", "reference", "reference_s", "project_s", "ratio",
     "reference_mb", "project_mb", "max_abs_error",
 )  # fmt: skip
+
+_BACKBONE = "efficientnet_lite0"
 
 app = typer.Typer(add_completion=False)
 
@@ -36,7 +40,7 @@ def groups(sizes: tuple[int, ...], device: torch.device, quick: bool) -> dict[st
     Args:
         sizes: n of the cases that have several.
         device: Where they run.
-        quick: Whether a tenth of the queries has to do.
+        quick: Whether a tenth of the queries, a quarter of the images, has to do.
     """
     queries = 1_000 if quick else 10_000
     return {
@@ -48,6 +52,7 @@ def groups(sizes: tuple[int, ...], device: torch.device, quick: bool) -> dict[st
         "sinkhorn": lambda: sort_cases("sinkhorn", "log space on n x n, unrolled", sizes, 256, device),
         "stacked_seeds": lambda: stacked_cases(device),
         "map_10k_50k": lambda: map_cases(queries, 50_000),
+        "extraction": lambda: extraction_cases(64 if quick else 256, device, ImageConfig(backbone=_BACKBONE)),
     }
 
 

@@ -7,21 +7,23 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from nsh_core.data import Images
 from nsh_core.data.features import FACTS, fingerprint_of_folder
 from nsh_core.data.splits import query_arrays
 from nsh_core.errors import UserError
 from nsh_core.files import new_array, partial_of, write_atomically
-from nsh_core.frozen import FrozenBackbone
+from nsh_core.frozen import FrozenBackbone, arithmetic
+from nsh_core.in_order import in_order
 from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 
@@ -31,6 +33,7 @@ _DONE = "done.json"
 _FOUND = ("fingerprint", "side")  # what is known at the end
 _PACKED = "packed.npz"
 _SAVE_SECONDS = 5
+_THREADS_OF_A_GPU = 2
 
 
 def extract(
@@ -94,6 +97,7 @@ def facts_of(dataset: Images, image: ImageConfig, views: int, batch: int, dtype:
         "train_views": views,
         "batch": batch,
         "dtype": np.dtype(dtype).name,
+        "arithmetic": arithmetic(),
     }
 
 
@@ -129,28 +133,31 @@ class _Work:
             # Last: with it the folder is one to go on from.
             write_atomically(folder / FACTS, json.dumps(facts, indent=1))
 
-    def run(self, features: Callable[[Tensor], npt.NDArray[np.float32]], on_progress: Progress | None) -> None:
-        """Computes what is not done yet."""
+    def run(self, backbone: FrozenBackbone, on_progress: Progress | None) -> None:
+        """Computes what is not done yet: each thread reads, views and computes whole batches."""
+        # A thread alone would leave a GPU idle while it reads.
+        threads = torch.get_num_threads() if backbone.device.type == "cpu" else _THREADS_OF_A_GPU
         views = self.facts["train_views"]
         total = self.dataset.num_train * (views - 1) + sum(map(len, self.arrays.values()))
         saved = time.monotonic()
         for name, array in self.arrays.items():
-            for start, images in self._batches(name, self.done[name]):
-                values = features(images)
-                with np.errstate(over="ignore"):
-                    rows = values.reshape(-1, *array.shape[1:]).astype(self.dtype)
-                if not np.isfinite(rows).all():
-                    raise UserError(
-                        f"features of {name}, rows from {start}, hold NaN or values that are infinite in {self.dtype}"
-                    )
-                array[start : start + len(rows)] = rows
-                self.done[name] = start + len(rows)
-                if time.monotonic() - saved > _SAVE_SECONDS:
-                    self._save()
-                    saved = time.monotonic()
-                if on_progress is not None:
-                    done = self.done["train_views"] * (views - 1) + sum(self.done.values())
-                    on_progress(completed=done, total=total)
+            batches = self._batches(name)
+            with closing(in_order(partial(self._features, name, backbone), batches, threads)) as found:
+                for rows, values in zip(batches, found, strict=True):
+                    with np.errstate(over="ignore"):
+                        array[rows] = values.reshape(-1, *array.shape[1:])
+                    if not np.isfinite(array[rows]).all():
+                        raise UserError(
+                            f"features of {name}, rows from {rows.start}, hold NaN or values that are infinite in "
+                            f"{self.dtype}"
+                        )
+                    self.done[name] = rows.stop
+                    if time.monotonic() - saved > _SAVE_SECONDS:
+                        self._save()
+                        saved = time.monotonic()
+                    if on_progress is not None:
+                        done = self.done["train_views"] * (views - 1) + sum(self.done.values())
+                        on_progress(completed=done, total=total)
         self._save()
 
     def finish(self, out: Path) -> None:
@@ -190,24 +197,22 @@ class _Work:
         """Indices of the queries in the source, by array."""
         return query_arrays(self.dataset.splits()["validation"], self.dataset.splits()["test"])
 
-    def _batches(self, name: str, start: int) -> Iterator[tuple[int, Tensor]]:
-        """Images of an array from row `start` on: of training images all views of each, one after another."""
-        size, dataset = self.facts["batch"], self.dataset
-        if name == "train_views":
-            size = max(1, size // self.facts["train_views"])
-            for first in range(start, dataset.num_train, size):
-                yield first, self._training_views(first, min(first + size, dataset.num_train))
-            return
-        index = dataset.splits()["database"] if name == "database" else self._query_index()[name]
-        for first in range(start, len(index), size):
-            yield first, dataset.images(index[first : first + size])
+    def _batches(self, name: str) -> list[slice]:
+        """Rows of an array that are not done, batch by batch; of training images a batch has all views."""
+        views = self.facts["train_views"] if name == "train_views" else 1
+        size, count = max(1, self.facts["batch"] // views), len(self.arrays[name])
+        return [slice(start, min(start + size, count)) for start in range(self.done[name], count, size)]
 
-    def _training_views(self, start: int, stop: int) -> Tensor:
-        """All views [(stop - start) V, 3, S, S] of some training images, from a generator of their own."""
+    def _features(self, name: str, backbone: FrozenBackbone, rows: slice) -> npt.NDArray[np.float32]:
+        """Features of the images of some rows: of training images all views of each, one after another."""
+        splits, device = self.dataset.splits(), backbone.device
+        if name != "train_views":
+            index = splits["database"] if name == "database" else self._query_index()[name]
+            return backbone.alone(self.dataset.images(index[rows], device))
         viewed = self.dataset.viewed(self.facts["views"], self.side)
-        generator = torch.Generator().manual_seed(start)
-        index = torch.arange(start, stop).repeat_interleave(self.facts["train_views"])
-        return viewed.one_view(index, generator)
+        generator = torch.Generator().manual_seed(rows.start)
+        every = torch.arange(rows.start, rows.stop).repeat_interleave(self.facts["train_views"])
+        return backbone.alone(viewed.one_view(every, generator, device))
 
     def _save(self) -> None:
         for array in self.arrays.values():

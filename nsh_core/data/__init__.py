@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nsh_core.arguments import in_short
-from nsh_core.data import sources
+from nsh_core.data import cifar, mnist, sources, stl10
 from nsh_core.data.arrays import arrays_folder, from_arrays
 from nsh_core.data.dataset import Dataset, Split
 from nsh_core.data.digits import Digits
@@ -90,7 +90,11 @@ def _features(argument: str) -> Dataset:
 register("digits", _digits)
 register("features", _features, "features:PATH")
 register("arrays", arrays_folder, "arrays:FOLDER")
-register("cifar10", sources.cifar10, "cifar10, cifar10:59k")
+register("cifar10", cifar.cifar10, "cifar10, cifar10:59k")
+register("cifar100", cifar.cifar100)
+register("fashion_mnist", mnist.fashion_mnist, "fashion_mnist, fashion_mnist:cibhash")
+register("mnist", mnist.mnist, "mnist, mnist:cibhash")
+register("stl10", stl10.stl10)
 register("nuswide", sources.nuswide)
 register("mscoco", sources.mscoco)
 register("imagefolder", sources.image_folder, "imagefolder:DIR")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from nsh_core.arguments import path
 from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.moments import moments
+from nsh_core.data.neighbors import nearest_items
 from nsh_core.data.stored import write_arrays
 from nsh_core.errors import UserError
 from nsh_core.inputs import ImageFacts, InputFacts
@@ -32,7 +34,8 @@ class Split:
     """Items and their labels, which serve evaluation only.
 
     Attributes:
-        items: As they came (uint8 or floats, value = scale * stored), [N, D] or images [N, 3, H, W].
+        items: As they came (uint8 or floats, value = scale * stored), [N, D] or images [N, C, H, W]; C is 3, or 1 for
+            grey.
         labels: [N] or multi-hot [N, L]; a single column [N, 1] is one label each, and becomes [N].
         scale: Of a stored value.
         index: Which rows of `items` they are [N], none for all; so that splits can share one array, which may lie on
@@ -68,11 +71,17 @@ class Split:
         """
         size = _ROWS if self.items.ndim == 2 else batch_of_images(self.items.shape)
         for start in range(0, len(self), size):
-            yield scaled(self.rows(slice(start, start + size)), self.scale)
+            batch = scaled(self.rows(slice(start, start + size)), self.scale)
+            yield batch if batch.ndim == 2 else in_colour(batch)
+
+
+def in_colour(images: Tensor) -> Tensor:
+    """Images [b, 3, H, W] of images [b, C, H, W]: a single channel, of grey ones, stands for all three."""
+    return images.expand(-1, 3, -1, -1)
 
 
 def batch_of_images(shape: tuple[int, ...]) -> int:
-    """How many images [N, 3, H, W] to work on at once: at most 256, and about four million values."""
+    """How many images [N, C, H, W] to work on at once: at most 256, and about four million values."""
     return max(1, min(256, 2**22 // math.prod(shape[1:])))
 
 
@@ -80,25 +89,6 @@ def scaled(stored: Stored, scale: float) -> Tensor:
     """Stored values as a new float32 tensor, times the scale; infinite where float32 does not reach."""
     with np.errstate(over="ignore"):
         return torch.from_numpy(stored.astype(np.float32)).mul_(scale)
-
-
-def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of values, summed in double precision.
-
-    Args:
-        values: Chunks [rows, D].
-
-    Returns:
-        Mean [D] and variance [D], float64.
-    """
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for chunk in values:
-        double = chunk.double()
-        count += len(chunk)
-        total = total + double.sum(dim=0)
-        squares = squares + double.square().sum(dim=0)
-    mean = total / count
-    return mean, (squares / count - mean.square()).clamp(min=0)
 
 
 class Dataset(ABC):
@@ -221,17 +211,12 @@ class Dataset(ABC):
         if count not in self._neighbors:
             if count >= self.num_train:
                 raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
-            values = torch.cat(list(self.training_items()))
-            items = values.view(self.num_train, -1, values.shape[1]).mean(dim=1)
-            units = torch.nn.functional.normalize(items - items.mean(dim=0), dim=1)
-            found = []
-            for start in range(0, len(units), _ROWS):
-                similarity = units[start : start + _ROWS] @ units.T
-                rows = torch.arange(len(similarity))
-                similarity[rows, start + rows] = -2
-                found.append(similarity.topk(count, dim=1).indices)
-            self._neighbors[count] = torch.cat(found)
+            self._neighbors[count] = nearest_items(self._training_means(), self.num_train, count)
         return self._neighbors[count]
+
+    def _training_means(self) -> Iterator[Tensor]:
+        """As training_items; where only views are known, the mean of those of each item."""
+        return self.training_items()
 
     @abstractmethod
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:

@@ -134,6 +134,13 @@ class Features(Dataset):
             yield self._plain_rows(slice(start, start + _ROWS))
 
     @override
+    def _training_means(self) -> Iterator[Tensor]:
+        if self._train_index is not None or self._plain is not None:
+            return self.training_items()
+        views, dim = self._train.shape[1:]
+        return (chunk.view(-1, views, dim).mean(dim=1) for chunk in self.training_items())
+
+    @override
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:
         return self._splits
 

@@ -14,8 +14,9 @@ from torch.nn.functional import interpolate
 from typing_extensions import override
 
 from nsh_core.data.augment import random_views
-from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, moments, scaled
+from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, in_colour, scaled
 from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.moments import moments
 from nsh_core.data.splits import Splits
 from nsh_core.inputs import ImageFacts
 from nsh_core.metrics.relevance import Labels
@@ -37,7 +38,7 @@ class Images(Dataset):
 
     Args:
         name: How to ask for it again.
-        images: uint8 [N, 3, S, S].
+        images: uint8 [N, C, S, S]; C is 3, or 1 for grey, whose views are drawn of that one channel.
         content: Fingerprint of all images, as they may be too many to be read each time.
         labels: [N] or multi-hot [N, L].
         splits: Indices of the images.
@@ -107,8 +108,8 @@ class Images(Dataset):
         Returns:
             [b, 3, side, side].
         """
-        images = self.images(self._splits.train[index.numpy()], device)
-        return random_views(images, self._recipe, self._side, generator)
+        images = self._read(self._splits.train[index.numpy()], device)
+        return in_colour(random_views(images, self._recipe, self._side, generator))
 
     def images(self, index: npt.NDArray[np.int64], device: torch.device = _CPU) -> Tensor:
         """Some images by their index in the source.
@@ -120,6 +121,9 @@ class Images(Dataset):
         Returns:
             float32 [b, 3, S, S] in [0, 1].
         """
+        return in_colour(self._read(index, device))
+
+    def _read(self, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(self._images[index])).to(device).float().mul_(_SCALE)
 
     @override
@@ -130,7 +134,7 @@ class Images(Dataset):
     def training_values(self) -> Iterator[Tensor]:
         size = batch_of_images(self._images.shape)
         for start in range(0, self.num_train, size):
-            yield scaled(self._images[self._splits.train[start : start + size]], _SCALE)
+            yield in_colour(scaled(self._images[self._splits.train[start : start + size]], _SCALE))
 
     @override
     def training_items(self) -> Iterator[Tensor]:
@@ -147,7 +151,8 @@ class Images(Dataset):
 
     @override
     def pictures(self, split: Split, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        return np.ascontiguousarray(split.rows(index).transpose(0, 2, 3, 1))
+        pixels = np.ascontiguousarray(split.rows(index).transpose(0, 2, 3, 1), np.uint8)
+        return pixels[..., 0] if pixels.shape[3] == 1 else pixels
 
     @override
     def fingerprint(self) -> str:

@@ -1,8 +1,7 @@
-"""Where image data sets come from: folders, list files, and the benchmarks of the field."""
+"""Where image data sets come from: folders, list files, NUS-WIDE and MS-COCO."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,12 @@ import numpy.typing as npt
 
 from nsh_core.data import splits as protocols
 from nsh_core.data.decode import decoded
-from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.images import Images
 from nsh_core.data.lists import read_list
-from nsh_core.data.places import data_folder, locate
+from nsh_core.data.places import data_folder, locate, root_of
 from nsh_core.data.splits import Splits
 from nsh_core.errors import UserError
-from nsh_core.files import status_of
 from nsh_core.metrics.relevance import Labels
-from nsh_core.packages import need
 
 _TRIPLE = ("train.txt", "test.txt", "database.txt")
 _ALL = "images.txt"
@@ -36,7 +32,22 @@ def image_folder(argument: str) -> Images:
     """
     if not argument:
         raise UserError("dataset imagefolder wants a folder: imagefolder:DIR with train/<class>/ and test/<class>/")
-    root = locate(argument)
+    paths, labels, count = train_and_test(locate(argument))
+    return _images(f"imagefolder:{argument}", paths, labels, protocols.all_train(count, len(paths)), 1000)
+
+
+def train_and_test(root: Path) -> tuple[list[Path], npt.NDArray[np.int64], int]:
+    """Image files in train/<class>/ and test/<class>/ of a folder.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        The files, training images first; labels [N], the place of the class by its name; how many are training images.
+
+    Raises:
+        UserError: There are none, or the two parts have other classes.
+    """
     parts = [_by_class(root / part) for part in ("train", "test")]
     if parts[0].keys() != parts[1].keys():
         odd = sorted(parts[0].keys() ^ parts[1].keys())
@@ -46,10 +57,7 @@ def image_folder(argument: str) -> Images:
         for label, name in enumerate(sorted(part)):
             paths += part[name]
             labels += [label] * len(part[name])
-    count = sum(map(len, parts[0].values()))
-    train = np.arange(count)
-    split = protocols.with_halves(train, train, np.arange(count, len(paths)))
-    return _images(f"imagefolder:{argument}", paths, np.array(labels), split, 1000)
+    return paths, np.array(labels), sum(map(len, parts[0].values()))
 
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:
@@ -110,7 +118,7 @@ def nuswide(argument: str) -> Images:
     Raises:
         UserError: An argument, or files that are missing or do not fit.
     """
-    root = _root("nuswide", argument)
+    root = root_of("nuswide", argument)
     if all((root / file).exists() for file in _TRIPLE):
         return _triple("nuswide", root, 5000)
     paths, labels = _all_images("nuswide", root)
@@ -132,21 +140,13 @@ def mscoco(argument: str) -> Images:
     Raises:
         UserError: An argument, or files that are missing or do not fit.
     """
-    root = _root("mscoco", argument)
+    root = root_of("mscoco", argument)
     if all((root / file).exists() for file in _TRIPLE):
         return _triple("mscoco", root, 5000)
     paths, labels = _all_images("mscoco", root)
     kept = np.flatnonzero(labels.any(axis=1))
     split = protocols.at_random(len(kept), 5000, 10_000)
     return _images("mscoco", [root / paths[place] for place in kept], labels[kept], split, 5000)
-
-
-def _root(kind: str, argument: str) -> Path:
-    if argument:
-        raise UserError(
-            f"dataset {kind} takes no argument, got {argument!r}: set NSH_DATA to the folder that holds {kind}/"
-        )
-    return data_folder() / kind
 
 
 _SOURCES = {
@@ -187,65 +187,3 @@ def _triple(name: str, root: Path, map_at: int) -> Images:
 def _images(name: str, paths: list[Path], labels: Labels, split: Splits, map_at: int) -> Images:
     images, content = decoded(paths)
     return Images(name, images, content, labels, split, map_at)
-
-
-_CIFAR_PROTOCOLS = ("cibhash", "59k")
-_CIFAR_BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
-
-
-def cifar10(argument: str) -> Images:
-    """CIFAR-10 by a protocol, mAP@1000.
-
-    cibhash: 5,000 training images, 10,000 queries (the test images), the 50,000 training images are the database.
-    59k: 100 queries per class, the rest is the database, 500 training images per class.
-
-    Args:
-        argument: The protocol; empty: cibhash.
-
-    Raises:
-        UserError: Another protocol, or images that are neither there nor can be fetched.
-    """
-    protocol = argument or _CIFAR_PROTOCOLS[0]
-    if protocol not in _CIFAR_PROTOCOLS:
-        raise UserError(f"dataset cifar10 knows the protocols {' and '.join(_CIFAR_PROTOCOLS)}, got {argument!r}")
-    root = data_folder() / "cifar10"
-    for folder in (root, root / "cifar-10-batches-bin"):
-        if (folder / _CIFAR_BATCHES[0]).exists():
-            images, labels = _cifar_binary(folder)
-            break
-    else:
-        images, labels = _cifar_torchvision(root)
-    split = protocols.cibhash(labels, 50_000) if protocol == "cibhash" else protocols.one_against_rest(labels, 100, 500)
-    content = fingerprint_of([images])
-    return Images(f"cifar10:{protocol}", images, content, labels, split, 1000)
-
-
-def _cifar_binary(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The binary version of the authors' page: records of a label byte and 3 x 32 x 32 pixel bytes."""
-    records = []
-    for name in _CIFAR_BATCHES:
-        try:
-            size = status_of(folder / name).st_size
-            if size != 10_000 * 3073:
-                raise UserError(f"{folder / name} must hold 10,000 records of 3,073 bytes, got {size} bytes")
-            records.append(np.fromfile(folder / name, np.uint8).reshape(10_000, 3073))
-        except OSError as error:
-            raise UserError(f"cannot read {folder / name}: {error.strerror or error}") from None
-    both = np.concatenate(records)
-    return np.ascontiguousarray(both[:, 1:]).reshape(-1, 3, 32, 32), both[:, 0].astype(np.int64)
-
-
-def _cifar_torchvision(root: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    where = (
-        f"dataset cifar10 is not in {root}: fetch https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz and unpack "
-        f"it there (NSH_DATA names another folder than {data_folder()}), or have torchvision fetch it where there is "
-        "a network; that"
-    )
-    datasets = need("torchvision", where).datasets
-    try:
-        parts = [datasets.CIFAR10(os.fspath(root), train=train, download=True) for train in (True, False)]
-    except (OSError, RuntimeError) as error:
-        line = " ".join(str(error).split())
-        raise UserError(f"{where} failed ({line})") from None
-    images = np.concatenate([part.data for part in parts]).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(images), np.concatenate([part.targets for part in parts]).astype(np.int64)

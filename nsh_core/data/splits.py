@@ -116,6 +116,20 @@ def per_label(labels: Labels, items: Index, count: int, rng: np.random.Generator
     return np.concatenate(drawn)
 
 
+def all_train(train_images: int, count: int) -> Splits:
+    """A first part trains and is the database, the rest are queries.
+
+    Args:
+        train_images: How many images are the first part.
+        count: How many images there are.
+
+    Raises:
+        UserError: A part is too small.
+    """
+    train = np.arange(train_images)
+    return with_halves(train, train, np.arange(train_images, count))
+
+
 def cibhash(labels: Labels, train_images: int) -> Splits:
     """CIFAR-10 as in CIBHash (Qiu et al. 2021): a first part is the database, 500 per class of it train.
 

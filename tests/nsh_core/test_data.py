@@ -255,7 +255,7 @@ def test_a_file_that_is_no_npz_is_named(tmp_path, content):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mnist", "unknown dataset 'mnist', known: digits, features"),
+        ("imagenet", "unknown dataset 'imagenet', known: digits, features"),
         ("digits:3", "takes no argument, got '3'"),
         ("features", "wants a file"),
         ("features:/nowhere/f.npz", "cannot read /nowhere/f.npz: No such file"),

@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,40 @@ def test_stopped_after_any_batch_the_file_is_the_same(folder, tmp_path, monkeypa
     assert digest(tmp_path / "stopped.npz") == digest(tmp_path / "whole.npz")
     assert seen[0][1] == 36 * 3 + 36 + 12
     assert sorted(seen) == seen
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "efficientnet_lite0"])
+def test_any_number_of_threads_gives_the_same_bytes(folder, tmp_path, name):
+    if name != "small_cnn":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    image = ImageConfig(backbone=name, weights="random", size=48)
+    dataset = load_dataset(f"imagefolder:{folder}")
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            extract(dataset, image, tmp_path / f"{threads}.npz", views=3, batch=9)
+    finally:
+        torch.set_num_threads(before)
+    assert len({digest(tmp_path / f"{threads}.npz") for threads in (1, 3)}) == 1
+
+
+def test_features_say_how_they_were_computed_and_go_on_in_no_other_way(folder, tmp_path, monkeypatch):
+    dataset = load_dataset(f"imagefolder:{folder}")
+    facts = extract(dataset, CNN, tmp_path / "f.npz", views=2)
+    with zipfile.ZipFile(tmp_path / "f.npz") as archive:
+        assert json.loads(archive.read("facts.json")) == facts
+    assert facts["arithmetic"] == frozen.arithmetic()
+    assert frozen.arithmetic().startswith("bfloat16 on cuda" if torch.cuda.is_available() else "float32 on cpu")
+
+    def stop(completed: int, total: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        extract(dataset, CNN, tmp_path / "g.npz", views=2, on_progress=stop)
+    monkeypatch.setattr(extraction, "arithmetic", lambda: "another")
+    with pytest.raises(UserError, match=r"g\.npz\.partial holds an extraction with another arithmetic: remove it"):
+        extract(dataset, CNN, tmp_path / "g.npz", views=2)
 
 
 def test_features_are_those_of_the_backbone(folder, tmp_path):

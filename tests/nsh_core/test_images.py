@@ -9,7 +9,7 @@ from PIL import Image
 
 from nsh_core import Hasher, UserError, fit, load_dataset, make_config
 from nsh_core.codes import unpack
-from nsh_core.data import Images, splits
+from nsh_core.data import Images, cifar, splits
 from nsh_core.data.decode import decoded
 from nsh_core.data.lists import read_list
 from nsh_core.evaluation import continuous_map
@@ -208,6 +208,42 @@ def test_cifar_protocols(cifar_binary):
     os.mkfifo(cifar_binary / "test_batch.bin")
     with pytest.raises(UserError, match=r"cannot read .*test_batch\.bin: a file is expected, got a pipe"):
         load_dataset("cifar10")
+
+
+def test_cifar_10_as_image_files_by_class(tmp_path, monkeypatch):
+    make_folder(tmp_path / "data" / "cifar10")
+    with pytest.raises(
+        UserError,
+        match=r"must hold CIFAR-10's 50,000 images in train/ and 10,000 in test/, got 36 and 12: imagefolder:",
+    ):
+        load_dataset("cifar10")
+    monkeypatch.setattr(cifar, "_TRAIN", 36)
+    monkeypatch.setattr(cifar, "_TEST", 12)
+    drawn = splits.per_label
+    monkeypatch.setattr(splits, "per_label", lambda labels, items, count, rng: drawn(labels, items, count // 100, rng))
+    dataset, whole = load_dataset("cifar10"), load_dataset("imagefolder:cifar10")
+    assert dataset.name == "cifar10:cibhash"
+    assert dataset.num_train == 15
+    np.testing.assert_array_equal(dataset.splits()["database"], whole.splits()["database"])
+    np.testing.assert_array_equal(dataset.database.items, whole.database.items)
+    np.testing.assert_array_equal(dataset.test.labels, whole.test.labels)
+
+
+def test_cifar_100_has_fine_labels_behind_coarse_ones(tmp_path):
+    folder = tmp_path / "data" / "cifar100" / "cifar-100-binary"
+    folder.mkdir(parents=True)
+    for name, start, count in (("train", 0, 50_000), ("test", 50_000, 10_000)):
+        records = np.zeros((count, 3074), np.uint8)
+        records[:, 0], records[:, 1] = 77, np.arange(start, start + count) % 100
+        records[:, 2:6] = np.arange(start, start + count, dtype=">u4")[:, None].view(np.uint8)
+        records.tofile(folder / f"{name}.bin")
+    dataset = load_dataset("cifar100")
+    index = dataset.splits()
+    assert sorted(index["train"]) == sorted(index["database"]) == list(range(50_000))
+    assert sorted([*index["validation"], *index["test"]]) == list(range(50_000, 60_000))
+    numbers = np.ascontiguousarray(dataset.test.rows(slice(0, 100)).reshape(100, -1)[:, :4]).view(">u4")[:, 0]
+    np.testing.assert_array_equal(numbers, index["test"][:100])
+    np.testing.assert_array_equal(dataset.test.labels, index["test"] % 100)
 
 
 def test_per_label_draws_are_distinct_and_fair():
