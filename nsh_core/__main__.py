@@ -135,10 +135,10 @@ def evaluate(
 def features(
     dataset: _Dataset,
     out: Annotated[Path, typer.Option(help="a file ending in .npz, or a folder to map into memory, for large sets")],
-    backbone: Annotated[str, typer.Option(help=", ".join(BACKBONES.names()))] = "vgg16",
+    backbone: Annotated[str, typer.Option(help=", ".join(BACKBONES.usages()))] = "timm:vgg16",
     views: Annotated[int, typer.Option(help="augmented views of each training image", min=2)] = 8,
     recipe: Annotated[str, typer.Option(help="of the views: simclr, cibhash or moco")] = "simclr",
-    weights: Annotated[str, typer.Option(help="pretrained or random")] = "pretrained",
+    weights: Annotated[str, typer.Option(help="pretrained, random, or for timm:NAME a file")] = "pretrained",
     size: Annotated[int, typer.Option(help="side of the images that the backbone sees")] = 224,
     batch: Annotated[int, typer.Option(help="images at a time", min=1)] = 64,
     dtype: Annotated[str, typer.Option(help="float16 or float32")] = "float16",

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from nsh_core.arguments import in_short
+from nsh_core.backbones import check_model_of
 from nsh_core.errors import UserError
 from nsh_core.registry import METHODS, nearest
 from nsh_core.sections import ImageConfig, LossConfig, MethodConfig, ModelConfig, Section, SorterConfig, TrainConfig
@@ -19,6 +20,7 @@ from nsh_core.settings import clash, parse_assignments, validation_line, with_ov
 # Settings that came when trials were stored already, and the value that means what was before them: there they are no
 # part of a digest.
 _LATER: dict[str, dict[str, Any]] = {
+    "image": {"trained_stages": None, "checkpointing": False},
     "model": {"hash_head": "linear", "hash_width": 1024, "hash_norm": "none"},
     "sorter": {"hard_forward": False},
     "train": {"views": "augmented"},
@@ -144,9 +146,12 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
     if "recipe" in nested:
         nested = _merged(with_overrides({}, recipe(nested.pop("recipe"), nested)), nested)
     try:
-        return Config.model_validate(nested)
+        config = Config.model_validate(nested)
     except ValidationError as error:
         raise UserError(validation_line(error, Config)) from None
+    if config.image.model:
+        check_model_of(config.image)
+    return config
 
 
 def recipe(name: Any, settings: Mapping[str, Any]) -> dict[str, Any]:

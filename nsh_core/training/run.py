@@ -116,7 +116,8 @@ class Run:
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
         groups: list[dict[str, Any]] = [{"params": others, "lr": rate}]
         if backbone:
-            groups.append({"params": backbone, "lr": rate if image.from_scratch else image.learning_rate})
+            trained = [parameter for parameter in backbone if parameter.requires_grad]
+            groups.append({"params": trained, "lr": rate if image.from_scratch else image.learning_rate})
         return groups
 
     def begin(self) -> None:
@@ -290,5 +291,6 @@ def _check_fit(config: Config, dataset: Dataset, method: type[Method]) -> None:
             raise UserError(f"method {config.method.name} has nothing to train over {size()} processes: use one")
         if isinstance(dataset, Images):
             raise UserError(
-                f"method {config.method.name} needs the features of a frozen backbone, e.g. image.backbone = vgg16"
+                f"method {config.method.name} needs the features of a frozen backbone, e.g. image.backbone = "
+                "efficientnet_lite0"
             )

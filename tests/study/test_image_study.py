@@ -62,7 +62,7 @@ def test_a_backbone_that_cannot_be_had_ends_a_study_at_once(tmp_path, monkeypatc
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torchvision'] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     options = ("--study", tmp_path / "shown.yaml", "--dataset", f"imagefolder:{tmp_path / 'mine'}")
-    result = run(*options, "--results", tmp_path / "r", "--set", "image.backbone=vgg16")
+    result = run(*options, "--results", tmp_path / "r", "--set", "image.backbone=timm:vgg16")
     assert result.returncode == 2
     assert result.stderr.startswith("error: this backbone needs the package torchvision")
     assert len(result.stderr.strip().splitlines()) == 1
