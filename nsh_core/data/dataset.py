@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from nsh_core.arguments import path
 from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.moments import moments
+from nsh_core.data.neighbors import nearest_others
 from nsh_core.data.stored import write_arrays
 from nsh_core.errors import UserError
 from nsh_core.inputs import ImageFacts, InputFacts
@@ -82,25 +84,6 @@ def scaled(stored: Stored, scale: float) -> Tensor:
         return torch.from_numpy(stored.astype(np.float32)).mul_(scale)
 
 
-def moments(values: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of values, summed in double precision.
-
-    Args:
-        values: Chunks [rows, D].
-
-    Returns:
-        Mean [D] and variance [D], float64.
-    """
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for chunk in values:
-        double = chunk.double()
-        count += len(chunk)
-        total = total + double.sum(dim=0)
-        squares = squares + double.square().sum(dim=0)
-    mean = total / count
-    return mean, (squares / count - mean.square()).clamp(min=0)
-
-
 class Dataset(ABC):
     """Unlabelled training items with views, a database, and validation and test queries.
 
@@ -110,6 +93,7 @@ class Dataset(ABC):
         steps_of_views: Of so many steps views are drawn at once.
         loaded_as: What load_dataset was asked for, none where it came otherwise.
         image_facts: How images become its items, where they do and it is known.
+        labelled: Whether its labels may be looked at; see nsh_core.data.labels.
 
     Args:
         name: How to ask for it again, or what messages call it.
@@ -123,13 +107,14 @@ class Dataset(ABC):
     steps_of_views: ClassVar[int] = 16
     loaded_as: str | None = None
     image_facts: ImageFacts | None = None
+    labelled: bool = True
 
     def __init__(self, name: str, database: Split, validation: Split, test: Split) -> None:
         self.name = name
         self.database = database
         self.validation = validation
         self.test = test
-        self._neighbors: dict[int, Tensor] = {}
+        self._found: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         validation, test = len(self.validation), len(self.test)
@@ -145,6 +130,11 @@ class Dataset(ABC):
     @abstractmethod
     def num_train(self) -> int:
         """Number of training items."""
+
+    @property
+    def train_in_database(self) -> npt.NDArray[np.int64] | None:
+        """Positions of the training items in the database [n]; none where they are not known to be in it."""
+        return None
 
     @abstractmethod
     def views(
@@ -218,20 +208,26 @@ class Dataset(ABC):
         Raises:
             UserError: There are not so many items.
         """
-        if count not in self._neighbors:
-            if count >= self.num_train:
-                raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
+        if count >= self.num_train:
+            raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
+
+        def nearest() -> Tensor:
             values = torch.cat(list(self.training_items()))
             items = values.view(self.num_train, -1, values.shape[1]).mean(dim=1)
-            units = torch.nn.functional.normalize(items - items.mean(dim=0), dim=1)
-            found = []
-            for start in range(0, len(units), _ROWS):
-                similarity = units[start : start + _ROWS] @ units.T
-                rows = torch.arange(len(similarity))
-                similarity[rows, start + rows] = -2
-                found.append(similarity.topk(count, dim=1).indices)
-            self._neighbors[count] = torch.cat(found)
-        return self._neighbors[count]
+            return nearest_others(torch.nn.functional.normalize(items - items.mean(dim=0), dim=1), count)
+
+        return self.once(("neighbors", count), nearest)
+
+    def once(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        """What is computed of the training items, by whoever asks first.
+
+        Args:
+            key: Names it, and all that it depends on but for the items.
+            compute: Gives it.
+        """
+        if key not in self._found:
+            self._found[key] = compute()
+        return self._found[key]
 
     @abstractmethod
     def splits(self) -> dict[str, npt.NDArray[np.int64]]:

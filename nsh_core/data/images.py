@@ -14,8 +14,9 @@ from torch.nn.functional import interpolate
 from typing_extensions import override
 
 from nsh_core.data.augment import random_views
-from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, moments, scaled
+from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, scaled
 from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.moments import moments
 from nsh_core.data.splits import Splits
 from nsh_core.inputs import ImageFacts
 from nsh_core.metrics.relevance import Labels
@@ -82,8 +83,8 @@ class Images(Dataset):
         return len(self._splits.train)
 
     @property
+    @override
     def train_in_database(self) -> npt.NDArray[np.int64] | None:
-        """Positions of the training images in the database; none if some are not in it."""
         place = np.full(len(self._images), -1)
         place[self._splits.database] = np.arange(len(self._splits.database))
         found = place[self._splits.train]

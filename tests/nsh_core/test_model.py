@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nsh_core import make_config
-from nsh_core.data.dataset import moments
+from nsh_core.data.moments import moments
 from nsh_core.model import HashModel
 from nsh_core.straight_through import sign_through
 
