@@ -120,6 +120,11 @@ class Config(Section):
         return self.loss.nested[-1] if self.loss.nested else self.code_length
 
     @property
+    def information(self) -> str:
+        """What the method learns from: images, text or labels."""
+        return METHODS[self.method.name].information
+
+    @property
     def sorts(self) -> bool:
         """Whether a run asks its sorter: the method has a use for one, and so has the surrogate."""
         return METHODS[self.method.name].sorts and self.loss.sorts

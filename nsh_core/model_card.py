@@ -109,7 +109,7 @@ def _plain(text: str) -> str:
 
 
 def _introduction(config: Config, digest: str) -> list[str]:
-    learned = "from labels" if METHODS[config.method.name].information == "labels" else "without labels"
+    learned = "from labels" if config.information == "labels" else "without labels"
     return [
         "",
         f"# {_plain(_title(config))}",

@@ -15,7 +15,6 @@ from rich.table import Table
 from nsh_core import Dataset, load_dataset
 from nsh_core.data.places import cache_folder
 from nsh_core.preparation import features_to_come
-from nsh_core.registry import METHODS
 from study.analysis.design import design_lines
 from study.analysis.earlier import Earlier, bytes_of_a_trial, earlier_trials
 from study.analysis.results import earlier
@@ -68,8 +67,7 @@ def _is_of(dataset: Dataset, folder: Path) -> bool:
 def _arms(plan: Plan) -> Table:
     """A row an arm: the settings that tell it from others, and its trials."""
     spec, tuned = plan.spec, {trial.arm.name for trial in plan.trials if trial.tuning}
-    used = {trial.arm.name: METHODS[trial.config.method.name] for trial in plan.trials}
-    from_labels = [arm for arm, method in used.items() if method.information == "labels"]
+    from_labels = {trial.arm.name for trial in plan.trials if trial.config.information == "labels"}
     table = Table("arm", "settings", "trials", title=f"{plan.key} on {plan.dataset}")
     for arm in spec.arms:
         trials = [f"{plan.seeds} seeds"] if spec.how.compares and arm.name not in plan.lacking else []

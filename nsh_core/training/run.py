@@ -83,7 +83,7 @@ class Run:
         self.device = device_of(config)
         check_fit(config, dataset, self.method)
         # Labels stay behind, but for a method that says that it learns from them.
-        self.seen = dataset if self.method.information == "labels" else without_labels(dataset)
+        self.seen = dataset if config.information == "labels" else without_labels(dataset)
         self.prepared: Any = None
         if issubclass(self.method, DeepMethod):
             with naming(f"method {config.method.name!r}"):
