@@ -22,12 +22,13 @@ from nsh_core.files import check_folder, partial_of
 from nsh_core.hasher import FILE as HASHER_FILE
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
-from nsh_core.options import AnyScale, ModelFolder, Plugins
+from nsh_core.options import AnyScale, Bits, ModelFolder, Plugins
 from nsh_core.preparation import prepared
 from nsh_core.progress import progress_bar
 from nsh_core.registry import BACKBONES
 from nsh_core.search import commands
 from nsh_core.settings import dotted, read_mapping
+from nsh_core.shortened import shortened
 from nsh_core.training import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
@@ -113,12 +114,14 @@ def _refuse_another(folder: Path, config: Config, data: Dataset) -> None:
 def evaluate(
     model: ModelFolder,
     dataset: _Dataset = "digits",
+    bits: Bits = None,
     any_scale: AnyScale = False,
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Evaluate a trained hasher on a data set."""
     plugins.load(plugin)
     hasher = Hasher.load(model)
+    hasher = hasher if bits is None else shortened(hasher, bits)
     data = prepared(hasher.config, load_dataset(dataset))
     takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
     has = "images" if isinstance(data, Images) else f"{data.dim} values an item"

@@ -24,7 +24,13 @@ _LATER: dict[str, dict[str, Any]] = {
     "model": {"hash_head": "linear", "hash_width": 1024, "hash_norm": "none"},
     "sorter": {"hard_forward": False},
     "train": {"views": "augmented"},
-    "loss": {"surrogate": "sorted_nce", "teacher_temperature": 0.1, "student_temperature": 0.2, "softmaxes": 1},
+    "loss": {
+        "surrogate": "sorted_nce",
+        "teacher_temperature": 0.1,
+        "student_temperature": 0.2,
+        "softmaxes": 1,
+        "nested": [],
+    },
 }
 
 
@@ -97,6 +103,28 @@ class Config(Section):
                 "take all, hardest-k or farthest-k"
             )
         return self
+
+    @model_validator(mode="after")
+    def _nested_in_the_model(self) -> Config:
+        nested, kind = self.loss.nested, METHODS[self.method.name]
+        if nested and not kind.nests:
+            raise ValueError(f"loss.nested = {nested} says nothing about method {self.method.name}: leave it out")
+        if nested and self.code_length > nested[-1]:
+            raise ValueError(
+                f"code_length = {self.code_length} exceeds the {nested[-1]} bits of the model: loss.nested = {nested} "
+                "must end with as many or more"
+            )
+        return self
+
+    @property
+    def model_bits(self) -> int:
+        """Bits that the hash head gives, of which codes are the first code_length."""
+        return self.loss.nested[-1] if self.loss.nested else self.code_length
+
+    @property
+    def information(self) -> str:
+        """What the method learns from: images, text or labels."""
+        return METHODS[self.method.name].information
 
     @property
     def sorts(self) -> bool:

@@ -157,6 +157,18 @@ class LossConfig(Section):
     code_anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of that NT-Xent")
     balance_weight: float = Field(0.1, ge=0, le=1e3, description="weight of the mean code squared, per bit")
     quantization_weight: float = Field(0.0, ge=0, le=1e3, description="weight of (|tanh h| - 1)^2")
+    nested: list[Annotated[int, Field(ge=1, le=4096)]] = Field(
+        default_factory=list,
+        description="code lengths that one model is trained for, ascending: its first bits are a code of each, and "
+        "code_length of them are kept; empty: for code_length alone",
+    )
+
+    @field_validator("nested")
+    @classmethod
+    def _ascending(cls, lengths: list[int]) -> list[int]:
+        if lengths != sorted(set(lengths)):
+            raise ValueError(f"lengths must ascend, each once, as {sorted(set(lengths))}, got {lengths}")
+        return lengths
 
     @property
     def sorts(self) -> bool:
