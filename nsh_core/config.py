@@ -97,6 +97,11 @@ class Config(Section):
                     f"loss.{name} = {getattr(loss, name)} says nothing about loss.surrogate = {surrogate}: "
                     f"leave it at {allowed}, or take surrogate = sorted_nce"
                 )
+        if METHODS[self.method.name].sorts and surrogate != "masked_nce" and not self.sorter.lists:
+            raise ValueError(
+                f"sorter.name = {self.sorter.name} gives masks of first ranks and sorts no list, got "
+                f"loss.surrogate = {surrogate}: take surrogate = masked_nce, or another sorter"
+            )
         if surrogate == "masked_nce" and loss.negatives.startswith("random"):
             raise ValueError(
                 f"loss.negatives = {loss.negatives} draws from a list, and loss.surrogate = masked_nce has none: "

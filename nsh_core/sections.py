@@ -117,6 +117,13 @@ class SorterConfig(Section):
         return temperature | hard | self.options
 
     @property
+    def lists(self) -> bool:
+        """Whether the backend sorts a list; one that does not gives masks of first ranks alone."""
+        from nsh_core import sorters
+
+        return sorters.sorts_lists(self.name)
+
+    @property
     def softness(self) -> float:
         """The temperature, in bits; the backend's default where it is left open."""
         return SORTERS[self.name].default_temperature if self.temperature is None else self.temperature

@@ -29,7 +29,7 @@ from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
-from nsh_core.sorters import backend, build
+from nsh_core.sorters import backend, build, build_masks
 
 _WITHOUT_SORTING = {"listwise": listwise, "pairwise": pairwise}
 TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
@@ -59,8 +59,9 @@ class NSH(DeepMethod):
         for run, config in enumerate(configs):
             selection = config.loss.model_dump(include={"num_positives", "gap", "negatives", "softmaxes"})
             alike[f"{config.sorter.model_dump_json()}{selection}"].append(run)
+        make: Callable[..., Any] = build_masks if configs[0].loss.surrogate == "masked_nce" else build
         self._alike = [
-            (runs, sorter.name, build(sorter.name, **sorter.build_options()))
+            (runs, sorter.name, make(sorter.name, **sorter.build_options()))
             for runs in alike.values()
             for sorter in [configs[runs[0]].sorter]
         ]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, Place, measures
-from nsh_core.registry import METHODS, nearest
+from nsh_core.registry import METHODS, listed, nearest
 from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
@@ -21,6 +21,7 @@ from study.analysis.generation import reading, strangers
 from study.analysis.importance import importances
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
 from study.analysis.tables import Tables, complete, read_tables, tables_of
+from study.plan.asked import not_asked
 from study.plan.spec import StudySpec
 
 
@@ -58,6 +59,26 @@ class Results:
         curves, per_query = (frame[frame.seed < count] for frame in (tables.curves, tables.per_query))
         narrowed = replace(tables_of(trials, curves, per_query, self.spec), cost=tables.cost)
         return replace(self, tables=narrowed, left_out=held - count)
+
+    def of_arms(self, names: Sequence[str]) -> Results:
+        """The study as some of its arms show it; the others are told as left out.
+
+        Args:
+            names: Of groups of arms of its spec, and of arms.
+
+        Raises:
+            UserError: There is no such group or arm, or none of them has trials.
+        """
+        tables, others = self.tables, not_asked(self.spec, names)
+        trials, curves, per_query, cost = (
+            frame[~frame.arm.isin(others)] for frame in (tables.trials, tables.curves, tables.per_query, tables.cost)
+        )
+        if trials.empty:
+            raise UserError(f"{self.facts.key} has no trials of {listed(names)}: run it with --arms first")
+        narrowed = replace(tables_of(trials, curves, per_query, self.spec), cost=cost)
+        facts = self.facts.model_copy(update={"lacking": self.facts.lacking | others})
+        gallery = None if self.gallery is None else self.gallery.of_arms(set(trials.arm))
+        return replace(self, tables=narrowed, facts=facts, gallery=gallery)
 
     @property
     def spec(self) -> StudySpec:

@@ -73,13 +73,13 @@ def decide(results: Results) -> Verdict:
         results: Of the study.
     """
     validation = results.summary_of(SELECTION)["mean"]
-    failed = failures(results)
+    failed, left = failures(results), _left_out(results)
     if validation.empty:
         return Verdict(["No trial is complete, so there is no answer yet."], cautions=failed)
     if not results.mode.compares:
         taken = "Training time is what each trial took beside the others that ran: a guide, not a measurement."
         return Verdict(
-            _front_headlines(results),
+            [*left, *_front_headlines(results)],
             cautions=[*failed, taken],
             best={str(validation[results.contenders(list(validation.index))].idxmax())},
         )
@@ -102,7 +102,13 @@ def decide(results: Results) -> Verdict:
     lost = failed_in_training(final).groupby(final.arm).all()
     if lost.any():
         headlines = [*headlines, f"All runs collapse: {'; '.join(map(str, lost.index[lost]))}."]
-    return replace(verdict, headlines=headlines)
+    return replace(verdict, headlines=[*left, *headlines])
+
+
+def _left_out(results: Results) -> list[str]:
+    """That an answer is not of all arms; why is among what limits it."""
+    count, arms = len(results.facts.lacking), len(results.spec.arms)
+    return [f"Of {arms} arms {count} {'is' if count == 1 else 'are'} left out."] if count else []
 
 
 def _in_form(results: Results) -> str | None:
