@@ -22,12 +22,13 @@ from nsh_core.files import check_folder, partial_of
 from nsh_core.hasher import FILE as HASHER_FILE
 from nsh_core.hasher import Hasher
 from nsh_core.measures import Evidence
-from nsh_core.options import AnyScale, ModelFolder, Plugins
+from nsh_core.options import AnyScale, Bits, ModelFolder, Plugins
 from nsh_core.preparation import prepared
 from nsh_core.progress import progress_bar
 from nsh_core.registry import BACKBONES
 from nsh_core.search import commands
 from nsh_core.settings import dotted, read_mapping
+from nsh_core.shortened import shortened
 from nsh_core.training import fit
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
@@ -113,12 +114,14 @@ def _refuse_another(folder: Path, config: Config, data: Dataset) -> None:
 def evaluate(
     model: ModelFolder,
     dataset: _Dataset = "digits",
+    bits: Bits = None,
     any_scale: AnyScale = False,
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Evaluate a trained hasher on a data set."""
     plugins.load(plugin)
     hasher = Hasher.load(model)
+    hasher = hasher if bits is None else shortened(hasher, bits)
     data = prepared(hasher.config, load_dataset(dataset))
     takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
     has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
@@ -135,10 +138,10 @@ def evaluate(
 def features(
     dataset: _Dataset,
     out: Annotated[Path, typer.Option(help="a file ending in .npz, or a folder to map into memory, for large sets")],
-    backbone: Annotated[str, typer.Option(help=", ".join(BACKBONES.names()))] = "vgg16",
+    backbone: Annotated[str, typer.Option(help=", ".join(BACKBONES.usages()))] = "timm:vgg16",
     views: Annotated[int, typer.Option(help="augmented views of each training image", min=2)] = 8,
     recipe: Annotated[str, typer.Option(help="of the views: simclr, cibhash or moco")] = "simclr",
-    weights: Annotated[str, typer.Option(help="pretrained or random")] = "pretrained",
+    weights: Annotated[str, typer.Option(help="pretrained, random, or for timm:NAME a file")] = "pretrained",
     size: Annotated[int, typer.Option(help="side of the images that the backbone sees")] = 224,
     batch: Annotated[int, typer.Option(help="images at a time", min=1)] = 64,
     dtype: Annotated[str, typer.Option(help="float16 or float32")] = "float16",

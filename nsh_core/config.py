@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from nsh_core.arguments import in_short
+from nsh_core.backbones import check_model_of
 from nsh_core.errors import UserError
 from nsh_core.registry import METHODS, nearest
 from nsh_core.sections import ImageConfig, LossConfig, MethodConfig, ModelConfig, Section, SorterConfig, TrainConfig
@@ -19,10 +20,17 @@ from nsh_core.settings import clash, parse_assignments, validation_line, with_ov
 # Settings that came when trials were stored already, and the value that means what was before them: there they are no
 # part of a digest.
 _LATER: dict[str, dict[str, Any]] = {
+    "image": {"trained_stages": None, "checkpointing": False},
     "model": {"hash_head": "linear", "hash_width": 1024, "hash_norm": "none"},
     "sorter": {"hard_forward": False},
     "train": {"views": "augmented"},
-    "loss": {"surrogate": "sorted_nce", "teacher_temperature": 0.1, "student_temperature": 0.2, "softmaxes": 1},
+    "loss": {
+        "surrogate": "sorted_nce",
+        "teacher_temperature": 0.1,
+        "student_temperature": 0.2,
+        "softmaxes": 1,
+        "nested": [],
+    },
 }
 
 
@@ -89,12 +97,39 @@ class Config(Section):
                     f"loss.{name} = {getattr(loss, name)} says nothing about loss.surrogate = {surrogate}: "
                     f"leave it at {allowed}, or take surrogate = sorted_nce"
                 )
+        if METHODS[self.method.name].sorts and surrogate != "masked_nce" and not self.sorter.lists:
+            raise ValueError(
+                f"sorter.name = {self.sorter.name} gives masks of first ranks and sorts no list, got "
+                f"loss.surrogate = {surrogate}: take surrogate = masked_nce, or another sorter"
+            )
         if surrogate == "masked_nce" and loss.negatives.startswith("random"):
             raise ValueError(
                 f"loss.negatives = {loss.negatives} draws from a list, and loss.surrogate = masked_nce has none: "
                 "take all, hardest-k or farthest-k"
             )
         return self
+
+    @model_validator(mode="after")
+    def _nested_in_the_model(self) -> Config:
+        nested, kind = self.loss.nested, METHODS[self.method.name]
+        if nested and not kind.nests:
+            raise ValueError(f"loss.nested = {nested} says nothing about method {self.method.name}: leave it out")
+        if nested and self.code_length > nested[-1]:
+            raise ValueError(
+                f"code_length = {self.code_length} exceeds the {nested[-1]} bits of the model: loss.nested = {nested} "
+                "must end with as many or more"
+            )
+        return self
+
+    @property
+    def model_bits(self) -> int:
+        """Bits that the hash head gives, of which codes are the first code_length."""
+        return self.loss.nested[-1] if self.loss.nested else self.code_length
+
+    @property
+    def information(self) -> str:
+        """What the method learns from: images, text or labels."""
+        return METHODS[self.method.name].information
 
     @property
     def sorts(self) -> bool:
@@ -144,9 +179,12 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
     if "recipe" in nested:
         nested = _merged(with_overrides({}, recipe(nested.pop("recipe"), nested)), nested)
     try:
-        return Config.model_validate(nested)
+        config = Config.model_validate(nested)
     except ValidationError as error:
         raise UserError(validation_line(error, Config)) from None
+    if config.image.model:
+        check_model_of(config.image)
+    return config
 
 
 def recipe(name: Any, settings: Mapping[str, Any]) -> dict[str, Any]:

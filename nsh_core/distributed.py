@@ -139,17 +139,25 @@ class _GlobalBatchNorm(_BatchNorm):
 
     @classmethod
     def of(cls, own: _BatchNorm) -> _GlobalBatchNorm:
-        """One that starts as another, under the same names."""
+        """One that starts as another, under the same names; what that does to normal values, as timm's, it does too."""
         same = cls(own.num_features, own.eps, own.momentum, own.affine, own.track_running_stats)
+        for name, inner in own.named_children():
+            same.add_module(name, inner)
         same.load_state_dict(own.state_dict())
+        for parameter, known in zip(same.parameters(), own.parameters(), strict=True):
+            parameter.requires_grad_(known.requires_grad)
         return same
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Any shape [n, channels, ...]."""
 
     def forward(self, items: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(items)
+        normal = self._normal(items) if self.training else super().forward(items)
+        for inner in self.children():
+            normal = inner(normal)
+        return normal
+
+    def _normal(self, items: Tensor) -> Tensor:
         over = [dim for dim in range(items.ndim) if dim != 1]
         shape = [1, -1] + [1] * (items.ndim - 2)
         count = items.numel() // items.shape[1] * size()

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nsh_core.backbones import kind_of, weights_version
 from nsh_core.data import Images
 from nsh_core.data.features import FACTS, fingerprint_of_folder
 from nsh_core.data.splits import query_arrays
@@ -24,7 +25,6 @@ from nsh_core.errors import UserError
 from nsh_core.files import new_array, partial_of, write_atomically
 from nsh_core.frozen import FrozenBackbone, arithmetic
 from nsh_core.in_order import in_order
-from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 
 Progress = Callable[..., None]
@@ -89,11 +89,13 @@ def facts_of(dataset: Images, image: ImageConfig, views: int, batch: int, dtype:
         dtype: As for extract.
     """
     weights = "random" if image.from_scratch else image.weights
+    version = weights_version(image)
     return {
         "dataset": dataset.name,
         "content": dataset.fingerprint(),
         **image.model_dump(include={"backbone", "size", "views"}),
         "weights": weights,
+        **({"weights_version": version} if version else {}),
         "train_views": views,
         "batch": batch,
         "dtype": np.dtype(dtype).name,
@@ -107,7 +109,7 @@ class _Work:
     def __init__(self, dataset: Images, facts: dict[str, Any], folder: Path, dim: int) -> None:
         self.dataset, self.facts, self.folder = dataset, facts, folder
         self.dtype = np.dtype(facts["dtype"])
-        own_side = BACKBONES[facts["backbone"]].from_scratch
+        own_side = kind_of(facts["backbone"]).from_scratch
         self.side = dataset.database.items.shape[2] if own_side else facts["size"]
         shapes = {
             "train_views": (dataset.num_train, facts["train_views"], dim),

@@ -93,7 +93,7 @@ class Hasher:
 
     @property
     def sorter_form(self) -> str:
-        """How the sorter ran in training: on "levels", as a "network", "hard" or "dense"; "none" for other methods."""
+        """How the sorter ran in training: its level_form, and whether its forward pass was hard; "none" without one."""
         config = self.config
         if not config.sorts:
             return "none"

@@ -80,8 +80,9 @@ class ImageFacts:
         side: They are scaled to this shorter side and cut to the middle square, in pixels.
         backbone: Whose frozen features of that square are the items; empty where the square itself is.
         size: Side of the images that this backbone sees, in pixels.
-        weights: Of this backbone: pretrained or random.
+        weights: Of this backbone: pretrained, random or a file.
         dtype: In which its features are kept: float16 or float32.
+        weights_version: As nsh_core.backbones.weights_version.
     """
 
     side: int
@@ -89,12 +90,14 @@ class ImageFacts:
     size: int = 0
     weights: str = ""
     dtype: str = ""
+    weights_version: str = ""
 
     @classmethod
     def of_features(cls, facts: Mapping[str, Any]) -> ImageFacts | None:
         """Those of a feature file, from the facts stored with it; none where they do not tell."""
         names = [field.name for field in fields(cls)]
-        return cls(**{name: facts[name] for name in names}) if {*names} <= {*facts} else None
+        known = {name: facts[name] for name in names if name in facts}
+        return cls(**known) if {*names} - {"weights_version"} <= {*known} else None
 
     def in_words(self) -> str:
         """The facts in a line."""

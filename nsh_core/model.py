@@ -19,7 +19,7 @@ class Outputs:
     """What a model makes of n items; of R models, each with its own items, every tensor is [R, n, ...].
 
     Attributes:
-        logits: h [n, K], what the hash head gives.
+        logits: h [n, K], what the hash head gives; of nested codes all bits of the model.
         relaxed: U = tanh(h) [n, K], in (-1, 1); cos(h) for a periodic method.
         codes: B [n, K] in -1/+1, with the gradient of U.
         latents: Z [n, d] of length 1; [n, 0] for a method that has none.
@@ -66,7 +66,7 @@ class HashModel(nn.Module):
                 layers += [nn.Linear(width, config.model.width), nn.ReLU()]
                 width = config.model.width
         self.encoder = nn.Sequential(*layers)
-        self.hash_head = _hash_head(config.model, width, config.code_length)
+        self.hash_head = _hash_head(config.model, width, config.model_bits)
         self.uses_latents = method.uses_latents
         has_head = method.uses_latents and config.model.latent == "head"
         self.latent_head = nn.Linear(width, config.model.latent_dim) if has_head else None
@@ -106,12 +106,12 @@ class HashModel(nn.Module):
         return torch.addcmul(-self.mean * inverse, features, inverse)
 
     def logits(self, items: Tensor) -> Tensor:
-        """What the hash head gives [n, K] for items [n, D], or images [n, 3, H, W]."""
+        """What the hash head gives [n, T] for items [n, D], or images [n, 3, H, W]; T is config.model_bits."""
         return self.hash_head(self.encoder(self.standardized(items))).float()
 
     def codes(self, items: Tensor) -> Tensor:
-        """Codes [n, K] in -1/+1 of items, the latents left out."""
-        return sign_through(self.activate(self.logits(items)))
+        """Codes [n, K] in -1/+1 of items, the latents left out; of nested codes the first K bits."""
+        return sign_through(self.activate(self.logits(items)[:, : self.config.code_length]))
 
     def activate(self, logits: Tensor) -> Tensor:
         """Relaxed codes of logits: their tanh, or their cosine for a periodic method."""

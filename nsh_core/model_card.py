@@ -109,11 +109,12 @@ def _plain(text: str) -> str:
 
 
 def _introduction(config: Config, digest: str) -> list[str]:
+    learned = "from labels" if config.information == "labels" else "without labels"
     return [
         "",
         f"# {_plain(_title(config))}",
         "",
-        f"A hash function, learned without labels: it makes codes of {config.code_length} bits, which are searched by "
+        f"A hash function, learned {learned}: it makes codes of {config.code_length} bits, which are searched by "
         f"Hamming distance. Digest of the model: {digest}. Config: {config.digest()}.",
     ]
 

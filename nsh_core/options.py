@@ -12,3 +12,6 @@ AnyScale = Annotated[
 ]
 ModelFolder = Annotated[Path, typer.Option("--model", help="folder of a trained hasher")]
 Plugins = Annotated[list[str], typer.Option("--plugin", help="a file or module that registers sorters, methods, ...")]
+Bits = Annotated[
+    int | None, typer.Option(help="of a model with loss.nested the shorter codes of so many bits", min=1, max=4096)
+]

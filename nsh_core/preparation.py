@@ -12,13 +12,13 @@ import numpy.typing as npt
 from filelock import FileLock
 from typing_extensions import override
 
+from nsh_core.backbones import dim_of_features, weights_version
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images, Split
 from nsh_core.data.features import FeatureFolder
 from nsh_core.data.places import cache_folder
 from nsh_core.extraction import extract, facts_of
 from nsh_core.inputs import ImageFacts
-from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 
 _DTYPE = np.float16
@@ -37,7 +37,8 @@ class FrozenFeatures(FeatureFolder):
     def __init__(self, images: Images, path: Path, image: ImageConfig) -> None:
         super().__init__(images.name, path)
         side, dtype = images.image_facts.side, np.dtype(_DTYPE).name
-        self.image_facts = ImageFacts(side, image.backbone, image.size, image.weights, dtype)
+        version = weights_version(image)
+        self.image_facts = ImageFacts(side, image.backbone, image.size, image.weights, dtype, version)
         self._images = images
         self.default_map_at = images.default_map_at
 
@@ -98,7 +99,7 @@ def features_to_come(config: Config, dataset: Dataset) -> int:
         return 0
     items = sum(map(len, (dataset.database, dataset.validation, dataset.test)))
     rows = dataset.num_train * image.stored_views + items
-    return rows * BACKBONES[image.backbone].dim * np.dtype(_DTYPE).itemsize
+    return rows * dim_of_features(image) * np.dtype(_DTYPE).itemsize
 
 
 def _cached(image: ImageConfig, dataset: Images) -> Path:

@@ -251,7 +251,7 @@ def called(entry: Any) -> str:
 
 SORTERS: Registry[Any] = Registry(
     "sorter",
-    ("default_temperature", "search_range", "permutation", "sort_payload", "sort_levels", "level_form"),
+    ("paper", "default_temperature", "search_range", "first", "level_form"),
     home="nsh_core.sorters",
 )
 METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"), home="nsh_core.methods")

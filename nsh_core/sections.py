@@ -10,6 +10,9 @@ from nsh_core.errors import UserError
 from nsh_core.registry import BACKBONES, METHODS, SORTERS, Registry, nearest
 from nsh_core.settings import validation_line
 
+_WEIGHTS = ("pretrained", "random")
+_WEIGHT_FILES = (".safetensors", ".pth", ".pt")
+
 
 class Section(BaseModel):
     """What all sections are. Strict: true is no 1, and text is no number."""
@@ -114,6 +117,13 @@ class SorterConfig(Section):
         return temperature | hard | self.options
 
     @property
+    def lists(self) -> bool:
+        """Whether the backend sorts a list; one that does not gives masks of first ranks alone."""
+        from nsh_core import sorters
+
+        return sorters.sorts_lists(self.name)
+
+    @property
     def softness(self) -> float:
         """The temperature, in bits; the backend's default where it is left open."""
         return SORTERS[self.name].default_temperature if self.temperature is None else self.temperature
@@ -154,6 +164,18 @@ class LossConfig(Section):
     code_anchor_temperature: float = Field(0.3, ge=1e-3, le=100, description="temperature of that NT-Xent")
     balance_weight: float = Field(0.1, ge=0, le=1e3, description="weight of the mean code squared, per bit")
     quantization_weight: float = Field(0.0, ge=0, le=1e3, description="weight of (|tanh h| - 1)^2")
+    nested: list[Annotated[int, Field(ge=1, le=4096)]] = Field(
+        default_factory=list,
+        description="code lengths that one model is trained for, ascending: its first bits are a code of each, and "
+        "code_length of them are kept; empty: for code_length alone",
+    )
+
+    @field_validator("nested")
+    @classmethod
+    def _ascending(cls, lengths: list[int]) -> list[int]:
+        if lengths != sorted(set(lengths)):
+            raise ValueError(f"lengths must ascend, each once, as {sorted(set(lengths))}, got {lengths}")
+        return lengths
 
     @property
     def sorts(self) -> bool:
@@ -166,24 +188,73 @@ class ImageConfig(Section):
 
     backbone: str = Field(
         "small_cnn",
-        description="small_cnn is trained from scratch; the others come from .[efficientnet] and .[vision]",
+        description="small_cnn is trained from scratch; efficientnet_lite0 and _lite2 come from .[efficientnet], "
+        "timm:NAME from .[vision]",
     )
-    weights: Literal["pretrained", "random"] = Field("pretrained", description="of the backbones of .[vision]")
+    weights: str = Field(
+        "pretrained", description="pretrained, random, or for timm:NAME a file that ends in .safetensors, .pth or .pt"
+    )
     finetune: bool = Field(False, description="train the backbone too; else its features are extracted once")
+    trained_stages: int | None = Field(
+        None, ge=1, le=1000, description="how many of its last stages finetune trains; none: all"
+    )
+    checkpointing: bool = Field(
+        False, description="finetune within less memory: activations within blocks are computed again for gradients"
+    )
     learning_rate: float = Field(1e-5, gt=0, le=1, description="of a fine-tuned backbone, at the top of the schedule")
-    size: int = Field(224, ge=8, le=1024, description="side of the images that backbones of .[vision] see")
+    size: int = Field(224, ge=8, le=1024, description="side of the images that backbones but small_cnn see")
     views: Literal["simclr", "cibhash", "moco"] = Field("simclr", description="recipe of the augmented views")
     stored_views: int = Field(8, ge=2, le=1024, description="views of each image that a frozen backbone extracts")
 
     @field_validator("backbone")
     @classmethod
-    def _known(cls, name: str) -> str:
-        return _entry_of(BACKBONES, name)
+    def _backbone(cls, name: str) -> str:
+        from nsh_core.backbones import names
+
+        try:
+            names.check_name(name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @field_validator("weights")
+    @classmethod
+    def _name_or_file(cls, weights: str) -> str:
+        if weights not in _WEIGHTS and not weights.endswith(_WEIGHT_FILES):
+            raise ValueError(
+                f"must be {', '.join(_WEIGHTS)}, or a file that ends in {', '.join(_WEIGHT_FILES)}, got {weights!r}"
+                f"{nearest(weights, _WEIGHTS)}"
+            )
+        return weights
+
+    @model_validator(mode="after")
+    def _settings_of_the_backbone(self) -> ImageConfig:
+        if self.weights_are_a_file and not self.model:
+            raise ValueError(
+                f"image.weights = {self.weights} is for timm:NAME alone; {self.backbone} takes {', '.join(_WEIGHTS)}"
+            )
+        for name, idle in (("trained_stages", None), ("checkpointing", False)):
+            if getattr(self, name) != idle and (self.from_scratch or not self.finetune):
+                told = f"image.{name} = {getattr(self, name)} says nothing"
+                if self.from_scratch:
+                    raise ValueError(f"{told} about {self.backbone}, which is trained from scratch: leave it out")
+                raise ValueError(f"{told} about a frozen backbone: leave it out, or take image.finetune = true")
+        return self
+
+    @property
+    def model(self) -> str:
+        """NAME of timm:NAME; empty for a backbone that is one by itself."""
+        return self.backbone.partition(":")[2]
+
+    @property
+    def weights_are_a_file(self) -> bool:
+        """Whether weights are a file's."""
+        return self.weights not in _WEIGHTS
 
     @property
     def from_scratch(self) -> bool:
         """Whether the backbone has no weights of its own and sees images as they are."""
-        return BACKBONES[self.backbone].from_scratch
+        return BACKBONES[self.backbone.partition(":")[0]].from_scratch
 
     @property
     def frozen(self) -> bool:

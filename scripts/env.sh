@@ -28,7 +28,7 @@ print(*wanted, sep="\n")
 PY
 "$py" -m pip install -q -r "$requirements"
 scripts/torchsort.sh "$py" || true
-# For the tests alone and without its dependencies, which would take another torch; users install .[vision].
-[ "$kind" = run ] || "$py" -m pip install -q --no-deps torchvision
+# For the tests alone and without their dependencies, which would take another torch; users install .[vision].
+[ "$kind" = run ] || "$py" -m pip install -q --no-deps torchvision timm
 "$py" -m pip install -q --no-deps --no-build-isolation -e .
 echo "$want" >"$stamp"

@@ -68,6 +68,7 @@ class Study(StoredStudy):
         mode: Another mode than the study's.
         trials: Tuning trials of each arm.
         tune_each_seed: Whether each seed gets a tuning of its own.
+        arms: Groups of arms of the spec, and arms, that alone run; default: all. Trials are the same either way.
         plugins: Files and modules that register sorters, methods, measures, ...
         results: Folder of tables, and of the default storage.
         storage: Path or URL of the Optuna storage; default: a journal in `results`.
@@ -95,6 +96,7 @@ class Study(StoredStudy):
         mode: str | None = None,
         trials: int | None = None,
         tune_each_seed: bool = False,
+        arms: Sequence[str] = (),
         plugins: Sequence[str] = (),
         results: str | Path = "results",
         storage: str | None = None,
@@ -114,6 +116,7 @@ class Study(StoredStudy):
             dataset.stored(folder / "data") if isinstance(dataset, Dataset) else dataset,
             assignments(settings),
             arguments.optional_count("seeds", seeds),
+            arms=arguments.names("arms", arms),
         )
         self.storage = storage
         super().__init__(folder / self.plan.key)

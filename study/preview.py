@@ -67,12 +67,14 @@ def _is_of(dataset: Dataset, folder: Path) -> bool:
 def _arms(plan: Plan) -> Table:
     """A row an arm: the settings that tell it from others, and its trials."""
     spec, tuned = plan.spec, {trial.arm.name for trial in plan.trials if trial.tuning}
+    from_labels = {trial.arm.name for trial in plan.trials if trial.config.information == "labels"}
     table = Table("arm", "settings", "trials", title=f"{plan.key} on {plan.dataset}")
     for arm in spec.arms:
         trials = [f"{plan.seeds} seeds"] if spec.how.compares and arm.name not in plan.lacking else []
         if spec.tune is not None and arm.name in tuned:
             trials.insert(0, f"{spec.tune.runs(plan.seeds)} tries")
         name = f"{arm.name} (reference)" if arm.name == arm.reference else arm.name
+        name = f"{name} (labels)" if arm.name in from_labels else name
         table.add_row(name, _in_words(spec.overrides(arm.levels)), ", ".join(trials))
     return table
 

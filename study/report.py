@@ -47,6 +47,9 @@ def report(
     seeds: Annotated[
         int | None, typer.Option(parser=cli.at_least_one, help="a report on the first seeds alone; default: all")
     ] = None,
+    arms: Annotated[
+        list[str], typer.Option(help="a group of arms, or an arm, that alone is reported on; repeatable; default: all")
+    ] = [],  # noqa: B006
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(help="two arms, as ARM of the study or STUDY:ARM of any: compared now, and no report written"),
@@ -77,6 +80,7 @@ def report(
     for line in outdated(found, study):
         print(f"note: {line}")
     found = found if seeds is None else found.of_seeds(seeds)
+    found = found.of_arms(arms) if arms else found
     if compare is not None:
         _compare(compare, results, found)
         return

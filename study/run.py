@@ -80,6 +80,10 @@ def study(
     tune_each_seed: Annotated[
         bool, typer.Option("--tune-each-seed", help="tune anew for each seed of the final runs")
     ] = False,
+    arms: Annotated[
+        list[str],
+        typer.Option(help="a group of arms of the spec, or an arm, to run alone; repeatable; default: all"),
+    ] = [],  # noqa: B006
     limit: Annotated[int | None, typer.Option(parser=cli.at_least_one, help="run at most so many trials now")] = None,
     batch_trials: Annotated[
         int, typer.Option(parser=_stack, help="runs trained as one stack: auto (what is fastest) or a number")
@@ -163,12 +167,13 @@ def study(
             mode=mode,
             trials=trials,
             tune_each_seed=tune_each_seed,
+            arms=arms,
             plugins=plugin,
             results=results,
             storage=storage,
         )
-        for name, arms in overruled(asked.plan).items():
-            console.print(f"note: --set {name} changes nothing in {listed(arms)}: set there already")
+        for name, setting_it in overruled(asked.plan).items():
+            console.print(f"note: --set {name} changes nothing in {listed(setting_it)}: set there already")
         if dry_run:
             from study.preview import preview
 

@@ -105,13 +105,14 @@ class StoredStudy:
         """
         return figure_of(self.results, name)
 
-    def report(self, reports: str | Path = "reports", across: Sequence[str] = ()) -> Path:
+    def report(self, reports: str | Path = "reports", across: Sequence[str] = (), arms: Sequence[str] = ()) -> Path:
         """Writes the report: figures, LaTeX tables, report.md and report.html.
 
         Args:
             reports: Folder of reports, from the working directory, wherever the results are.
             across: Results folders of the same study on other data sets, or their names beside this one, to be judged
                 together.
+            arms: Groups of arms, and arms, that alone are reported on; default: all.
 
         Returns:
             Path of report.html.
@@ -121,7 +122,8 @@ class StoredStudy:
         """
         folder = arguments.path("reports", reports) / self.key
         others = [other_results(one, self.folder.parent) for one in arguments.names("across", across)]
-        written = write_report(self.results, folder, others)
+        results = self.results.of_arms(names) if (names := arguments.names("arms", arms)) else self.results
+        written = write_report(results, folder, others)
         if written.failures:
             raise UserError("; ".join(written.failures))
         return folder / "report.html"

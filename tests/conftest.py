@@ -1,7 +1,12 @@
+import importlib
+import importlib.util
 import os
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -46,6 +51,26 @@ def seeded() -> None:
     """Random numbers of a test are the same whichever tests its process ran before."""
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - for libraries that draw from it
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> ModuleType:
+    """torchvision, with the operators declared that its wheel lacks beside a CPU build of torch."""
+    pytest.importorskip("PIL")
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("no torchvision here")
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for _ in range(30):
+        try:
+            return importlib.import_module("torchvision")
+        except RuntimeError as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if missing is None:
+                raise
+            library.define(f"{missing.group(1)}(Tensor x) -> Tensor")
+            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+                del sys.modules[name]
+    raise AssertionError("torchvision lacks too many operators")
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-
 from nsh_core.backbones.base import Backbone
 from nsh_core.backbones.efficientnet_lite import EfficientNetLite0, EfficientNetLite2
-from nsh_core.backbones.pretrained import VGG16, DINOv2, ResNet50, ViTB16
+from nsh_core.backbones.names import kind_of
 from nsh_core.backbones.small_cnn import SmallCNN
+from nsh_core.backbones.timm_models import TimmBackbone, default_tag, dim_of
+from nsh_core.backbones.timm_models import check_name as check_model
+from nsh_core.backbones.trained import TrainedBackbone
+from nsh_core.backbones.weights import digest_of
+from nsh_core.errors import UserError
 from nsh_core.registry import BACKBONES
 from nsh_core.sections import ImageConfig
 
-__all__ = ["Backbone", "TrainedBackbone", "build_backbone", "register", "trained_backbone"]
+__all__ = [
+    "Backbone",
+    "TrainedBackbone",
+    "build_backbone",
+    "check_model_of",
+    "check_weights",
+    "dim_of_features",
+    "kind_of",
+    "register",
+    "trained_backbone",
+    "weights_version",
+]
 
 register = BACKBONES.register
 
 register("small_cnn", SmallCNN)
 register("efficientnet_lite0", EfficientNetLite0)
 register("efficientnet_lite2", EfficientNetLite2)
-register("vgg16", VGG16)
-register("resnet50", ResNet50)
-register("vit_b_16", ViTB16)
-register("dinov2", DINOv2)
+register("timm", TimmBackbone, "timm:NAME")
+
+
+def check_model_of(config: ImageConfig) -> None:
+    """Looks whether timm, where it is installed, has the model of a config.
+
+    Args:
+        config: Section `image` of a config.
+
+    Raises:
+        UserError: It has not; the message has the names next to it.
+    """
+    if kind_of(config.backbone) is TimmBackbone:
+        check_model(config.model)
 
 
 def build_backbone(config: ImageConfig) -> Backbone:
@@ -33,25 +57,59 @@ def build_backbone(config: ImageConfig) -> Backbone:
     Raises:
         UserError: A missing package, weights that cannot be had, or a size that does not fit.
     """
-    return BACKBONES[config.backbone](config.weights == "pretrained", config.size)
+    kind = kind_of(config.backbone)
+    if kind is TimmBackbone:
+        return TimmBackbone(config.model, config.weights, config.size)
+    return kind(config.weights == "pretrained", config.size)
 
 
-class TrainedBackbone(nn.Module):
-    """A backbone in training, its features normalised over the batch, which keeps them in bounds as they change.
+def dim_of_features(config: ImageConfig) -> int:
+    """D of the features of a config's backbone, which is not built for that.
 
     Args:
-        backbone: Whose features.
+        config: Section `image` of a config.
+
+    Raises:
+        UserError: As build_backbone, weights left out.
     """
+    kind = kind_of(config.backbone)
+    return dim_of(config.model, config.size) if kind is TimmBackbone else kind.dim
 
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.dim = backbone.dim
-        self.backbone = backbone
-        self.normalized = nn.BatchNorm1d(backbone.dim, affine=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Features [n, dim] of images [n, 3, H, W] in [0, 1]."""
-        return self.normalized(self.backbone(images))
+def weights_version(config: ImageConfig) -> str:
+    """What tells weights of one name apart: the digest of a file, the tag behind a name of timm's that has none.
+
+    Args:
+        config: Section `image` of a config.
+
+    Returns:
+        Nothing where the name says it all.
+
+    Raises:
+        UserError: The file cannot be read, or timm cannot be had.
+    """
+    if config.weights_are_a_file:
+        return f"sha256:{digest_of(config.weights)}"
+    named = config.weights == "random" or "." in config.model
+    return "" if named or kind_of(config.backbone) is not TimmBackbone else default_tag(config.model)
+
+
+def check_weights(config: ImageConfig, version: str) -> None:
+    """Looks whether weights are those that features were made with.
+
+    Args:
+        config: Section `image` of a config.
+        version: As weights_version gave it then.
+
+    Raises:
+        UserError: They are others, or as weights_version.
+    """
+    here = weights_version(config)
+    if here != version:
+        raise UserError(
+            f"the features are of {config.backbone} with image.weights = {config.weights} ({version}), and here that "
+            f"is {here}: put the same weights there"
+        )
 
 
 def trained_backbone(config: ImageConfig) -> TrainedBackbone:
@@ -61,6 +119,7 @@ def trained_backbone(config: ImageConfig) -> TrainedBackbone:
         config: Section `image` of a config.
 
     Raises:
-        UserError: As build_backbone.
+        UserError: As build_backbone, or it has not so many stages or no checkpointing.
     """
-    return TrainedBackbone(build_backbone(config))
+    keep_statistics = not config.from_scratch and config.weights != "random"
+    return TrainedBackbone(build_backbone(config), keep_statistics, config.trained_stages, config.checkpointing)

@@ -15,7 +15,8 @@ from nsh_core.errors import UserError
 class Backbone(nn.Module):
     """Images [n, 3, H, W] in [0, 1] to features [n, dim].
 
-    The registry calls a backbone with whether weights are to be the pre-trained ones, and image.size.
+    The registry calls a backbone with whether weights are to be the pre-trained ones, and image.size; one of a family
+    (timm:NAME) with NAME, image.weights and image.size.
 
     Attributes:
         dim: D, values of an item's features.
@@ -28,9 +29,9 @@ class Backbone(nn.Module):
         side: What images are scaled to first, none for as they are.
     """
 
-    dim: ClassVar[int]
-    means: ClassVar[tuple[float, float, float]] = (0.485, 0.456, 0.406)
-    deviations: ClassVar[tuple[float, float, float]] = (0.229, 0.224, 0.225)
+    dim: int
+    means: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    deviations: tuple[float, float, float] = (0.229, 0.224, 0.225)
     from_scratch: ClassVar[bool] = False
     smallest: ClassVar[int] = 1
     mean: Tensor
@@ -59,6 +60,18 @@ class Backbone(nn.Module):
 
     def freeze(self) -> None:
         """Makes inference faster where nothing will be trained: what a backbone can do for it, else nothing."""
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """Its parameters from the input to the output, in parts of which the last ones can be trained alone."""
+        return [list(self.parameters())]
+
+    def checkpoint_activations(self) -> None:
+        """Makes training keep the activations between its blocks alone, and compute those within again.
+
+        Raises:
+            UserError: It cannot.
+        """
+        raise UserError("image.checkpointing = true is not for this backbone, only for efficientnet_lite and timm:NAME")
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:

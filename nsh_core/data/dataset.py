@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +100,7 @@ class Dataset(ABC):
         steps_of_views: Of so many steps views are drawn at once.
         loaded_as: What load_dataset was asked for, none where it came otherwise.
         image_facts: How images become its items, where they do and it is known.
+        labelled: Whether its labels may be looked at; see nsh_core.data.labels.
 
     Args:
         name: How to ask for it again, or what messages call it.
@@ -113,13 +114,14 @@ class Dataset(ABC):
     steps_of_views: ClassVar[int] = 16
     loaded_as: str | None = None
     image_facts: ImageFacts | None = None
+    labelled: bool = True
 
     def __init__(self, name: str, database: Split, validation: Split, test: Split) -> None:
         self.name = name
         self.database = database
         self.validation = validation
         self.test = test
-        self._neighbors: dict[int, Tensor] = {}
+        self._found: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         validation, test = len(self.validation), len(self.test)
@@ -135,6 +137,11 @@ class Dataset(ABC):
     @abstractmethod
     def num_train(self) -> int:
         """Number of training items."""
+
+    @property
+    def train_in_database(self) -> npt.NDArray[np.int64] | None:
+        """Positions of the training items in the database [n]; none where they are not known to be in it."""
+        return None
 
     @abstractmethod
     def views(
@@ -208,11 +215,20 @@ class Dataset(ABC):
         Raises:
             UserError: There are not so many items.
         """
-        if count not in self._neighbors:
-            if count >= self.num_train:
-                raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
-            self._neighbors[count] = nearest_items(self._training_means(), self.num_train, count)
-        return self._neighbors[count]
+        if count >= self.num_train:
+            raise UserError(f"train.neighbors = {count} needs more than the {self.num_train} items of {self.name}")
+        return self.once(("neighbors", count), lambda: nearest_items(self._training_means(), self.num_train, count))
+
+    def once(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        """What is computed of the training items, by whoever asks first.
+
+        Args:
+            key: Names it, and all that it depends on but for the items.
+            compute: Gives it.
+        """
+        if key not in self._found:
+            self._found[key] = compute()
+        return self._found[key]
 
     def _training_means(self) -> Iterator[Tensor]:
         """As training_items; where only views are known, the mean of those of each item."""

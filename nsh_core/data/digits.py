@@ -46,6 +46,11 @@ class Digits(Dataset):
     def num_train(self) -> int:
         return len(self._train)
 
+    @property
+    @override
+    def train_in_database(self) -> npt.NDArray[np.int64]:
+        return np.arange(self.num_train)
+
     @override
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device

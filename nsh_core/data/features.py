@@ -92,6 +92,11 @@ class Features(Dataset):
     def num_train(self) -> int:
         return len(self._train)
 
+    @property
+    @override
+    def train_in_database(self) -> npt.NDArray[np.int64] | None:
+        return None if self._train_index is None else self._splits["train"]
+
     @override
     def views(
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device

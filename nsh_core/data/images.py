@@ -83,8 +83,8 @@ class Images(Dataset):
         return len(self._splits.train)
 
     @property
+    @override
     def train_in_database(self) -> npt.NDArray[np.int64] | None:
-        """Positions of the training images in the database; none if some are not in it."""
         place = np.full(len(self._images), -1)
         place[self._splits.database] = np.arange(len(self._splits.database))
         found = place[self._splits.train]

@@ -33,10 +33,10 @@ def _map_in_class_order(evidence: Evidence) -> float:
 
 
 def _fidelity(evidence: Evidence) -> float | None:
-    """Sorter fidelity on one batch of database codes, evenly spaced; none for a method that sorts nothing."""
-    if evidence.hasher.sorter_form == "none":
-        return None
+    """Sorter fidelity on one batch of database codes, evenly spaced; none for a method that sorts no list."""
     config, database = evidence.hasher.config, evidence.database
+    if not (config.sorts and config.sorter.lists):
+        return None
     count = min(config.train.batch_size, len(database))
     picked = database[np.linspace(0, len(database) - 1, count).astype(int)]
     codes = torch.from_numpy(unpack(picked, config.code_length)).float()

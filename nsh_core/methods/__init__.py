@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from nsh_core.methods.base import DeepMethod, Method, MethodOptions, Range, ShallowMethod
+from nsh_core.methods.base import INFORMATION, DeepMethod, Method, MethodOptions, Range, ShallowMethod
 from nsh_core.methods.bihalf import BiHalf
 from nsh_core.methods.cibhash import CIBHash
+from nsh_core.methods.cimon import CIMON
+from nsh_core.methods.classifier import Classifier
 from nsh_core.methods.crovca import CroVCA
+from nsh_core.methods.csq import CSQ
 from nsh_core.methods.greedyhash import GreedyHash
 from nsh_core.methods.itq import ITQ
 from nsh_core.methods.lsh import LSH
@@ -17,7 +20,7 @@ from nsh_core.methods.pca_sign import PCASign
 from nsh_core.methods.sdc import SDC
 from nsh_core.methods.simclr import SimCLR
 from nsh_core.methods.spectral import SpectralHashing
-from nsh_core.registry import METHODS, called
+from nsh_core.registry import METHODS, called, nearest
 
 __all__ = ["DeepMethod", "Method", "MethodOptions", "Range", "ShallowMethod", "method", "names", "register"]
 
@@ -31,6 +34,11 @@ def _check(name: str, entry: Any) -> None:
         raise ValueError(f"method {name!r} must be a subclass of DeepMethod or of ShallowMethod, got {called(entry)}")
     if not issubclass(entry.Options, MethodOptions):
         raise ValueError(f"method {name!r}: Options must be a subclass of MethodOptions, got {called(entry.Options)}")
+    if entry.information not in INFORMATION:
+        raise ValueError(
+            f"method {name!r}: information must be one of {', '.join(INFORMATION)}, got {entry.information!r}"
+            f"{nearest(str(entry.information), INFORMATION)}"
+        )
 
 
 METHODS.demand(_check)
@@ -40,12 +48,15 @@ register("bihalf", BiHalf)
 register("greedyhash", GreedyHash)
 register("sdc", SDC)
 register("crovca", CroVCA)
+register("cimon", CIMON)
 register("simclr", SimCLR)
 register("lsh", LSH)
 register("pca_sign", PCASign)
 register("pca_rotated", PCARotated)
 register("itq", ITQ)
 register("spectral", SpectralHashing)
+register("classifier", Classifier)
+register("csq", CSQ)
 
 
 def method(name: str) -> type[Method]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +23,8 @@ class MethodOptions(BaseModel):
 
 
 LEARNING_RATE = Range(3e-4, 3e-2)
+Information = Literal["images", "text", "labels"]
+INFORMATION: tuple[str, ...] = get_args(Information)
 
 
 class Method(ABC):
@@ -30,19 +32,24 @@ class Method(ABC):
 
     Attributes:
         paper: Its source.
+        information: What it learns from: images alone, text too, or labels, which only a method that says so gets
+            (nsh_core.data.labels); the last is a ceiling for scale, and never the best of a study.
         Options: What `method.options` of a config may hold.
         uses_latents: Whether the model needs a latent head.
         sorts: Whether it uses the sorter of a config.
         periodic: Whether a bit is the sign of the cosine of the hash head, not of the head itself.
         hash_heads: What `model.hash_head` may be.
+        nests: Whether `loss.nested` trains prefixes of its codes.
     """
 
     paper: ClassVar[str]
+    information: ClassVar[Information] = "images"
     Options: ClassVar[type[MethodOptions]] = MethodOptions
     uses_latents: ClassVar[bool] = False
     periodic: ClassVar[bool] = False
     sorts: ClassVar[bool] = False
     hash_heads: ClassVar[tuple[str, ...]] = ("linear", "mlp")
+    nests: ClassVar[bool] = False
 
     @classmethod
     def search_space(cls, config: Config) -> Mapping[str, Range]:
@@ -75,6 +82,9 @@ class DeepMethod(Method):
     Attributes:
         state: What the method remembers from step to step, as a memory bank or a moving average, by name: tensors
             [R, ...] that hold each run's own. Checkpoints carry it.
+        prepared: What `prepare` gave, for each run.
+        items: Which training items the batch of each run holds, on the CPU [R, n]. With train.neighbors another may
+            stand in for one in the second view.
 
     Args:
         configs: Of the runs.
@@ -82,12 +92,27 @@ class DeepMethod(Method):
 
     def __init__(self, configs: Sequence[Config]) -> None:
         self.state: dict[str, Tensor] = {}
+        self.prepared: Sequence[Any] = []
+        self.items = torch.empty(0, dtype=torch.int64)
         self.setting = PerRun([config.method.settings for config in configs])
 
     @classmethod
     def shape(cls, config: Config) -> tuple[Any, ...]:
         """What else than the shapes of the model runs must share to train as one stack, from a run's config."""
         return ()
+
+    @classmethod
+    def prepare(cls, config: Config, dataset: Dataset) -> Any:
+        """What a run works out of its training items before it begins: the same each time, so no checkpoint has it.
+
+        Args:
+            config: Of the run.
+            dataset: Whose training items; without labels, unless the method learns from them.
+
+        Raises:
+            UserError: The method cannot be trained on it.
+        """
+        return None
 
     @abstractmethod
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:

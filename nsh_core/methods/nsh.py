@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
-from nsh_core.sorters import backend, build
+from nsh_core.sorters import backend, build, build_masks
 
 _WITHOUT_SORTING = {"listwise": listwise, "pairwise": pairwise}
 TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
@@ -38,14 +39,16 @@ class NSH(DeepMethod):
     """SortedNCE in both directions of the views, NT-Xent anchors on latents and on codes, bit balance, quantisation.
 
     Its settings are the sections `loss` and `sorter` of a config. In the place of SortedNCE `loss.surrogate` puts a
-    loss on the sorter's mask of its first ranks, or one without any sorter, on the same latents and codes. Runs that
-    train together agree in their surrogate, in which terms have a weight and in loss.stop_gradient; those with the same
-    sorter and selection of ranks are sorted in one call.
+    loss on the sorter's mask of its first ranks, or one without any sorter, on the same latents and codes. With
+    `loss.nested` the terms that compare codes are means over prefixes (after Nested Hash Layer, He et al. 2024). Runs
+    that train together agree in their surrogate, in which terms have a weight, in loss.stop_gradient and loss.nested;
+    those with the same sorter and selection of ranks are sorted in one call.
     """
 
     paper = "Yu et al., Learning to Hash Naturally Sorts, IJCAI 2022"
     uses_latents = True
     sorts = True
+    nests = True
 
     def __init__(self, configs: Sequence[Config]) -> None:
         super().__init__(configs)
@@ -56,8 +59,9 @@ class NSH(DeepMethod):
         for run, config in enumerate(configs):
             selection = config.loss.model_dump(include={"num_positives", "gap", "negatives", "softmaxes"})
             alike[f"{config.sorter.model_dump_json()}{selection}"].append(run)
+        make: Callable[..., Any] = build_masks if configs[0].loss.surrogate == "masked_nce" else build
         self._alike = [
-            (runs, sorter.name, build(sorter.name, **sorter.build_options()))
+            (runs, sorter.name, make(sorter.name, **sorter.build_options()))
             for runs in alike.values()
             for sorter in [configs[runs[0]].sorter]
         ]
@@ -65,7 +69,7 @@ class NSH(DeepMethod):
     @classmethod
     @override
     def shape(cls, config: Config) -> tuple[Any, ...]:
-        return config.loss.surrogate, config.loss.stop_gradient, active_terms(config)
+        return config.loss.surrogate, config.loss.stop_gradient, config.loss.nested, active_terms(config)
 
     @classmethod
     @override
@@ -99,12 +103,18 @@ class NSH(DeepMethod):
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         relaxed = torch.cat([first.relaxed, second.relaxed], dim=1)
         calculations = {
-            "sorted_nce": lambda: self._surrogate(first, second, generators),
+            "sorted_nce": lambda: self._over_prefixes(
+                first, second, lambda one, other: self._surrogate(one, other, generators)
+            ),
             "anchor": lambda: nt_xent(first.latents, second.latents, self.setting("anchor_temperature", relaxed)),
-            "code_anchor": lambda: nt_xent(
-                normalize(first.codes, dim=-1),
-                normalize(second.codes, dim=-1),
-                self.setting("code_anchor_temperature", relaxed),
+            "code_anchor": lambda: self._over_prefixes(
+                first,
+                second,
+                lambda one, other: nt_xent(
+                    normalize(one.codes, dim=-1),
+                    normalize(other.codes, dim=-1),
+                    self.setting("code_anchor_temperature", relaxed),
+                ),
             ),
             "balance": lambda: bit_balance(torch.cat([first.codes, second.codes], dim=1)),
             "quantization": lambda: quantization(relaxed),
@@ -114,6 +124,14 @@ class NSH(DeepMethod):
         loss = sum(weighted, relaxed.sum(dim=(1, 2)) * 0)
         surrogate = self._losses[0].surrogate
         return {surrogate if name == "sorted_nce" else name: term for name, term in terms.items()} | {"loss": loss}
+
+    def _over_prefixes(self, first: Outputs, second: Outputs, term: Callable[[Outputs, Outputs], Tensor]) -> Tensor:
+        """A term on codes, its mean over the code lengths that the model is trained for."""
+        lengths = self._losses[0].nested or [first.codes.shape[-1]]
+        terms = [
+            term(*(replace(view, codes=view.codes[..., :length]) for view in (first, second))) for length in lengths
+        ]
+        return torch.stack(terms).mean(dim=0)
 
     def _surrogate(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
         bits, surrogate = first.codes.shape[2], self._losses[0].surrogate

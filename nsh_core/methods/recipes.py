@@ -2,7 +2,9 @@
 
 Sources, each file at the commit that was read on 2026-11-26: zexuanqiu/CIBHash model/base_model.py and
 model/CIBHash.py, liyunqianggyn/Deep-Unsupervised-Image-Hashing ImageHashing/Cifar10_I.py, ssppp/GreedyHash
-unsupervised_vgg.py, kamwoh/sdc configs, ilyassmoummad/cross-view-code-alignment args.py, model.py and optim.py.
+unsupervised_vgg.py, kamwoh/sdc configs, ilyassmoummad/cross-view-code-alignment args.py, model.py and optim.py,
+luoxiao12/CIMON CIMON/cimon.py and run.py and model_loader.py, yuanli2333/Hadamard-Matrix-for-hashing train.py,
+network.py and options.py.
 """
 
 from __future__ import annotations
@@ -74,5 +76,36 @@ def crovca() -> dict[str, Any]:
         "train.batch_size": 256,
         "train.epochs": 5,
         "train.schedule": "cosine",
+        "train.warmup_epochs": 0,
+    }
+
+
+def cimon() -> dict[str, Any]:
+    """CIMON's: a linear head, SGD at 1e-3 with decay 1e-5, batches of 24, 150 epochs.
+
+    Its backbone trains too, and pairs are similar within a cosine distance of .1 on its features of VGG-16; here a
+    share of pairs is, see docs/methods.md.
+    """
+    return {
+        "train.optimizer": "sgd",
+        "train.learning_rate": 1e-3,
+        "train.weight_decay": 1e-5,
+        "train.batch_size": 24,
+        "train.epochs": 150,
+        **_CONSTANT,
+    }
+
+
+def csq() -> dict[str, Any]:
+    """CSQ's: a hidden layer, Adam at 1e-3, batches of 64, 90 epochs; its commands leave its pairwise term out.
+
+    It has two hidden layers as wide as the features, with dropout, and a rate that falls by .7 every 10 epochs; here
+    one of 1,024, and a cosine.
+    """
+    return {
+        "model.hash_head": "mlp",
+        "train.learning_rate": 1e-3,
+        "train.batch_size": 64,
+        "train.epochs": 90,
         "train.warmup_epochs": 0,
     }

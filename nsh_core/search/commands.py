@@ -15,7 +15,7 @@ from nsh_core.cli import at_least_one
 from nsh_core.errors import UserError, printable
 from nsh_core.files import partial_of
 from nsh_core.hasher import Hasher
-from nsh_core.options import AnyScale, ModelFolder, Plugins
+from nsh_core.options import AnyScale, Bits, ModelFolder, Plugins
 from nsh_core.progress import progress_bar
 from nsh_core.registry import nearest_file
 from nsh_core.search.beside import facts_file, names_file
@@ -24,6 +24,7 @@ from nsh_core.search.index import MODEL, SearchIndex
 from nsh_core.search.kinds import AUTO, faiss, kind_named
 from nsh_core.search.sheet import MOST_QUERIES, check_ending, contact_sheet, name_of
 from nsh_core.search.sources import Codes, Source, open_source
+from nsh_core.shortened import shortened
 
 _ITEMS = "an image, a folder of images, a list of them in a .txt file, FILE.npy or FILE.npz:ARRAY"
 _SHOWN = 3
@@ -33,12 +34,14 @@ def encode(
     model: ModelFolder,
     items: Annotated[str, typer.Option("--input", help=_ITEMS)],
     out: Annotated[Path, typer.Option(help=".npy of packed codes, uint8 [N, ceil(K / 8)]")],
+    bits: Bits = None,
     any_scale: AnyScale = False,
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Encode items into packed codes. Stopped, the same command goes on where it was."""
     plugins.load(plugin)
     hasher = _on_the_gpu(Hasher.load(model))
+    hasher = hasher if bits is None else shortened(hasher, bits)
     source = _opened(items, hasher, any_scale)
     if isinstance(source, Codes):
         raise UserError(f"{source.words} already: nothing is left to encode")

@@ -17,6 +17,7 @@ from PIL import Image
 from typing_extensions import override
 
 from nsh_core.array_files import map_array, read_archive
+from nsh_core.backbones import check_weights
 from nsh_core.codes import PackedCodes
 from nsh_core.data.checks import scale_of
 from nsh_core.data.dataset import batch_of_images, scaled
@@ -188,7 +189,9 @@ def _image_encoder(model: Model) -> tuple[int, int, Callable[[torch.Tensor], Pac
     if not facts.backbone:
         return facts.side, batch_of_images((1, 3, facts.side, facts.side)), model.encode_batch
     seen = {"backbone": facts.backbone, "weights": facts.weights, "size": facts.size}
-    backbone = FrozenBackbone(ImageConfig.model_validate(seen))
+    image = ImageConfig.model_validate(seen)
+    check_weights(image, facts.weights_version)
+    backbone = FrozenBackbone(image)
 
     def encode(images: torch.Tensor) -> PackedCodes:
         return model.encode_batch(scaled(backbone(images).astype(facts.dtype), 1.0))

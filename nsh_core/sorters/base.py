@@ -8,24 +8,26 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nsh_core.errors import UserError
 from nsh_core.registry import nearest
 from nsh_core.sorters.levels import Ranked
 
 
-class Sorter(ABC):
-    """Sorts rows by descending keys, differentiably.
+class FirstRanks(ABC):
+    """Says who is among the first m ranks of descending keys, differentiably: all that masked_nce asks for.
 
     Keys and temperature share a unit. The trainer feeds keys in bits (the number of agreeing bits, K times the
     similarity S of Yu et al. 2022), so that a temperature of 1 is one bit of Hamming distance, 1/K on S, for
     every backend and every code length.
 
     Attributes:
+        paper: Where it was published; empty for what needs no paper.
         default_temperature: Suits keys in bits.
         search_range: Least and largest temperature worth trying (log scale), for keys in bits.
-        level_form: What sort_levels does: "levels" (counts and sums per Hamming distance), "network" or "hard", and
-            "dense" where a backend has nothing better than the permutation.
+        level_form: How it takes keys that are whole numbers: "masks" where it gives masks alone and no list; of a
+            Sorter, what sort_levels does.
         package: That it is built on, where it is an optional one; else empty.
 
     Args:
@@ -35,13 +37,40 @@ class Sorter(ABC):
         UserError: An option that is not allowed.
     """
 
+    paper: ClassVar[str] = ""
     default_temperature: ClassVar[float]
     search_range: ClassVar[tuple[float, float]]
-    level_form: ClassVar[str] = "dense"
+    level_form: ClassVar[str] = "masks"
     package: ClassVar[str] = ""
 
     def __init__(self, temperature: float | None = None) -> None:
         self.temperature = positive("temperature", self.default_temperature if temperature is None else temperature)
+
+    @abstractmethod
+    def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
+        """Soft masks of the items at the first ranks.
+
+        Args:
+            keys: [B, n].
+            counts: How many ranks each mask holds, from 0 to n.
+
+        Returns:
+            [B, masks, n], from 0 to 1; a Sorter's mask of m ranks sums to m.
+
+        Raises:
+            ValueError: Keys are not floats of shape [B, n].
+        """
+
+
+class Sorter(FirstRanks):
+    """Sorts rows by descending keys, differentiably.
+
+    Attributes:
+        level_form: What sort_levels does: "levels" (counts and sums per Hamming distance), "network" or "hard", and
+            "dense" where a backend has nothing better than the permutation.
+    """
+
+    level_form = "dense"
 
     @abstractmethod
     def permutation(self, keys: Tensor) -> Tensor:
@@ -73,19 +102,9 @@ class Sorter(ABC):
         check_rows(keys, payload)
         return torch.einsum("bjk,bk->bj", _square(self.permutation(keys), keys), payload)
 
+    @override
     def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
-        """Soft masks of the items at the first ranks: sums over the first rows of the permutation.
-
-        Args:
-            keys: [B, n].
-            counts: How many ranks each mask holds, from 0 to n.
-
-        Returns:
-            [B, masks, n]; a mask of m ranks sums to m.
-
-        Raises:
-            ValueError: As permutation.
-        """
+        """Sums over the first rows of the permutation; see FirstRanks.first."""
         rows = torch.nn.functional.pad(_square(self.permutation(keys), keys).cumsum(dim=1), (0, 0, 1, 0))
         return rows[:, list(counts)]
 

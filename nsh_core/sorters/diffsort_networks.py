@@ -77,6 +77,7 @@ class _SortingNetwork(Sorter):
         UserError: An option that is not allowed.
     """
 
+    paper = "Petersen et al., Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision, ICML 2021"
     level_form = "network"
     network: ClassVar[Callable[[int], Network]]
 

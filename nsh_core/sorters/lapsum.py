@@ -25,6 +25,7 @@ class LapSum(Sorter):
     The temperature is the key distance, in bits, at which an item's share beyond a threshold falls by a factor e.
     """
 
+    paper = "Struski et al., LapSum: One Method to Differentiate Them All, ICML 2025"
     default_temperature = 0.5
     search_range = (0.05, 10.0)
     level_form = "levels"

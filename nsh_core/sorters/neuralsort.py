@@ -19,6 +19,7 @@ class NeuralSort(Sorter):
     setting, in bits, does not depend on the batch size.
     """
 
+    paper = "Grover et al., Stochastic Optimization of Sorting Networks via Continuous Relaxations, ICLR 2019"
     default_temperature = 0.25
     search_range = (0.02, 5.0)
     level_form = "levels"

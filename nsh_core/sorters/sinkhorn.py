@@ -40,6 +40,7 @@ class Sinkhorn(Sorter):
         UserError: An option that is not allowed.
     """
 
+    paper = "Cuturi et al., Differentiable Ranking and Sorting using Optimal Transport, NeurIPS 2019"
     default_temperature = 0.3
     search_range = (0.01, 2.0)
     level_form = "levels"

@@ -20,6 +20,7 @@ class SoftSort(Sorter):
     The temperature is the key distance, in bits, at which an item's weight falls by a factor e.
     """
 
+    paper = "Prillo & Eisenschlos, SoftSort: A Continuous Relaxation for the argsort Operator, ICML 2020"
     default_temperature = 1.0
     search_range = (0.1, 10.0)
     level_form = "levels"

@@ -29,6 +29,7 @@ class TorchSort(Sorter):
         UserError: An option that is not allowed.
     """
 
+    paper = "Blondel et al., Fast Differentiable Sorting and Ranking, ICML 2020"
     package = "torchsort"
     default_temperature = 3.0
     search_range = (0.1, 20.0)

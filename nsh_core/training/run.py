@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from nsh_core.codes import PackedCodes
 from nsh_core.config import Config
 from nsh_core.data import Dataset, Images
 from nsh_core.data.facts import DataFacts
-from nsh_core.distributed import from_first, rank, share_statistics, size
-from nsh_core.errors import CodeCollapse, NotFinite, UserError, naming
+from nsh_core.data.labels import without_labels
+from nsh_core.distributed import from_first, rank, share_statistics
+from nsh_core.errors import CodeCollapse, NotFinite, naming
 from nsh_core.evaluation import evaluate, validation_map
 from nsh_core.hasher import Hasher
 from nsh_core.measures import SELECTION, Evidence, taken
@@ -30,6 +30,7 @@ from nsh_core.model import HashModel
 from nsh_core.registry import METHODS
 from nsh_core.training import checkpoint
 from nsh_core.training.checkpoint import Progress
+from nsh_core.training.fitting import check_fit, device_of
 from nsh_core.training.schedule import learning_rates
 
 Callback = Callable[[dict[str, float]], None]
@@ -79,8 +80,14 @@ class Run:
         self.config, self.dataset, self.on_evaluation, self.folder = config, dataset, on_evaluation, folder
         self.ending = ending
         self.method: type[Method] = METHODS[config.method.name]
-        self.device = _device(config)
-        _check_fit(config, dataset, self.method)
+        self.device = device_of(config)
+        check_fit(config, dataset, self.method)
+        # Labels stay behind, but for a method that says that it learns from them.
+        self.seen = dataset if config.information == "labels" else without_labels(dataset)
+        self.prepared: Any = None
+        if issubclass(self.method, DeepMethod):
+            with naming(f"method {config.method.name!r}"):
+                self.prepared = self.method.prepare(config, self.seen)
         self.bf16 = config.train.bf16 and self.device.type == "cuda"
         self.steps = dataset.num_train // config.train.batch_size
         encoder = dataset.encoder if config.model.encoder == "auto" else config.model.encoder
@@ -116,7 +123,8 @@ class Run:
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
         groups: list[dict[str, Any]] = [{"params": others, "lr": rate}]
         if backbone:
-            groups.append({"params": backbone, "lr": rate if image.from_scratch else image.learning_rate})
+            trained = [parameter for parameter in backbone if parameter.requires_grad]
+            groups.append({"params": trained, "lr": rate if image.from_scratch else image.learning_rate})
         return groups
 
     def begin(self) -> None:
@@ -125,7 +133,7 @@ class Run:
             start = time.perf_counter()
             try:
                 with naming(f"method {self.config.method.name!r}"):
-                    self.method.fit(self.model, self.dataset, self.config.seed)
+                    self.method.fit(self.model, self.seen, self.config.seed)
             except Exception as error:
                 self.error = error
             self.progress.seconds = time.perf_counter() - start
@@ -248,7 +256,7 @@ class Run:
     def _database_codes(self) -> PackedCodes:
         if issubclass(self.method, DeepMethod):
             with naming(f"method {self.config.method.name!r}"):
-                self.method.calibrate(self.model, self.dataset)
+                self.method.calibrate(self.model, self.seen)
         codes = self.hasher.encode(self.dataset.database)
         if len(codes) > 1 and not (codes != codes[0]).any():
             raise CodeCollapse(f"all {len(codes)} database items have one code after epoch {self.progress.epoch}")
@@ -265,30 +273,3 @@ class Run:
 
     def _identity(self) -> dict[str, str]:
         return {"config": self.config.digest(), "data": self.dataset.fingerprint()}
-
-
-def _device(config: Config) -> torch.device:
-    wanted = config.train.device
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("train.device = cuda, but torch sees no CUDA device: allowed here are auto and cpu")
-    if wanted == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if size() > 1 else torch.device("cuda")
-
-
-def _check_fit(config: Config, dataset: Dataset, method: type[Method]) -> None:
-    """Raises UserError for a config that does not fit the data."""
-    if config.train.batch_size > dataset.num_train:
-        raise UserError(
-            f"train.batch_size = {config.train.batch_size} exceeds the {dataset.num_train} training items "
-            f"of {dataset.name}"
-        )
-    if config.train.views == "plain" and issubclass(method, DeepMethod):
-        dataset.plain(torch.zeros(1, dtype=torch.int64))  # raises where they are not known
-    if issubclass(method, ShallowMethod):
-        if size() > 1:
-            raise UserError(f"method {config.method.name} has nothing to train over {size()} processes: use one")
-        if isinstance(dataset, Images):
-            raise UserError(
-                f"method {config.method.name} needs the features of a frozen backbone, e.g. image.backbone = vgg16"
-            )

@@ -40,7 +40,9 @@ class Stack:
         kind = self.runs[0].method
         assert issubclass(kind, DeepMethod)
         with naming(self._what):
-            return kind([run.config for run in self.runs])
+            objective = kind([run.config for run in self.runs])
+        objective.prepared = [run.prepared for run in self.runs]
+        return objective
 
     def keep_active(self) -> bool:
         """Goes on with the runs that have epochs left; whether there are any."""
@@ -78,6 +80,7 @@ class Stack:
                 part = slice(step * size, min(step + ahead, steps) * size)
                 views = [run.views(order[part]) for run, order in zip(runs, orders, strict=True)]
             here = slice(step % ahead * size, (step % ahead + 1) * size)
+            self.objective.items = torch.stack([order[step * size : (step + 1) * size] for order in orders])
             terms = self.step([torch.cat([own_part(view[here]) for view in pair]) for pair in views])
             for name, value in terms.items():
                 sums[name] += value

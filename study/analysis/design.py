@@ -21,7 +21,7 @@ def design_lines(plan: Plan, comparisons: pd.DataFrame) -> list[str]:
         plan: Of the study.
         comparisons: Of its trials so far, as in Tables; may be empty.
     """
-    contrasts = plan.spec.contrasts
+    contrasts = [one for one in plan.spec.contrasts if not {one.arm, one.reference} & set(plan.lacking)]
     if not plan.spec.how.compares or not contrasts:
         return ["this study compares no arms with one another"]
     families = Counter((one.question, one.group) for one in contrasts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -37,6 +38,15 @@ class Gallery:
     query_pictures: npt.NDArray[np.uint8]
     pictures: npt.NDArray[np.uint8]
     relevant: npt.NDArray[np.bool_]
+
+    def of_arms(self, names: Collection[str]) -> Gallery | None:
+        """The gallery of some arms, none where it has none of them.
+
+        Args:
+            names: Of the arms.
+        """
+        kept = np.array([arm in names for arm in self.arms], dtype=bool)
+        return replace(self, arms=self.arms[kept], nearest=self.nearest[kept]) if kept.any() else None
 
 
 def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:

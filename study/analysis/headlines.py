@@ -91,11 +91,11 @@ def surprises(results: Results, best: Collection[str]) -> list[str]:
         best: Of each group the best arm by validation mAP.
     """
     ceiling = results.facts.continuous.test_map
-    summary = results.summary_of(RESULT).loc[results.arms]
+    summary = results.summary_of(RESULT).loc[results.contenders(results.arms)]
     above = [str(arm) for arm, low in summary.both_low.items() if pd.notna(low) and low > ceiling]
     told = []
     if above:
-        which = "; ".join(above) if len(above) <= 3 else f"{len(above)} of {len(results.arms)} arms"
+        which = "; ".join(above) if len(above) <= 3 else f"{len(above)} of {len(summary)} arms"
         told.append(
             f"{which}: codes retrieve better than the continuous input that they are made of ({ceiling:.3f} by cosine),"
             " by whole intervals."

@@ -18,7 +18,7 @@ from study.storage.opening import open_storage, storage_errors
 from study.storage.place import scheme_of
 
 # What a command may say otherwise, or where a file lies, is no change of a spec.
-_OWN_AFFAIR: dict[str, Any] = {"name": True, "plugins": True, "tune": {"trials", "each_seed"}}
+_OWN_AFFAIR: dict[str, Any] = {"name": True, "plugins": True, "arm_groups": True, "tune": {"trials", "each_seed"}}
 # Far more than a study; what is larger is not read for a note.
 _MOST_BYTES = 200_000_000
 

@@ -15,13 +15,14 @@ def ranking(results: Results) -> pd.DataFrame:
         results: Of the study.
 
     Returns:
-        Columns of text: arm, n (seeds), and the measures of lists; the result's with its 95% interval.
+        Columns of text: arm, with what it learns from where that is more than images; n (seeds), and the measures of
+        lists; the result's with its 95% interval.
     """
     shown = measures(Place.LISTS)
     summaries = results.summaries_of(shown)
     rows = []
     for arm in results.ranked_arms:
-        row = {"arm": str(arm), "n": f"{summaries[SELECTION].n[arm]:.0f}"}
+        row = {"arm": results.marked(arm), "n": f"{summaries[SELECTION].n[arm]:.0f}"}
         for one in shown:
             own = summaries[one.name].loc[arm]
             interval = f" [{own.both_low:.4f}, {own.both_high:.4f}]" if one.name == RESULT and own.n > 1 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ import pandas as pd
 
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, Place, measures
-from nsh_core.registry import nearest
+from nsh_core.registry import METHODS, listed, nearest
 from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
@@ -20,6 +21,7 @@ from study.analysis.generation import reading, strangers
 from study.analysis.importance import importances
 from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
 from study.analysis.tables import Tables, complete, read_tables, tables_of
+from study.plan.asked import not_asked
 from study.plan.spec import StudySpec
 
 
@@ -58,6 +60,26 @@ class Results:
         narrowed = replace(tables_of(trials, curves, per_query, self.spec), cost=tables.cost)
         return replace(self, tables=narrowed, left_out=held - count)
 
+    def of_arms(self, names: Sequence[str]) -> Results:
+        """The study as some of its arms show it; the others are told as left out.
+
+        Args:
+            names: Of groups of arms of its spec, and of arms.
+
+        Raises:
+            UserError: There is no such group or arm, or none of them has trials.
+        """
+        tables, others = self.tables, not_asked(self.spec, names)
+        trials, curves, per_query, cost = (
+            frame[~frame.arm.isin(others)] for frame in (tables.trials, tables.curves, tables.per_query, tables.cost)
+        )
+        if trials.empty:
+            raise UserError(f"{self.facts.key} has no trials of {listed(names)}: run it with --arms first")
+        narrowed = replace(tables_of(trials, curves, per_query, self.spec), cost=cost)
+        facts = self.facts.model_copy(update={"lacking": self.facts.lacking | others})
+        gallery = None if self.gallery is None else self.gallery.of_arms(set(trials.arm))
+        return replace(self, tables=narrowed, facts=facts, gallery=gallery)
+
     @property
     def spec(self) -> StudySpec:
         """The study."""
@@ -78,10 +100,42 @@ class Results:
         """Names of arms with complete trials, in the order of tables."""
         return self.mode.shown_arms(self.spec, list(dict.fromkeys(self.done.arm)))
 
+    @cached_property
+    def information(self) -> dict[str, str]:
+        """Arm to what its method learns from: images, text or labels."""
+        known = self.tables.trials.drop_duplicates("arm")
+        if "config" not in known:
+            return {}
+        names = {arm: json.loads(config)["method"]["name"] for arm, config in zip(known.arm, known.config, strict=True)}
+        return {arm: METHODS[name].information for arm, name in names.items()}
+
+    @property
+    def ceilings(self) -> list[str]:
+        """Names of arms that learn from labels, in the order of tables: for scale, and never the best."""
+        return [arm for arm in self.arms if self.information.get(arm) == "labels"]
+
     @property
     def ranked_arms(self) -> list[str]:
-        """Names of arms by mean validation mAP, best first."""
-        return list(self.summary_of(SELECTION)["mean"].sort_values(ascending=False).index)
+        """Names of arms by mean validation mAP, best first; those that learn from labels behind the others."""
+        ranked = self.summary_of(SELECTION)["mean"].sort_values(ascending=False).index
+        return sorted(map(str, ranked), key=self.ceilings.__contains__)
+
+    def contenders(self, arms: Sequence[str]) -> list[str]:
+        """The arms among which one is the best: those that learn without labels, where there are any.
+
+        Args:
+            arms: Their names.
+        """
+        return [arm for arm in arms if arm not in self.ceilings] or list(arms)
+
+    def marked(self, arm: str) -> str:
+        """An arm by name, and what its method learns from where that is more than images.
+
+        Args:
+            arm: With complete trials.
+        """
+        information = self.information.get(arm, "images")
+        return arm if information == "images" else f"{arm} ({information})"
 
     @property
     def by_query(self) -> bool:

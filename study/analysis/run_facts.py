@@ -45,7 +45,8 @@ class RunFacts(BaseModel):
         test_queries: Number of test queries.
         assignments: Overrides of every arm.
         seeds: Of each arm.
-        lacking: Arms without a trial, as the machine that wrote the tables lacks what they need, by name: what.
+        lacking: Arms without a trial, by name: what the machine that wrote the tables lacks for them, or that others
+            alone were asked for.
         map_at: k of mAP@k, none for the whole database.
         precision_at: k of precision@k and recall@k.
         continuous: Retrieval by the continuous input.

@@ -40,7 +40,7 @@ class Verdict:
         headlines: The answer in a few sentences, one string a group of arms.
         families: The comparisons, question by question.
         cautions: What limits it.
-        best: Of each group the arm with the highest mean validation mAP.
+        best: Of each group the arm with the highest mean validation mAP, of those that learn without labels.
         tied: Arms not told apart from the best of their group; see study.analysis.crossed.chosen_p.
         surprises: What a reader may not expect.
     """
@@ -73,19 +73,24 @@ def decide(results: Results) -> Verdict:
         results: Of the study.
     """
     validation = results.summary_of(SELECTION)["mean"]
-    failed = failures(results)
+    failed, left = failures(results), _left_out(results)
     if validation.empty:
         return Verdict(["No trial is complete, so there is no answer yet."], cautions=failed)
     if not results.mode.compares:
         taken = "Training time is what each trial took beside the others that ran: a guide, not a measurement."
-        return Verdict(_front_headlines(results), cautions=[*failed, taken], best={str(validation.idxmax())})
+        return Verdict(
+            [*left, *_front_headlines(results)],
+            cautions=[*failed, taken],
+            best={str(validation[results.contenders(list(validation.index))].idxmax())},
+        )
     verdict = Verdict([], cautions=[*failed, *cautions(results)])
     for label, group_arms in results.spec.groups().items():
         names = {arm.name: arm.name_in_group for arm in group_arms}
         arms = [arm for arm in results.arms if arm in names]
         if arms:
             reference = results.spec.arm(arms[0]).reference or arms[0]
-            group = _Group(results, label, names, arms, reference, str(validation[arms].idxmax()))
+            contenders = results.contenders(arms)
+            group = _Group(results, label, names, contenders, reference, str(validation[contenders].idxmax()))
             verdict.headlines.append(group.headline())
             verdict.families.extend(group.families)
             verdict.best.add(group.best)
@@ -97,7 +102,13 @@ def decide(results: Results) -> Verdict:
     lost = failed_in_training(final).groupby(final.arm).all()
     if lost.any():
         headlines = [*headlines, f"All runs collapse: {'; '.join(map(str, lost.index[lost]))}."]
-    return replace(verdict, headlines=headlines)
+    return replace(verdict, headlines=[*left, *headlines])
+
+
+def _left_out(results: Results) -> list[str]:
+    """That an answer is not of all arms; why is among what limits it."""
+    count, arms = len(results.facts.lacking), len(results.spec.arms)
+    return [f"Of {arms} arms {count} {'is' if count == 1 else 'are'} left out."] if count else []
 
 
 def _in_form(results: Results) -> str | None:
@@ -113,7 +124,8 @@ def _in_form(results: Results) -> str | None:
 
 def _front_headlines(results: Results) -> list[str]:
     """The ends of the Pareto front."""
-    done = results.done.groupby("arm", sort=False)[[SELECTION, "train_seconds", "bits"]].mean().to_dict("index")
+    means = results.done.groupby("arm", sort=False)[[SELECTION, "train_seconds", "bits"]].mean()
+    done = means.loc[results.contenders(list(means.index))].to_dict("index")
     ends = {
         "best": max(done, key=lambda arm: done[arm][SELECTION]),
         "fastest": min(done, key=lambda arm: done[arm]["train_seconds"]),
@@ -129,7 +141,7 @@ def _front_headlines(results: Results) -> list[str]:
 
 
 class _Group:
-    """Arms that are compared with one another, under their names within the group."""
+    """Arms that are compared with one another, under their names within the group; the best is one of `arms`."""
 
     def __init__(
         self, results: Results, label: str, names: dict[str, str], arms: Sequence[str], reference: str, best: str
@@ -146,6 +158,7 @@ class _Group:
             for question in dict.fromkeys(claim.row["question"] for claim in claims)
         ]
         self.arms, self.tied = arms, _not_told_apart(results, arms, best)
+        self.ceilings = [arm for arm in results.ceilings if arm in names]
 
     def headline(self) -> str:
         """The answer to each question that the study names, and the best arm, or the best value."""
@@ -165,6 +178,9 @@ class _Group:
             more = f" and {len(tied) - _MOST_NAMED} more" if len(tied) > _MOST_NAMED else ""
             parts.append(f"Not told apart from {best}: {', '.join(tied[:_MOST_NAMED])}{more}.")
             parts += self._told_apart_as_a_pair(tied)
+        above = [f"{self.names[arm]} {self.results.estimate(arm)}" for arm in self.ceilings if arm != self.best]
+        if above:
+            parts.append(f"For scale, learned from labels: {', '.join(above)}.")
         return self.start + " ".join(parts)
 
     def _told_apart_as_a_pair(self, tied: Sequence[str]) -> list[str]:
@@ -180,7 +196,7 @@ class _Group:
 
     def _against_reference(self) -> list[str]:
         reference = self.names[self.reference]
-        claims = [claim for family in self.families for claim in family.claims]
+        claims = [claim for family in self.families for claim in family.claims if claim.row["arm"] not in self.ceilings]
         parts = []
         if self.best != self.reference:
             parts += [claim.sentence for claim in claims if claim.row["arm"] == self.best]

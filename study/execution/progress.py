@@ -43,7 +43,8 @@ class Progress:
         total = self._total(over)
         details = []
         values = {key: self._measured(planned[key], trial).get(SELECTION) for key, trial in over.items()}
-        if best := max(((value, key) for key, value in values.items() if value is not None), default=None):
+        known = [(value, key) for key, value in values.items() if value is not None]
+        if best := max((one for one in known if planned[one[1]].config.information != "labels"), default=None):
             details.append(f"best {SELECTION} {best[0]:.4f} ({planned[best[1]].arm.name})")
         for word, state in (("pruned", TrialState.PRUNED), ("failed", TrialState.FAIL)):
             if count := sum(trial.state == state for trial in over.values()):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from nsh_core.registry import listed, nearest
 from nsh_core.settings import clash
 
 
@@ -62,6 +63,29 @@ def check_factors(base: Mapping[str, Any], factors: Mapping[str, list[Any] | Map
             raise ValueError(f"factors {one!r} and {other!r} both set {both}: one would replace what the other says")
     if any("seed" in names for names in named.values()):
         raise ValueError(_SEED)
+
+
+def check_groups(groups: Mapping[str, Mapping[str, list[Any]]], labels: Mapping[str, list[str]]) -> None:
+    """Looks whether groups of arms name levels that there are.
+
+    Args:
+        groups: Name to levels, factor by factor.
+        labels: Factor to the labels of its levels.
+
+    Raises:
+        ValueError: There is no such factor or level, or a group names none.
+    """
+    for group, chosen in groups.items():
+        for factor, levels in chosen.items():
+            if factor not in labels:
+                near = nearest(factor, labels)
+                raise ValueError(f"arm_groups, {group!r}: no factor {factor!r}, known: {listed(labels)}{near}")
+            unknown = [str(level) for level in levels if str(level) not in labels[factor]]
+            if unknown:
+                known = f"{listed(labels[factor])}{nearest(unknown[0], labels[factor])}"
+                raise ValueError(f"arm_groups, {group!r}: no level {unknown[0]!r} of {factor!r}, known: {known}")
+        if not chosen or not all(chosen.values()):
+            raise ValueError(f"arm_groups, {group!r}: needs levels of a factor, as FACTOR: [LEVEL, ...], got {chosen}")
 
 
 _SEED = "seed is no setting of an arm: every arm runs with the seeds 0, 1, ..., as many as `seeds` says"

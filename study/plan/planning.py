@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nsh_core.config import Config, make_config
 from nsh_core.errors import UserError
 from nsh_core.registry import METHODS
+from study.plan.asked import not_asked
 from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import MOST_SEEDS, StudySpec
 from study.plan.trials import Plan, PlannedTrial, by_tuning
@@ -23,6 +24,7 @@ def make_plan(
     assignments: tuple[str, ...] = (),
     seeds: int | None = None,
     all_arms: bool = False,
+    arms: Sequence[str] = (),
 ) -> Plan:
     """The trials that a study starts with, validated.
 
@@ -35,6 +37,7 @@ def make_plan(
         assignments: Overrides of every arm, "a.b=c".
         seeds: Instead of the spec's.
         all_arms: Whether to plan those too that cannot run here.
+        arms: Groups of arms, and arms, that alone are planned; none: all.
 
     Raises:
         UserError: What does not fit, or no arm can run here.
@@ -56,6 +59,7 @@ def make_plan(
     configs = {arm.name: plan.config(arm, spec.overrides(arm.levels)) for arm in spec.arms}
     _check_apart(plan, configs)
     lacking = {} if all_arms else {name: line for name, config in configs.items() if (line := _lacking(config))}
+    lacking |= not_asked(spec, arms)
     trials = tuple(trial for trial in trials if trial.arm.name not in lacking)
     if not trials:
         raise UserError(f"study {spec.name}: no arm can run here: {next(iter(lacking.values()))}")

@@ -19,7 +19,7 @@ from nsh_core.registry import Registry, listed, nearest
 from study.plan.arm import Arm, former
 from study.plan.budget import Tuning
 from study.plan.contrast import Contrast
-from study.plan.levels import Level, Levels, check_factors
+from study.plan.levels import Level, Levels, check_factors, check_groups
 from study.registry import FIGURES, MODES
 
 MOST_SEEDS = 1000
@@ -73,6 +73,10 @@ class StudySpec(BaseModel):
         default_factory=dict,
         description="question to pairs [arm, arm that it is compared with], by their names within groups: the "
         "contrasts that the study is about; without any, each arm against its reference",
+    )
+    arm_groups: dict[_Name, dict[str, list[Level]]] = Field(
+        default_factory=dict,
+        description="name to levels, factor by factor, of a factor left out all: the arms that --arms NAME asks for",
     )
     asks: Literal["arms", "factors", "value", "predictor"] = Field(
         "arms",
@@ -148,6 +152,7 @@ class StudySpec(BaseModel):
                 f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}{near}"
             )
         self._check_comparisons()
+        check_groups(self.arm_groups, {factor: self.labels(factor) for factor in self.factors})
         if self.tune is not None and self.tune.seed < self.seeds:
             raise ValueError(f"tune.seed = {self.tune.seed} is one of the {self.seeds} seeds of the final runs")
         return self

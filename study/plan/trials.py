@@ -20,6 +20,8 @@ from study.plan.budget import Tuning
 from study.plan.space import Span, has_place
 from study.plan.spec import StudySpec
 
+_MOST_NAMED = 12
+
 
 @dataclass(frozen=True)
 class PlannedTrial:
@@ -68,7 +70,7 @@ class Plan:
         assignments: Overrides of every arm, "a.b=c".
         seeds: Of each arm.
         trials: Known so far.
-        lacking: Arms that cannot run on this machine and have no trials here, by name: what it lacks.
+        lacking: Arms that have no trials here, by name: what this machine lacks for them, or that others are asked for.
     """
 
     spec: StudySpec
@@ -178,7 +180,7 @@ def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[Pl
 
 
 def left_out(lacking: Mapping[str, str]) -> list[str]:
-    """Arms that cannot run in words, a line for each thing that is lacking.
+    """Arms without trials in words, a line for each thing that is lacking.
 
     Args:
         lacking: As in Plan.
@@ -186,7 +188,11 @@ def left_out(lacking: Mapping[str, str]) -> list[str]:
     arms: dict[str, list[str]] = {}
     for arm, line in lacking.items():
         arms.setdefault(line, []).append(arm)
-    return [f"left out: {listed(names)}, as {line}" for line, names in arms.items()]
+    lines = []
+    for line, names in arms.items():
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        lines.append(f"left out: {listed(names[:_MOST_NAMED])}{more}, as {line}")
+    return lines
 
 
 def study_key(spec: StudySpec, dataset: str, assignments: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ MARK = (
     "† not told apart from the best arm that it is compared with: p of .05 or more by the largest |t| of all pairs of "
     "arms, which pays for the choice of the best."
 )
+LABELS = "‡ learns from labels: a ceiling for scale, never the best arm."
 _CONTINUOUS = "continuous input, by cosine"
 
 
@@ -27,12 +28,15 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
     shown = results.measured(Place.TABLE)
     summaries = results.summaries_of(shown)
     tuned = tuned_arms(results)
-    columns, rows = ["arm", "seeds", *(["settings x tries"] if tuned else [])], []
+    told = len(set(results.information.values())) > 1
+    columns = ["arm", *(["information"] if told else []), "seeds", *(["settings x tries"] if tuned else [])]
+    rows = []
     for one in shown:
         columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and results.by_query else [])]
     columns += [results.column(one) for one in results.cost_measures]
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
+        row += [results.information[arm]] if told else []
         row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
         if tuned:
             row.append(f"{len(tuned[arm].settings)} x {tuned[arm].tries}" if arm in tuned else "not tuned")
@@ -64,7 +68,7 @@ def glance(results: Results, verdict: Verdict) -> Glance | None:
     by_name: dict[str, list[Cell]] = {}
     for arms in groups.values():
         for arm in arms:
-            mark = " †" if arm.name in verdict.tied else ""
+            mark = " †" if arm.name in verdict.tied else " ‡" if arm.name in results.ceilings else ""
             text = results.estimate(arm.name) + mark if arm.name in known else ""
             by_name.setdefault(arm.name_in_group, []).append(Cell(text, arm.name in verdict.best))
     continuous = [Cell(f"{results.facts.continuous.test_map:.3f}")] * len(groups)

@@ -60,7 +60,7 @@ def note(results: Results) -> str:
     validation, test = results.summary_of(SELECTION), results.summary_of(RESULT)
     for arm in validation["mean"].sort_values(ascending=False).index:
         means = f"{validation['mean'][arm]:.3f} | {results.estimate(arm)}"
-        lines.append(f"| {as_markdown(str(arm))} | {test.n[arm]:.0f} | {means} |")
+        lines.append(f"| {as_markdown(results.marked(str(arm)))} | {test.n[arm]:.0f} | {means} |")
     section = by_version(results)
     for row in section.rows if section is not None else []:
         lines.append(f"\n{' | '.join(map(as_markdown, row))}")

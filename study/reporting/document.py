@@ -14,7 +14,7 @@ from nsh_core.markdown import as_markdown
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
-from study.reporting.arms_table import MARK, arms_table, class_order, glance
+from study.reporting.arms_table import LABELS, MARK, arms_table, class_order, glance
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
 from study.reporting.sections import across_section, sections_of
@@ -71,7 +71,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "question": results.spec.question,
         "verdict": verdict,
         "method": _method(results),
-        "mark": MARK if verdict.tied else "",
+        "mark": " ".join([*([MARK] if verdict.tied else []), *([LABELS] if results.ceilings else [])]),
         "most_open": _MOST_OPEN,
         "glance": glance(results, verdict),
         "table": arms_table(results, verdict),

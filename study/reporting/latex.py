@@ -47,12 +47,13 @@ def latex_table(results: Results, verdict: Verdict) -> str:
             bold = arm in verdict.best and one.name == RESULT
             cells.append(f"$\\mathbf{{{number}}}$" if bold else f"${number}$" if row.n else "")
         cells += [f"${text}$" if (text := results.cost_of(arm, one)) else "" for one in cost]
-        mark = "$^\\dagger$" if arm in verdict.tied else ""
+        mark = "$^\\dagger$" if arm in verdict.tied else "$^\\ddagger$" if arm in results.ceilings else ""
         lines.append(f"{escape(arm)}{mark} & " + " & ".join(cells) + " \\\\")
     lines += [
         "\\bottomrule",
         "\\end{tabular}",
         "% bold: best by validation mAP among arms compared with one another",
         "% dagger: not told apart from that best by the largest |t| of all pairs of arms",
+        *(["% ddagger: learns from labels, a ceiling for scale"] if results.ceilings else []),
     ]
     return "\n".join(lines) + "\n"

@@ -27,7 +27,8 @@ def step(out: str, dataset: str, settings: list[str]) -> None:
     terms = run.method([config])(first, second, [run.generator])
     terms["loss"].sum().backward()
     sum_gradients(run.model.parameters())
-    found = {f"gradient {name}": parameter.grad for name, parameter in run.model.named_parameters()}
+    weights = run.model.named_parameters()
+    found = {f"gradient {name}": own.grad for name, own in weights if own.grad is not None}
     found |= dict(run.model.named_buffers()) | {"loss": terms["loss"].detach()}
     if rank() == 0:
         save_file({name: tensor.contiguous() for name, tensor in found.items()}, f"{out}-{size()}.safetensors")

@@ -81,6 +81,9 @@ def test_stored_trials_keep_their_digests():
     changed = ["loss.surrogate=pairwise", "sorter.hard_forward=true", "loss.softmaxes=2", "loss.teacher_temperature=1",
                "model.hash_head=mlp", "train.views=plain"]  # fmt: skip
     assert len({Config().digest(), *(make_config({}, [one]).digest() for one in changed)}) == 7
+    tuned = {"image": {"backbone": "efficientnet_lite0", "finetune": True}}
+    stages = ["image.trained_stages=2", "image.trained_stages=3", "image.checkpointing=true"]
+    assert len({make_config(tuned).digest(), *(make_config(tuned, [one]).digest() for one in stages)}) == 4
 
 
 def test_a_recipe_is_what_its_method_was_published_with_unless_told_otherwise():
@@ -110,7 +113,20 @@ def test_configs_are_frozen():
         ("loss.gapp=1", "loss.gapp: unknown setting, got 1, known: surrogate, .*; did you mean 'gap'"),
         ("lossy=1", "lossy: unknown setting, got 1, known: code_length, .*; did you mean 'loss'"),
         ("method.name=nhs", "^method.name: unknown method 'nhs', known: nsh, .*; did you mean 'nsh'.$"),
-        ("image.backbone=vgg", "^image.backbone: unknown backbone 'vgg', known: [^']*; did you mean 'vgg16'.$"),
+        ("image.backbone=vgg", "^image.backbone: unknown backbone 'vgg', known: small_cnn, [^']*, timm:NAME$"),
+        ("image.backbone=smallcnn", "^image.backbone: unknown backbone 'smallcnn', .*; did you mean 'small_cnn'.$"),
+        ("image.backbone=vgg16", "^image.backbone: backbone 'vgg16' is now timm:vgg16.tv_in1k$"),
+        ("image.backbone='timm:'", "^image.backbone: backbone 'timm:' wants the name of a model: timm:NAME, as timm:"),
+        (
+            "image.backbone=small_cnn:x",
+            "^image.backbone: backbone small_cnn takes no name of a model, got 'small_cnn:x",
+        ),
+        ("image.weights=pretraind", r"^image.weights: must be pretrained, random, or .*; did you mean 'pretrained'\?$"),
+        (
+            "image.weights=mine.pth",
+            "^image: image.weights = mine.pth is for timm:NAME alone; small_cnn takes pretrained",
+        ),
+        ("image.trained_stages=2", "^image: image.trained_stages = 2 says nothing about small_cnn, which is trained"),
         ("loss.negatives=nearest-3", "loss.negatives: String should match pattern .*got 'nearest-3'"),
         ("loss.nce_temperature=.nan", "loss.nce_temperature: .*finite"),
         ("train.epochs=many", "train.epochs: .*valid integer.*got 'many'"),

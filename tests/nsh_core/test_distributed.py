@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nsh_core import UserError, fit, load_dataset, make_config
+from nsh_core import UserError, distributed, fit, load_dataset, make_config
 from nsh_core.tensor_files import load_tensors
 from tests.conftest import Once
 from tests.nsh_core.images import make_folder
@@ -19,7 +19,9 @@ CASES = {
     "nsh whole": ["loss.stop_gradient=false", "loss.negatives=random-8", "sorter.name=neuralsort"],
     "cibhash": ["method.name=cibhash"],
     "images": ["train.batch_size=8", "image.backbone=small_cnn"],
-}
+    "images tuned": ["train.batch_size=8", "image.backbone=efficientnet_lite0", "image.size=32", "image.finetune=true",
+                     "image.trained_stages=2"],
+}  # fmt: skip
 
 
 RUN = ["code_length=16", "train.epochs=2", "train.evaluate_every=1", "seed=3"]
@@ -28,7 +30,7 @@ RUN = ["code_length=16", "train.epochs=2", "train.evaluate_every=1", "seed=3"]
 def orders(folder: Path) -> list[tuple[str, str, list[str]]]:
     """The steps, whose results go into a folder."""
     photos = f"imagefolder:{folder / 'photos'}"
-    return [(str(folder / name), photos if name == "images" else "digits", own) for name, own in CASES.items()]
+    return [(str(folder / name), photos if "images" in name else "digits", own) for name, own in CASES.items()]
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +62,10 @@ def test_a_step_of_two_processes_is_that_of_one(two, tmp_path):
         assert any(value.abs().max() > 1e-4 for key, value in one.items() if key.startswith("gradient hash_head"))
         for key, value in one.items():
             rounding = 1e-5 if name == "images" else 1e-6
-            torch.testing.assert_close(both[key], value, rtol=rounding, atol=rounding)
+            if name == "images tuned":  # many layers in float32
+                assert (both[key] - value).double().norm() <= 1e-3 * value.double().norm(), key
+            else:
+                torch.testing.assert_close(both[key], value, rtol=rounding, atol=rounding)
 
 
 def test_a_run_of_two_processes_gives_the_codes_of_one(two):
@@ -74,9 +79,21 @@ def test_a_run_of_two_processes_gives_the_codes_of_one(two):
     assert json.loads(Path(two / "checkpoints" / "checkpoint.json").read_text())["epoch"] == 2
 
 
-def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
-    from nsh_core import distributed
+def test_normalisation_that_is_more_is_shared_with_all_of_it(torchvision):
+    """As timm's, which holds an activation."""
+    layers = pytest.importorskip("timm").layers
+    one = layers.BatchNormAct2d(3)
+    one.running_mean.normal_()
+    one.bias.requires_grad_(False)
+    shared = distributed._GlobalBatchNorm.of(one)
+    assert shared.state_dict().keys() == one.state_dict().keys()
+    assert [weight.requires_grad for weight in shared.parameters()] == [True, False]
+    items = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(shared.eval()(items), one.eval()(items))
+    assert shared(items).min() == 0
 
+
+def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
     monkeypatch.setattr(distributed, "size", lambda: 3)
     with pytest.raises(UserError, match=r"train\.batch_size = 64 must be a multiple of the 3 processes"):
         distributed.own_part(torch.zeros(64, 2))

@@ -223,7 +223,7 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     monkeypatch.setattr(frozen, "build_backbone", lambda image: Colours())
     calls = []
     monkeypatch.setattr(preparation, "extract", lambda *a, **k: calls.append(a) or extract(*a, **k))
-    image = {"backbone": "vgg16", "size": 32, "stored_views": 2}
+    image = {"backbone": "efficientnet_lite0", "size": 32, "stored_views": 2}
     base = {"code_length": 8, "image": image, "train": {"epochs": 3, "batch_size": 16}}
     to_come = features_to_come(make_config(base), dataset)
     first, second = (fit(make_config(base, [f"method.name={name}"]), dataset) for name in ("nsh", "itq"))
@@ -233,7 +233,7 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     arrays = [np.load(file) for file in (tmp_path / "cache").glob("features/*/*.npy")]
     assert (
         to_come * first.dim
-        == sum(array.nbytes for array in arrays if array.dtype == np.float16) * BACKBONES["vgg16"].dim
+        == sum(array.nbytes for array in arrays if array.dtype == np.float16) * BACKBONES["efficientnet_lite0"].dim
     )
     features = prepared(make_config(base), dataset)
     assert features.name == dataset.name
@@ -242,7 +242,10 @@ def test_a_frozen_backbone_is_extracted_once_and_used_by_every_run(tmp_path, mon
     where = np.arange(3)
     np.testing.assert_array_equal(features.pictures(features.test, where), dataset.pictures(dataset.test, where))
     assert continuous_map(features, None)["test_map"] > 0.7
-    assert json.loads(next((tmp_path / "cache").glob("features/*/facts.json")).read_text())["backbone"] == "vgg16"
+    assert (
+        json.loads(next((tmp_path / "cache").glob("features/*/facts.json")).read_text())["backbone"]
+        == "efficientnet_lite0"
+    )
     prepared(make_config(base, ["image.views=moco"]), dataset)
     assert len(calls) == 2
 

@@ -80,7 +80,7 @@ RIGHT: dict[str, list[str]] = {
     "--checkpoints": ["k"],
     "--model": ["hasher"],
     "--input": ["x.npy"],
-    "--backbone": ["vgg16", "resnet18"],
+    "--backbone": ["efficientnet_lite0", "resnet18"],
     "--recipe": ["simclr", "moco"],
     "--weights": ["random", "pretrained"],
     "--dtype": ["float16", "float32"],

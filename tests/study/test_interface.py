@@ -223,7 +223,7 @@ def test_settings_are_those_of_the_command_line():
 LOOK = """
 import sys
 import nsh_core
-slow = {"numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "typer", "torchvision", "transformers"}
+slow = {"numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "typer", "torchvision", "timm"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 import logging, os, signal, threading
 def state():

@@ -15,7 +15,7 @@ _MOST = 60
 
 @study_figure("Test mAP of each arm: a point a seed, the mean and the 95% interval of the table of arms.")
 def arms(results: Results) -> Figure | None:
-    """Test mAP of each arm, best on validation first; at most the 60 best.
+    """Test mAP of each arm, best on validation first, at most the 60 best; what learns from labels last.
 
     Args:
         results: Of the study.
@@ -23,7 +23,8 @@ def arms(results: Results) -> Figure | None:
     Returns:
         The figure, none without complete trials.
     """
-    order = results.ranked_arms[:_MOST]
+    ceilings = results.ceilings
+    order = [*results.contenders(results.ranked_arms)[: _MOST - len(ceilings)], *ceilings]
     if not order:
         return None
     summary = results.summary_of("test_map").loc[order]
@@ -36,5 +37,6 @@ def arms(results: Results) -> Figure | None:
     axis.errorbar(summary["mean"], places, xerr=spread, fmt="D", ms=5, color=blue, capsize=3, zorder=5)
     axis.axvline(results.facts.continuous.test_map, ls="--", color="0.4", lw=1, label="continuous input, cosine")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35 / (1.0 + 0.28 * len(order)) - 0.08), frameon=False)
+    axis.set_yticks(places, [results.marked(arm) for arm in order])
     axis.set(xlabel=f"test {results.map_name}", ylabel="")
     return figure

@@ -29,6 +29,8 @@ def bits(results: Results) -> Figure | None:
         return None
     others = [f"factor_{factor}" for factor in results.spec.factors if factor != _FACTOR]
     hue = done[others].agg(", ".join, axis=1).rename("") if others else None
+    if hue is not None:
+        hue = hue.mask(done.arm.isin(results.ceilings), hue + " (labels)")
     figure, axis = plt.subplots(figsize=(6.5 if others else 5.5, 3.8), layout="constrained")
     lines = 0 if hue is None else hue.nunique()
     many = sns.husl_palette(lines, l=0.55) if lines > _MOST_COLORS else "colorblind"

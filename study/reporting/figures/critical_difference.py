@@ -32,7 +32,8 @@ def critical_difference(results: Results) -> Figure | None:
     """
     if len(results.spec.groups()) > 1 or not results.mode.compares:
         return None
-    return diagram(results.done.pivot(index="seed", columns="arm", values="test_map").dropna())
+    scores = results.done.pivot(index="seed", columns="arm", values="test_map")
+    return diagram(scores[results.contenders(results.arms)].dropna())
 
 
 def diagram(scores: pd.DataFrame) -> Figure | None:

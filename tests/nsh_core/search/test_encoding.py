@@ -143,7 +143,7 @@ def test_features_get_the_codes_that_their_images_get(tmp_path, monkeypatch):
     monkeypatch.setattr(frozen, "build_backbone", lambda image: Colours())
     make_list(tmp_path)
     dataset = load_dataset(f"list:{tmp_path / 'images.txt'}")
-    image = {"backbone": "vgg16", "size": 32, "stored_views": 2}
+    image = {"backbone": "efficientnet_lite0", "size": 32, "stored_views": 2}
     config = make_config({"code_length": 16, "image": image, "method": {"name": "itq"}, "train": {"batch_size": 16}})
     trained = fit(config, dataset)
     features = prepared(config, dataset)
@@ -151,12 +151,12 @@ def test_features_get_the_codes_that_their_images_get(tmp_path, monkeypatch):
     np.testing.assert_array_equal(codes[features.splits()["database"]], trained.encode(features.database))
     np.testing.assert_array_equal(codes[features.splits()["test"]], trained.encode(features.test))
     app(
-        ["features", "--dataset", f"list:{tmp_path / 'images.txt'}", "--backbone", "vgg16", "--views", "2",
+        ["features", "--dataset", f"list:{tmp_path / 'images.txt'}", "--backbone", "efficientnet_lite0", "--views", "2",
          "--out", str(tmp_path / "f.npz")], standalone_mode=False,
     )  # fmt: skip
     by_file = fit(make_config({"code_length": 16, "train": {"epochs": 1, "batch_size": 16}}),
                   load_dataset(f"features:{tmp_path / 'f.npz'}"))  # fmt: skip
-    assert by_file.data.images == ImageFacts(16, "vgg16", 224, "pretrained", "float16")
+    assert by_file.data.images == ImageFacts(16, "efficientnet_lite0", 224, "pretrained", "float16")
     by_file.save(tmp_path / "model")
     loaded = Hasher.load(tmp_path / "model")
     assert loaded.digest() == by_file.digest()

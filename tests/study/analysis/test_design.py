@@ -34,13 +34,17 @@ def test_a_design_says_what_it_can_show_and_what_it_cannot():
     spec = load_spec("sorter_ablation")
     none = pd.DataFrame(columns=COMPARISONS)
     [first, last] = design_lines(make_plan(spec), none)
-    assert first.startswith("8 comparisons, in 2 families of 2 to 6; with 10 seeds exact sign flips reach p = 0.002 at")
+    assert first.startswith(
+        "10 comparisons, in 2 families of 2 to 8; with 10 seeds exact sign flips reach p = 0.002 at"
+    )
     assert "no earlier trials" in last
     question = "Which sorter?"
     row = {"metric": "test_map", "n": 4, "se_seeds": 0.01, "se": 0.02, "tests": 2, "question": question, "group": ""}
     known = pd.DataFrame([row, row | {"question": "of another version", "se": 9}], columns=COMPARISONS)
-    expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 6)
+    expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 8)
     assert f"differences of {expected:.4f} to {expected:.4f} test mAP" in design_lines(make_plan(spec), known)[1]
+    [first, _] = design_lines(make_plan(spec, arms=["core"]), none)
+    assert first.startswith("4 comparisons, in 2 families of 2; ")
     assert what_is_weak(spec, 10) is None
     assert what_is_weak(spec, 6) is None
     assert "cannot go below p = 0.0625" in str(what_is_weak(spec, 5))

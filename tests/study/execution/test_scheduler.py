@@ -93,6 +93,19 @@ def test_from_the_start_trials_are_counted_that_tuning_is_yet_to_choose(tmp_path
     assert then.seen[-1].seconds_left is None
 
 
+def test_what_learns_from_labels_is_not_the_best_so_far(tmp_path, monkeypatch):
+    spec = "question: Which?\nfactors: {method.name: [classifier, csq]}\nseeds: 2\n"
+    (tmp_path / "ceilings.yaml").write_text(spec)
+    url = str(tmp_path / "o.journal")
+    plan = make_plan(load_spec(str(tmp_path / "ceilings.yaml")))
+    queue = TrialQueue(open_storage(url), plan, load_dataset("digits").fingerprint())
+    monkeypatch.setattr(scheduler, "LocalEngine", AtOnce)
+    monkeypatch.setattr(scheduler, "_POLL_SECONDS", 0.001)
+    watching = Watching()
+    scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1, display=watching))
+    assert (watching.seen[-1].over, watching.seen[-1].details) == (4, ())
+
+
 def test_what_trains_together_ends_together(spec_file, tmp_path):
     """Two runs of a stack take as long as both, one after another."""
     url = str(tmp_path / "o.journal")

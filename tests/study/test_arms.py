@@ -1,0 +1,54 @@
+"""Some arms run and reported on alone, then the whole study."""
+
+import pytest
+
+from nsh_core import UserError
+from study import Study
+from study.analysis.verdict import decide
+from tests.study.reporting.test_document import synthetic
+
+SPEC = {
+    "base": {"code_length": 8, "train.epochs": 1},
+    "factors": {"sorter.name": ["softsort", "argsort", "neuralsort"]},
+    "arm_groups": {"core": {"sorter.name": ["softsort", "argsort"]}},
+    "seeds": 2,
+    "figures": ["arms"],
+}
+
+
+@pytest.mark.slow(12)
+def test_a_full_run_takes_up_what_the_core_trained(tmp_path):
+    core = Study("made", results=tmp_path, arms=["core"], **SPEC)
+    core.run(jobs=1, progress=False)
+    assert core.is_complete
+    assert set(core.trials.arm) == {"softsort", "argsort"}
+    assert core.verdict.headlines[0] == "Of 3 arms 1 is left out."
+    assert "Arms left out: neuralsort, as core alone was asked for." in core.verdict.cautions
+
+    ends = []
+    whole = Study("made", results=tmp_path, **SPEC)
+    assert whole.key == core.key
+    whole.run(jobs=1, progress=False, on_trial=ends.append)
+    assert {end.arm for end in ends} == {"neuralsort"}
+    assert "left out" not in str(whole.verdict)
+
+    # What is there stays in the tables, whatever a later command asks for.
+    core.run(jobs=1, progress=False, on_trial=ends.append)
+    assert len(ends) == 2
+    assert set(core.trials.arm) == {"softsort", "argsort", "neuralsort"}
+    page = core.report(tmp_path / "reports", arms=["core"]).read_text()
+    assert "Of 3 arms 1 is left out." in page
+    assert "left out" not in core.report(tmp_path / "reports").read_text()
+
+
+def test_a_report_on_some_arms_says_that_it_is_one():
+    results = synthetic({"softsort": 0.7, "neuralsort": 0.75, "argsort": 0.4})
+    some = results.of_arms(["softsort", "argsort"])
+    assert some.arms == ["softsort", "argsort"]
+    assert set(some.tables.curves.arm) == set(some.tables.summary.arm) == {"softsort", "argsort"}
+    verdict = decide(some)
+    assert verdict.best == {"softsort"}
+    assert verdict.headline.startswith("Of 3 arms 1 is left out. softsort is best")
+    assert any("left out: neuralsort, as softsort, argsort alone was asked for" in line for line in verdict.cautions)
+    with pytest.raises(UserError, match=r"no group of arms 'softsrt', nor such an arm; .*did you mean 'softsort'\?"):
+        results.of_arms(["softsrt"])
