@@ -66,6 +66,7 @@ class TimmBackbone(Backbone):
         return self.net(images)
 
 
+@lru_cache  # a study makes thousands of configs
 def check_name(name: str) -> None:
     """Looks whether timm has a model; without timm that is left to whoever builds it.
 
@@ -146,7 +147,7 @@ def _check_patches(timm: Any, net: nn.Module, name: str, side: int) -> None:
         if isinstance(module, timm.layers.PatchEmbed) and side % module.patch_size[0]:
             patch = module.patch_size[0]
             raise UserError(
-                f"image.size must be a multiple of {patch} for timm:{name}, got {side}; near is {side // patch * patch}"
+                f"image.size must be a multiple of {patch} for timm:{name}, got {side}; near is {max(side // patch, 1) * patch}"
             )
 
 
