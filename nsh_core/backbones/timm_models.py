@@ -66,6 +66,7 @@ class TimmBackbone(Backbone):
         return self.net(images)
 
 
+@lru_cache  # a study makes thousands of configs
 def check_name(name: str) -> None:
     """Looks whether timm has a model; without timm that is left to whoever builds it.
 
@@ -145,9 +146,8 @@ def _check_patches(timm: Any, net: nn.Module, name: str, side: int) -> None:
     for module in net.modules():
         if isinstance(module, timm.layers.PatchEmbed) and side % module.patch_size[0]:
             patch = module.patch_size[0]
-            raise UserError(
-                f"image.size must be a multiple of {patch} for timm:{name}, got {side}; near is {side // patch * patch}"
-            )
+            near = max(side // patch, 1) * patch
+            raise UserError(f"image.size must be a multiple of {patch} for timm:{name}, got {side}; near is {near}")
 
 
 def _without_chance(net: nn.Module) -> None:
