@@ -34,7 +34,9 @@ def test_a_design_says_what_it_can_show_and_what_it_cannot():
     spec = load_spec("sorter_ablation")
     none = pd.DataFrame(columns=COMPARISONS)
     [first, last] = design_lines(make_plan(spec), none)
-    assert first.startswith("10 comparisons, in 2 families of 2 to 8; with 10 seeds exact sign flips reach p = 0.002 at")
+    assert first.startswith(
+        "10 comparisons, in 2 families of 2 to 8; with 10 seeds exact sign flips reach p = 0.002 at"
+    )
     assert "no earlier trials" in last
     question = "Which sorter?"
     row = {"metric": "test_map", "n": 4, "se_seeds": 0.01, "se": 0.02, "tests": 2, "question": question, "group": ""}
