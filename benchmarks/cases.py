@@ -15,7 +15,7 @@ from benchmarks.measure import Work
 from benchmarks.references import map_loop, sinkhorn_dense, sorted_nce_dense
 from nsh_core import Config, Hasher, fit, fit_together, load_dataset, make_config, sorters
 from nsh_core.codes import pack
-from nsh_core.losses import agreeing_bits, sorted_nce
+from nsh_core.losses import agreeing_bits, masked_nce, sorted_nce
 from nsh_core.metrics import retrieval_metrics
 
 SIZES = (64, 128, 256, 512, 1024)
@@ -83,12 +83,7 @@ def sorted_nce_cases(backend: str, sizes: tuple[int, ...], device: torch.device)
         device: Where both run.
     """
     sorter = sorters.build(backend)
-
-    def project(batch: _Batch) -> Tensor:
-        n, bits = batch.codes[0].shape
-        similarity = batch.latents[0] @ batch.latents[1].T / _TEMPERATURE
-        ranked = sorter.sort_levels(agreeing_bits(*batch.codes), similarity, bits + 1)
-        return sorted_nce(ranked, _POSITIVES, n=n)
+    project = partial(_sorted_nce, sorter)
 
     def reference(batch: _Batch) -> Tensor:
         return sorted_nce_dense(sorter, batch.codes, batch.latents, _POSITIVES, _TEMPERATURE)
@@ -110,6 +105,33 @@ def sorted_nce_cases(backend: str, sizes: tuple[int, ...], device: torch.device)
             )
         )  # fmt: skip
     return cases
+
+
+def step_of(name: str, n: int, device: torch.device) -> Work:
+    """A step of SortedNCE on n items of 64 bits, forward and backward; of masked_nce for a backend without lists.
+
+    Args:
+        name: Of a sorter.
+        n: Items of the batch.
+        device: Where it runs.
+    """
+    batch = _Batch.make(n, 64, device)
+    if sorters.sorts_lists(name):
+        return partial(_backward, partial(_sorted_nce, sorters.build(name), batch))
+    return partial(_backward, partial(_masked_nce, sorters.build_masks(name), batch))
+
+
+def _sorted_nce(sorter: sorters.Sorter, batch: _Batch) -> Tensor:
+    n, bits = batch.codes[0].shape
+    similarity = batch.latents[0] @ batch.latents[1].T / _TEMPERATURE
+    ranked = sorter.sort_levels(agreeing_bits(*batch.codes), similarity, bits + 1)
+    return sorted_nce(ranked, _POSITIVES, n=n)
+
+
+def _masked_nce(masks: sorters.FirstRanks, batch: _Batch) -> Tensor:
+    similarity = batch.latents[0] @ batch.latents[1].T / _TEMPERATURE
+    first = partial(masks.first, agreeing_bits(*batch.codes))
+    return masked_nce(similarity, first, _POSITIVES, 0, "all").mean()
 
 
 def _backward(loss: Callable[[], Tensor]) -> None:
