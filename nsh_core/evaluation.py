@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from nsh_core.data import Dataset, Split
+from nsh_core.data.blocks import in_blocks
 from nsh_core.data.images import flat_pixels
 from nsh_core.measures import Evidence, taken
 from nsh_core.metrics import cosine_map, mean_average_precision, nearest
@@ -97,12 +99,21 @@ def continuous_map(dataset: Dataset, k: int | None) -> dict[str, float]:
         val_map and test_map, in [0, 1].
     """
     mean = dataset.training_moments[0].float()
-    database = _centred(dataset.database, mean)
+    database = _Centred(dataset.database, mean)
     return {
-        f"{prefix}_map": cosine_map(_centred(queries, mean), queries.labels, database, dataset.database.labels, k)
+        f"{prefix}_map": cosine_map(
+            np.concatenate(list(_Centred(queries, mean))), queries.labels, database, dataset.database.labels, k
+        )
         for prefix, queries in (("val", dataset.validation), ("test", dataset.test))
     }
 
 
-def _centred(split: Split, mean: torch.Tensor) -> npt.NDArray[np.float32]:
-    return torch.cat([flat_pixels(batch) - mean for batch in split.batches()]).numpy()
+@dataclass(frozen=True)
+class _Centred:
+    """Items of a split less a mean, in blocks, read anew each time."""
+
+    split: Split
+    mean: torch.Tensor
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
+        return (block.numpy() for block in in_blocks(flat_pixels(batch) - self.mean for batch in self.split.batches()))

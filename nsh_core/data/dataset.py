@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nsh_core.arguments import path
+from nsh_core.data.colour import in_colour
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.moments import moments
 from nsh_core.data.neighbors import nearest_items
@@ -73,11 +74,6 @@ class Split:
         for start in range(0, len(self), size):
             batch = scaled(self.rows(slice(start, start + size)), self.scale)
             yield batch if batch.ndim == 2 else in_colour(batch)
-
-
-def in_colour(images: Tensor) -> Tensor:
-    """Images [b, 3, H, W] of images [b, C, H, W]: a single channel, of grey ones, stands for all three."""
-    return images.expand(-1, 3, -1, -1)
 
 
 def batch_of_images(shape: tuple[int, ...]) -> int:

@@ -14,7 +14,8 @@ from torch.nn.functional import interpolate
 from typing_extensions import override
 
 from nsh_core.data.augment import random_views
-from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, in_colour, scaled
+from nsh_core.data.colour import in_colour
+from nsh_core.data.dataset import Dataset, Split, Stored, batch_of_images, scaled
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.moments import moments
 from nsh_core.data.splits import Splits

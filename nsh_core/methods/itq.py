@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import MethodOptions, ShallowMethod
-from nsh_core.methods.linear import principal_components, random_rotation, set_hash_head, standardized_items
+from nsh_core.methods.linear import StandardizedItems, principal_components, random_rotation, set_hash_head
 from nsh_core.model import HashModel
 
 
@@ -27,7 +27,7 @@ class ITQ(ShallowMethod):
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         bits = model.config.code_length
-        mean, axes, components = principal_components(model, standardized_items(model, dataset), bits)
+        mean, axes, components = principal_components(model, StandardizedItems(model, dataset), bits)
         start = random_rotation(bits, seed)
         weight = (axes @ rotation(components, start, model.config.method.settings.iterations)).T
         set_hash_head(model, weight, -weight @ mean)

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from nsh_core.data import Dataset
+from nsh_core.data.blocks import in_blocks
 from nsh_core.errors import UserError
 from nsh_core.model import HashModel
 
 
-def standardized_items(model: HashModel, dataset: Dataset) -> Tensor:
-    """The training items [M, D], standardised, in float64."""
-    mean, deviation = model.mean.double().cpu(), model.deviation.double().cpu()
-    return torch.cat([(items.double() - mean) / deviation for items in dataset.training_items()])
+class StandardizedItems:
+    """The training items, standardised, in float64, in blocks; they can be gone through again and again.
+
+    Args:
+        model: Whose standardisation it is.
+        dataset: Whose items.
+    """
+
+    def __init__(self, model: HashModel, dataset: Dataset) -> None:
+        self._mean, self._deviation = model.mean.double().cpu(), model.deviation.double().cpu()
+        self._dataset = dataset
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for block in in_blocks(self._dataset.training_items()):
+            yield block.double().sub_(self._mean).div_(self._deviation)
+
+    def mean(self) -> tuple[Tensor, int]:
+        """Of the items [D], and how many they are."""
+        total, count = torch.zeros(()), 0
+        for block in self:
+            total = total + block.sum(dim=0)
+            count += len(block)
+        return total / count, count
 
 
-def principal_components(model: HashModel, items: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def principal_components(model: HashModel, items: StandardizedItems, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Principal axes and components of items; each axis' largest entry is positive.
 
     Args:
         model: Whose config messages name.
-        items: [M, D].
+        items: M of them, [D] each.
         count: How many axes, at most D.
 
     Returns:
@@ -30,17 +52,25 @@ def principal_components(model: HashModel, items: Tensor, count: int) -> tuple[T
     Raises:
         UserError: There are fewer than `count` axes.
     """
-    if count > items.shape[1]:
+    if count > model.dim:
         raise UserError(
-            f"{model.config.method.name} gives at most D = {items.shape[1]} bits on these features, "
+            f"{model.config.method.name} gives at most D = {model.dim} bits on these features, "
             f"got code_length = {model.config.code_length}"
         )
-    mean = items.mean(dim=0)
-    centred = items - mean
-    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :count]
+    mean, number = items.mean()
+    scatter = torch.zeros(())
+    for block in items:
+        centred = block - mean
+        scatter = scatter + centred.T @ centred
+    axes = torch.linalg.eigh(scatter).eigenvectors.flip(1)[:, :count]
     largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
     axes = axes * largest.sign()
-    return mean, axes, centred @ axes
+    # Made as one: pieces that stay would lie between those that go, and keep their room from being used again.
+    components, done = torch.empty(number, count, dtype=torch.float64), 0
+    for block in items:
+        components[done : done + len(block)] = (block - mean) @ axes
+        done += len(block)
+    return mean, axes, components
 
 
 @torch.no_grad()

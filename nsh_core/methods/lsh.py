@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
-from nsh_core.methods.linear import set_hash_head, standardized_items
+from nsh_core.methods.linear import StandardizedItems, set_hash_head
 from nsh_core.model import HashModel
 
 
@@ -19,7 +19,7 @@ class LSH(ShallowMethod):
     @classmethod
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
-        mean = standardized_items(model, dataset).mean(dim=0)
+        mean, _ = StandardizedItems(model, dataset).mean()
         shape = model.hash_output.weight.shape
         normals = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         set_hash_head(model, normals, -normals @ mean)

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
-from nsh_core.methods.linear import principal_components, random_rotation, set_hash_head, standardized_items
+from nsh_core.methods.linear import StandardizedItems, principal_components, random_rotation, set_hash_head
 from nsh_core.model import HashModel
 
 
@@ -19,6 +19,6 @@ class PCARotated(ShallowMethod):
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         bits = model.config.code_length
-        mean, axes, _ = principal_components(model, standardized_items(model, dataset), bits)
+        mean, axes, _ = principal_components(model, StandardizedItems(model, dataset), bits)
         weight = (axes @ random_rotation(bits, seed)).T
         set_hash_head(model, weight, -weight @ mean)

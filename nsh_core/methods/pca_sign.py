@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
-from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
+from nsh_core.methods.linear import StandardizedItems, principal_components, set_hash_head
 from nsh_core.model import HashModel
 
 
@@ -18,6 +18,6 @@ class PCASign(ShallowMethod):
     @classmethod
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
-        items = standardized_items(model, dataset)
+        items = StandardizedItems(model, dataset)
         mean, axes, _ = principal_components(model, items, model.config.code_length)
         set_hash_head(model, axes.T, -axes.T @ mean)

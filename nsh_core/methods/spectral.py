@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from nsh_core.data import Dataset
 from nsh_core.methods.base import ShallowMethod
-from nsh_core.methods.linear import principal_components, set_hash_head, standardized_items
+from nsh_core.methods.linear import StandardizedItems, principal_components, set_hash_head
 from nsh_core.model import HashModel
 
 
@@ -29,7 +29,7 @@ class SpectralHashing(ShallowMethod):
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
         bits = model.config.code_length
-        items = standardized_items(model, dataset)
+        items = StandardizedItems(model, dataset)
         mean, axes, components = principal_components(model, items, min(bits, model.dim))
         low, spread = components.amin(dim=0), components.amax(dim=0) - components.amin(dim=0)
         axis, mode = smoothest(spread, bits)

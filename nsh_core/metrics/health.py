@@ -8,6 +8,8 @@ import numpy as np
 
 from nsh_core.codes import PackedCodes, unpack
 
+_ROWS = 2**16
+
 
 @dataclass(frozen=True)
 class CodeHealth:
@@ -38,16 +40,23 @@ def code_health(packed: PackedCodes, code_length: int) -> CodeHealth:
     Raises:
         ValueError: `packed` are no packed codes, or K does not fit.
     """
-    codes = unpack(packed, code_length).astype(np.float32)
-    mean = codes.mean(axis=0, dtype=np.float64)
+    count = len(packed)
+    starts = range(0, count, _ROWS)
+    mean = (
+        sum(unpack(packed[start : start + _ROWS], code_length).sum(axis=0, dtype=np.int64) for start in starts) / count
+    )
     ones = (mean + 1) / 2
     entropy = -sum(p * np.log2(np.where(p > 0, p, 1)) for p in (ones, 1 - ones))
     live = np.abs(mean) < 1
-    centred = (codes[:, live] - mean[live]) / np.sqrt(1 - mean[live] ** 2)
-    correlation = np.abs(centred.T @ centred / len(codes))
+    products = np.zeros((live.sum(), live.sum()))
+    for start in starts:
+        codes = unpack(packed[start : start + _ROWS], code_length)[:, live].astype(np.float32)
+        centred = (codes - mean[live]) / np.sqrt(1 - mean[live] ** 2)
+        products += centred.T @ centred
+    correlation = np.abs(products / count)
     pairs = correlation.size - len(correlation)
     _, counts = np.unique(packed, axis=0, return_counts=True)
-    share = counts / len(packed)
+    share = counts / count
     return CodeHealth(
         bit_balance=float(np.abs(mean).mean()),
         bit_correlation=float((correlation.sum() - np.trace(correlation)) / pairs) if pairs else 0.0,

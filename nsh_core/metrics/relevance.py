@@ -65,12 +65,24 @@ class Relevance:
 
     def rows(self, chunk: slice) -> npt.NDArray[np.bool_]:
         """Relevance [chunk, N] of the database to the queries of a chunk."""
-        query = self.query[:, chunk]
+        return self._of(self.query[:, chunk], self.database[:, None, :])
+
+    def at(self, chunk: slice, index: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Relevance [chunk, k] of some database items to the queries of a chunk.
+
+        Args:
+            chunk: Of the queries.
+            index: [chunk, k] of the items, for each query.
+        """
+        return self._of(self.query[:, chunk], self.database[:, index])
+
+    def _of(self, query: npt.NDArray[np.uint64], database: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Relevance of database items [words, 1 or q, n] to queries [words, q]."""
         if not self.multi:
-            return query[0, :, None] == self.database[0, None, :]
-        shared = np.zeros((query.shape[1], self.database.shape[1]), bool)
-        for query_word, database_word in zip(query, self.database, strict=True):
-            shared |= (query_word[:, None] & database_word[None, :]) != 0
+            return query[0, :, None] == database[0]
+        shared = np.zeros((query.shape[1], database.shape[2]), bool)
+        for query_word, database_word in zip(query, database, strict=True):
+            shared |= (query_word[:, None] & database_word) != 0
         return shared
 
 

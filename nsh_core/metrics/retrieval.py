@@ -152,8 +152,11 @@ def nearest(query_codes: PackedCodes, database_codes: PackedCodes, k: int) -> li
     Returns:
         Of each query their indices, best first, ties by index.
     """
-    distances = np.bitwise_count(query_codes[:, None, :] ^ database_codes[None, :, :]).sum(axis=2, dtype=np.int64)
-    return np.argsort(distances, axis=1, kind="stable")[:, :k].tolist()
+    found = []
+    for code in query_codes:
+        distances = np.bitwise_count(code ^ database_codes).sum(axis=1, dtype=np.uint16)
+        found.append(np.argsort(distances, kind="stable")[:k].tolist())
+    return found
 
 
 def _rank_limit(name: str, k: int | None, database_size: int) -> int:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ class Run:
         self.error: Exception | None = None
         restored = None
         if folder is not None:
-            restored = checkpoint.restore(folder, self._identity(), self.model, self.optimizer)
+            restored = checkpoint.restore(folder, self._identity, self.model, self.optimizer)
         if restored is None and self.model.backbone is None:
             self.model.fit_standardization(*dataset.training_moments)
         self.progress = restored or Progress()
@@ -204,7 +204,7 @@ class Run:
             if self.folder is not None and (
                 progress.epoch % train.checkpoint_every == 0 or progress.epoch == train.epochs
             ):
-                checkpoint.save(self.folder, self._identity(), progress, self.model, self.optimizer)
+                checkpoint.save(self.folder, self._identity, progress, self.model, self.optimizer)
         except Exception as error:
             self.error = error
 
@@ -271,5 +271,7 @@ class Run:
         else:
             self.hasher.metrics = taken(evidence)
 
+    @cached_property
     def _identity(self) -> dict[str, str]:
+        """What a checkpoint must be of; all data are read for it, which may be many."""
         return {"config": self.config.digest(), "data": self.dataset.fingerprint()}

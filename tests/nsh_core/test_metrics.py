@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from nsh_core import sorters
 from nsh_core.codes import pack, unpack
 from nsh_core.metrics import (
+    ceiling,
     code_health,
     cosine_map,
+    health,
     mean_average_precision,
     retrieval,
     retrieval_metrics,
@@ -153,6 +155,20 @@ def test_cosine_map_ranks_by_cosine():
         assert cosine_map(queries, query_labels, database, labels, k) == pytest.approx(np.mean(expected))
 
 
+@pytest.mark.parametrize("k", [None, 3, 50])
+@pytest.mark.parametrize("multi", [False, True])
+def test_cosine_map_of_blocks_is_that_of_the_whole(monkeypatch, k, multi):
+    rng = np.random.default_rng(3)
+    queries, database = (rng.normal(size=(count, 8)).astype(np.float32) for count in (33, 200))
+    labels = [rng.integers(0, 2, (count, 70)) * (rng.random((count, 70)) < 0.1) for count in (33, 200)]
+    labels = labels if multi else [own[:, 0] for own in labels]
+    whole = cosine_map(queries, labels[0], database, labels[1], k)
+    monkeypatch.setattr(ceiling, "_AT_ONCE", 500)
+    monkeypatch.setattr(ceiling, "_KEPT", 1000)
+    blocks = np.split(database, [1, 7, 60, 190])
+    assert cosine_map(queries, labels[0], blocks, labels[1], k) == pytest.approx(whole, abs=1e-12)
+
+
 def test_labels_in_a_single_column_are_one_label_each():
     rng = np.random.default_rng(7)
     queries, database = pack(signs(rng, 6, 8)), pack(signs(rng, 40, 8))
@@ -179,6 +195,15 @@ def test_code_health_of_known_codes():
     assert dead.dead_bits == pytest.approx(1 / 6)
     assert dead.bit_correlation == pytest.approx(2 / 20)
     assert code_health(pack(np.ones((5, 8))), 8).effective_codes == pytest.approx(1)
+
+
+def test_parts_of_codes_have_the_health_of_all(monkeypatch):
+    codes = pack(np.hstack([signs(np.random.default_rng(4), 100, 9), np.ones((100, 1))]))
+    whole = asdict(code_health(codes, 10))
+    correlation = np.abs(np.corrcoef(unpack(codes, 10)[:, :9].T))
+    assert whole["bit_correlation"] == pytest.approx((correlation.sum() - 9) / 72)
+    monkeypatch.setattr(health, "_ROWS", 7)
+    assert asdict(code_health(codes, 10)) == pytest.approx(whole, abs=1e-14)
 
 
 def test_sorter_fidelity():

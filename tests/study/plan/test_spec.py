@@ -15,7 +15,7 @@ def test_the_shipped_studies():
     assert set(specs) == {
         "sorter_ablation", "temperature", "code_length", "selection", "loss_terms", "paper_table", "label_free",
         "around_optimum", "pareto", "transfer", "as_published", "first_ranks",
-        "swaps", "nested",
+        "swaps", "nested", "from_scratch",
     }  # fmt: skip
     assert {name: specs[name].mode for name in ("around_optimum", "pareto", "paper_table", "selection")} == {
         "around_optimum": "one_factor", "pareto": "pareto", "paper_table": "tuned", "selection": "grid",
