@@ -14,7 +14,7 @@ from nsh_core.data import Dataset
 from nsh_core.data.labels import training_labels
 from nsh_core.methods.base import MethodOptions, Range, ShallowMethod
 from nsh_core.methods.hash_centers import hash_centers, one_hot
-from nsh_core.methods.linear import set_hash_head, standardized_items
+from nsh_core.methods.linear import StandardizedItems, set_hash_head
 from nsh_core.model import HashModel
 
 
@@ -41,24 +41,29 @@ class Classifier(ShallowMethod):
     @classmethod
     @override
     def fit(cls, model: HashModel, dataset: Dataset, seed: int) -> None:
-        items = standardized_items(model, dataset)
+        items = StandardizedItems(model, dataset)
         hot = torch.from_numpy(one_hot(training_labels(dataset)))
         weight, bias = _ridge(items, hot, model.config.method.settings.ridge)
         centers = torch.from_numpy(hash_centers(hot.shape[1], model.config.code_length))
         set_hash_head(model, centers.T @ weight, centers.T @ bias)
 
 
-def _ridge(items: Tensor, targets: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+def _ridge(items: StandardizedItems, targets: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
     """W [L, D] and b [L] of least squares with a penalty on W.
 
     Args:
-        items: [n, D].
+        items: n of them, [D] each.
         targets: [n, L].
         ridge: Of W^2, per item and in mean variances of a feature.
     """
-    mean, centre = items.mean(dim=0), targets.mean(dim=0)
-    centred = items - mean
-    covariance = centred.T @ centred / len(items)
-    penalty = ridge * covariance.diagonal().mean() * torch.eye(items.shape[1], dtype=items.dtype)
-    weight = torch.linalg.solve(covariance + penalty, centred.T @ (targets - centre) / len(items)).T
+    (mean, count), centre = items.mean(), targets.mean(dim=0)
+    scatter, products, done = torch.zeros(()), torch.zeros(()), 0
+    for block in items:
+        centred = block - mean
+        scatter = scatter + centred.T @ centred
+        products = products + centred.T @ (targets[done : done + len(block)] - centre)
+        done += len(block)
+    covariance = scatter / count
+    penalty = ridge * covariance.diagonal().mean() * torch.eye(len(mean), dtype=mean.dtype)
+    weight = torch.linalg.solve(covariance + penalty, products / count).T
     return weight, centre - weight @ mean
