@@ -14,7 +14,7 @@ def scattered_rows(array: npt.NDArray, *index: npt.NDArray[np.int64]) -> npt.NDA
     """Rows of an array, in any order.
 
     Of a large mapped one the system is asked for all of them at once. It would read each when its turn comes, and with
-    it what lies around, 128 KiB on Linux for a row of 2.5: most of what it reads for nothing.
+    it much of what lies around, for nothing.
 
     Args:
         array: [N, D], or [n, V, D].
