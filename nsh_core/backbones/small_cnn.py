@@ -15,7 +15,7 @@ class SmallCNN(Backbone):
     """Three blocks of convolution, batch normalisation and ReLU, each halving the side, then the mean over places.
 
     A pixel's channels lie together, as CPUs like it, and the largest of four is taken before ReLU, which lets it pass
-    alike: the same function, in 60% of the time.
+    alike: the same function, sooner.
 
     Args:
         pretrained: Not looked at: there are no such weights.

@@ -17,6 +17,7 @@ from nsh_core.array_files import map_array, read_archive
 from nsh_core.data.checks import check_index, items_of, labels_of, scale_of
 from nsh_core.data.dataset import Dataset, Split, Stored, scaled
 from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.scattered import scattered_rows
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
 from nsh_core.inputs import ImageFacts
@@ -104,10 +105,9 @@ class Features(Dataset):
         count = self._train.shape[1]
         first = torch.randint(count, (len(index),), generator=generator)
         second = (first + torch.randint(1, count, (len(index),), generator=generator)) % count
-        return (
-            scaled(self._train[index.numpy(), first.numpy()], self._scale).to(device),
-            scaled(self._train[partners.numpy(), second.numpy()], self._scale).to(device),
-        )
+        items, chosen = torch.cat([index, partners]).numpy(), torch.cat([first, second]).numpy()
+        one, other = scaled(scattered_rows(self._train, items, chosen), self._scale).to(device).chunk(2)
+        return one, other
 
     @override
     def plain(self, index: Tensor) -> Tensor:
@@ -121,9 +121,11 @@ class Features(Dataset):
     def _plain_rows(self, rows: slice | npt.NDArray[np.int64]) -> Tensor:
         """Training items without augmentation by position, where they are known."""
         if self._train_index is not None:
-            return scaled(self.database.items[self._train_index[rows]], self._scale)
+            return scaled(scattered_rows(self.database.items, self._train_index[rows]), self._scale)
         assert self._plain is not None
-        return scaled(self._plain[rows], self._scale)
+        if isinstance(rows, slice):
+            return scaled(self._plain[rows], self._scale)
+        return scaled(scattered_rows(self._plain, rows), self._scale)
 
     @override
     def training_values(self) -> Iterator[Tensor]:
