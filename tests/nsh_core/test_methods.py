@@ -295,13 +295,12 @@ def test_spectral_hashing_takes_the_smoothest_eigenfunctions(digits):
 
 
 @pytest.mark.parametrize("name", methods.names())
-def test_every_method_hashes_digits_repeats_and_says_where_it_is_from(digits, name):
+def test_every_method_hashes_digits_and_says_where_it_is_from(digits, name):
     assert any(year in methods.method(name).paper for year in map(str, range(2002, 2027)))
     config = make_config({"method": {"name": name}, "train": {"epochs": 4}})
-    hasher, again = fit(config, digits), fit(config, digits)
+    hasher = fit(config, digits)
     chance = 0.1
     assert hasher.metrics["test_map"] > chance + 0.15
-    assert hasher.metrics == again.metrics
     assert ("sorter_fidelity" in hasher.metrics) == (name == "nsh")
 
 
@@ -317,14 +316,14 @@ def test_every_method_hashes_digits_repeats_and_says_where_it_is_from(digits, na
     ],
     ids=lambda settings: settings[0],
 )
-def test_no_method_sees_a_label(digits, settings):
+def test_no_method_sees_a_label_and_each_repeats(digits, settings):
     """The training items are the database here; labels are the evaluation's alone."""
     scrambled = load_dataset("digits")
     for part in ("database", "validation", "test"):
         split = getattr(scrambled, part)
         shuffled = np.random.default_rng(0).permutation(split.labels)
         setattr(scrambled, part, replace(split, labels=shuffled))
-    config = make_config({"train": {"epochs": 2, "evaluate_every": 1}}, settings)
+    config = make_config({"train": {"epochs": 1}}, settings)
     first, second = (fit(config, dataset) for dataset in (digits, scrambled))
     assert first.codes_sha256 == second.codes_sha256
     assert first.metrics["test_map"] > second.metrics["test_map"]
