@@ -57,20 +57,27 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
 def glance(results: Results, verdict: Verdict) -> Glance | None:
     """Test mAP with a row for each name within groups and a column for each group; none if there is one group.
 
+    Arms that are left out have no row, and no column.
+
     Args:
         results: Of the study.
         verdict: On them.
     """
-    groups = results.spec.groups()
+    taken = {
+        label: [arm for arm in arms if arm.name not in results.facts.lacking]
+        for label, arms in results.spec.groups().items()
+    }
+    groups = {label: arms for label, arms in taken.items() if arms}
     if len(groups) < 2:
         return None
     known = set(results.arms)
     by_name: dict[str, list[Cell]] = {}
-    for arms in groups.values():
+    for column, arms in enumerate(groups.values()):
         for arm in arms:
             mark = " †" if arm.name in verdict.tied else " ‡" if arm.name in results.ceilings else ""
             text = results.estimate(arm.name) + mark if arm.name in known else ""
-            by_name.setdefault(arm.name_in_group, []).append(Cell(text, arm.name in verdict.best))
+            cells = by_name.setdefault(arm.name_in_group, [Cell("")] * len(groups))
+            cells[column] = Cell(text, arm.name in verdict.best)
     continuous = [Cell(f"{results.facts.continuous.test_map:.3f}")] * len(groups)
     return Glance(["", *groups], [*by_name.items(), (_CONTINUOUS, continuous)])
 

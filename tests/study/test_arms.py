@@ -5,6 +5,7 @@ import pytest
 from nsh_core import UserError
 from study import Study
 from study.analysis.verdict import decide
+from study.reporting.arms_table import glance
 from tests.study.reporting.test_document import synthetic
 
 SPEC = {
@@ -52,3 +53,17 @@ def test_a_report_on_some_arms_says_that_it_is_one():
     assert any("left out: neuralsort, as softsort, argsort alone was asked for" in line for line in verdict.cautions)
     with pytest.raises(UserError, match=r"no group of arms 'softsrt', nor such an arm; .*did you mean 'softsort'\?"):
         results.of_arms(["softsrt"])
+
+
+def test_arms_that_are_left_out_have_no_row_and_no_column_at_a_glance():
+    lengths = [8, 16, 32]
+    means = {f"method={name}, code_length={bits}": 0.5 for name in ("nsh", "itq") for bits in lengths}
+    factors = {"method": {"nsh": {}, "itq": {}}, "code_length": lengths}
+    results = synthetic(means, factors=factors, within=["code_length"])
+    some = results.of_arms([f"method=nsh, code_length={bits}" for bits in (8, 32)])
+    shown = glance(some, decide(some))
+    assert shown is not None
+    assert shown.columns == ["", "code_length=8", "code_length=32"]
+    assert [(name, len(cells)) for name, cells in shown.rows] == [("nsh", 2), ("continuous input, by cosine", 2)]
+    short = results.of_arms(["method=nsh, code_length=8", "method=itq, code_length=8"])
+    assert glance(short, decide(short)) is None
