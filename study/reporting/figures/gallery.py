@@ -16,6 +16,7 @@ from study.reporting.figures.style import OF_MANY, line_arms
 
 _MOST_ROWS = 24
 _THUMBNAIL = 0.46
+_LETTER = 0.06  # inches, of a name
 
 
 @study_figure(
@@ -47,7 +48,8 @@ def gallery(results: Results) -> Figure | None:
     ranks = pictures.nearest.shape[2]
     rows = len(queries) * len(arms)
     height = _THUMBNAIL * (rows + 0.6 * len(queries))
-    figure, axis = plt.subplots(figsize=(_THUMBNAIL * (ranks + 2) + 2.6, height + 0.4))
+    names = 1.6 + max(map(len, arms)) * _LETTER / _THUMBNAIL  # in thumbnails, as all that is placed here
+    figure, axis = plt.subplots(figsize=(_THUMBNAIL * (names + ranks) + 0.6, height + 0.4))
     blue, orange = (sns.color_palette("colorblind")[place] for place in (0, 3))
     y = 0.0
     for query in queries:
@@ -55,7 +57,7 @@ def gallery(results: Results) -> Figure | None:
         for arm in arms:
             axis.text(1.35, y + 0.5, arm, va="center", ha="left", fontsize=7)
             for rank, place in enumerate(pictures.nearest[known.index(arm), query]):
-                x = 6.2 + rank
+                x = names + rank
                 _picture(axis, pictures.pictures[place], x, y)
                 right = pictures.relevant[query, place]
                 axis.add_patch(
@@ -65,10 +67,10 @@ def gallery(results: Results) -> Figure | None:
                     axis.plot([x + 0.05, x + 0.95], [y + 0.95, y + 0.05], color=orange, lw=1.2)
             y += 1
         y += 0.6
-    axis.set(xlim=(-0.1, 6.3 + ranks), ylim=(y - 0.5, -0.7), aspect="equal")
+    axis.set(xlim=(-0.1, names + ranks + 0.1), ylim=(y - 0.5, -0.7), aspect="equal")
     axis.text(0.5, -0.3, "query", ha="center", fontsize=7)
     for rank in range(ranks):
-        axis.text(6.7 + rank, -0.3, str(rank + 1), ha="center", fontsize=7)
+        axis.text(names + rank + 0.5, -0.3, str(rank + 1), ha="center", fontsize=7)
     axis.axis("off")
     return figure
 
