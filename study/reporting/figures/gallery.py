@@ -16,7 +16,7 @@ from study.reporting.figures.style import OF_MANY, line_arms
 
 _MOST_ROWS = 24
 _THUMBNAIL = 0.46
-_LETTER = 0.06  # inches, of a name
+_LETTER = 0.08  # inches, of a name
 
 
 @study_figure(
