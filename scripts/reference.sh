@@ -14,7 +14,7 @@ study() { # name, then options of study/run.py that study/report.py knows too; R
 on_features() { study "$@" --dataset "features:$features"; }
 
 start=$SECONDS
-study paper_table
+RUN="--arms core --trials 5" study paper_table
 study sorter_ablation
 RUN="--trials 10 --tune-each-seed" study sorter_ablation --mode tuned
 study loss_terms
@@ -26,6 +26,9 @@ study around_optimum
 study pareto
 study transfer
 study as_published
+study nested
+study first_ranks --mode grid
+study swaps --mode grid
 echo "digits: $((SECONDS - start)) s"
 
 if [ ! -f "$NSH_DATA/$features" ]; then
@@ -33,7 +36,7 @@ if [ ! -f "$NSH_DATA/$features" ]; then
     exit 0
 fi
 start=$SECONDS
-on_features paper_table --set train.epochs=15 --set train.batch_size=128
+RUN="--arms core --trials 5 --seeds 5" on_features paper_table --set train.epochs=15 --set train.batch_size=128
 on_features sorter_ablation
 RUN="--trials 5 --tune-each-seed" on_features sorter_ablation --mode tuned
 on_features loss_terms --set train.epochs=5
