@@ -23,7 +23,9 @@ def by_formula(keys: list[float], count: int, temperature: float) -> list[float]
 def test_masks_are_sigmoids_around_the_midpoint(values, temperature):
     keys = [float(value) for value in values]
     counts = range(len(keys) + 1)
-    masks = sorters.build_masks("dftopk", temperature=temperature).first(torch.tensor([keys], dtype=torch.double), counts)
+    masks = sorters.build_masks("dftopk", temperature=temperature).first(
+        torch.tensor([keys], dtype=torch.double), counts
+    )
     expected = [by_formula(keys, count, temperature) for count in counts]
     torch.testing.assert_close(masks[0], torch.tensor(expected, dtype=torch.double))
     assert (masks.diff(dim=1) >= 0).all()
