@@ -174,7 +174,7 @@ class LossConfig(Section):
     @classmethod
     def _ascending(cls, lengths: list[int]) -> list[int]:
         if lengths != sorted(set(lengths)):
-            raise ValueError(f"lengths must ascend, each once, as {sorted(set(lengths))}, got {lengths}")
+            raise ValueError(f"lengths must ascend, each once, as {sorted(set(lengths))}")
         return lengths
 
     @property

@@ -13,7 +13,7 @@ def shortened(hasher: Hasher, bits: int) -> Hasher:
 
     Args:
         hasher: Trained with loss.nested.
-        bits: One of the lengths there.
+        bits: One of the lengths there, or its code_length.
 
     Returns:
         A hasher that is not evaluated.
@@ -22,7 +22,7 @@ def shortened(hasher: Hasher, bits: int) -> Hasher:
         UserError: The model was not trained for that length.
     """
     lengths = hasher.config.loss.nested or [hasher.config.code_length]
-    if bits not in lengths:
+    if bits not in (*lengths, hasher.config.code_length):
         more = "" if hasher.config.loss.nested else "; loss.nested trains one for several"
         raise UserError(f"the hasher was trained for codes of {', '.join(map(str, lengths))} bits, got {bits}{more}")
     short = copy.copy(hasher)

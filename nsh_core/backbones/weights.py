@@ -61,6 +61,8 @@ def of_file(timm: Any, name: str, file: str, settings: dict[str, Any]) -> nn.Mod
     facts = timm.get_pretrained_cfg(name)
     heads = [facts.classifier] if isinstance(facts.classifier, str) else facts.classifier or ()
     bare = {key: value for key, value in held.items() if key.rpartition(".")[0] not in heads}
+    if not bare:  # timm would take the hub's in their place
+        raise UserError(f"image.weights = {file} holds no weights{' but those of a classifier' if held else ''}")
     reasons = []
     # Of a foreign form the classifier is known by its conversion alone: such weights go in with it.
     for classes, state in ((0, bare), (facts.num_classes, held)):

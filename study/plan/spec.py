@@ -152,6 +152,9 @@ class StudySpec(BaseModel):
                 f"within must name some of the factors ({', '.join(self.factors)}), got {self.within}{near}"
             )
         self._check_comparisons()
+        shared = [arm.name for arm in self.arms if arm.name in self.arm_groups]
+        if shared:
+            raise ValueError(f"arm_groups, {shared[0]!r}: an arm is called so too, and --arms could mean either")
         check_groups(self.arm_groups, {factor: self.labels(factor) for factor in self.factors})
         if self.tune is not None and self.tune.seed < self.seeds:
             raise ValueError(f"tune.seed = {self.tune.seed} is one of the {self.seeds} seeds of the final runs")

@@ -88,7 +88,7 @@ def test_stacked_nested_runs_give_the_codes_of_runs_alone(digits):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"loss.nested": [8, 4]}, r"loss\.nested: lengths must ascend, each once, as \[4, 8\], got \[8, 4\]"),
+        ({"loss.nested": [8, 4]}, r"loss\.nested: lengths must ascend, each once, as \[4, 8\], got \[8, 4\]$"),
         ({"loss.nested": [8, 16]}, "code_length = 32 exceeds the 16 bits of the model"),
         ({"loss.nested": [32], "method.name": "cibhash"}, r"loss\.nested = \[32\] says nothing about method cibhash"),
         ({"loss.nested": [0, 32]}, "greater than or equal to 1"),
@@ -109,6 +109,8 @@ def test_shorter_codes_from_the_command_line(digits, tmp_path, capsys):
     assert "codes: 300 of 8 bits" in capsys.readouterr().out
     with pytest.raises(UserError, match="the hasher was trained for codes of 3, 8, 16 bits, got 9"):
         app(["encode", *given, str(tmp_path / "other.npy"), "--bits", "9"], standalone_mode=False)
+    between = fit(make_config(settings(10)), digits, test=False)
+    np.testing.assert_array_equal(shortened(between, 10).encode(digits.test.items), between.encode(digits.test.items))
     plain = fit(make_config(settings(16, None)), digits, test=False)
     with pytest.raises(UserError, match=r"trained for codes of 16 bits, got 8; loss\.nested trains one for several"):
         shortened(plain, 8)

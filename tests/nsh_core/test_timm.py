@@ -102,10 +102,14 @@ def test_a_file_that_does_not_fit_is_one_line(timm, tmp_path):
     part = dict(list(timm.create_model("test_resnet", num_classes=0).state_dict().items())[:-2])
     save_file(part, tmp_path / "part.safetensors")
     (tmp_path / "torn.pth").write_bytes(b"PK\3\4 torn")
+    torch.save({}, tmp_path / "empty.pth")
+    torch.save({"fc.weight": torch.zeros(3, 2), "fc.bias": torch.zeros(3)}, tmp_path / "head.pth")
     for name, message in (
         ("vit.safetensors", r"does not fit timm:test_resnet: .*Missing key"),
         ("part.safetensors", r"does not fit timm:test_resnet: .*Missing key\(s\) in state_dict: \"layer4"),
         ("torn.pth", "holds no weights"),
+        ("empty.pth", "holds no weights$"),
+        ("head.pth", "holds no weights but those of a classifier$"),
         ("vit.safetensor.pth", r"^cannot read image.weights = .*: No such file"),
     ):
         with pytest.raises(UserError, match=message) as caught:

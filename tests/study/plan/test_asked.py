@@ -76,6 +76,12 @@ def test_a_group_that_means_no_arms_is_refused(groups, line):
         spec_of("made", SPEC | {"arm_groups": groups})
 
 
+def test_a_group_called_as_an_arm_is_refused():
+    spec = {"factors": {"sorter.name": ["softsort", "lapsum"]}, "arm_groups": {"lapsum": {"sorter.name": ["softsort"]}}}
+    with pytest.raises(UserError, match="arm_groups, 'lapsum': an arm is called so too, and --arms could mean either"):
+        spec_of("made", spec)
+
+
 def test_many_arms_are_told_in_a_line():
     line = left_out({f"arm {number}": "it rains" for number in range(20)})[0]
     assert line.startswith("left out: arm 0, arm 1")
