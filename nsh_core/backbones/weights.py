@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,13 @@ def of_file(timm: Any, name: str, file: str, settings: dict[str, Any]) -> nn.Mod
     """
     digest_of(file)  # whether it can be read
     try:
-        held = dict(timm.models.load_state_dict(file, weights_only=True))
-    except Exception as error:  # of pickle, zip and safetensors, each with its own types
-        raise UserError(f"image.weights = {file} holds no weights ({' '.join(str(error).split())[:200]})") from None
+        with warnings.catch_warnings(action="ignore"):
+            held = dict(timm.models.load_state_dict(file, weights_only=True))
+    except Exception:  # of pickle, zip and safetensors, each with its own types
+        raise UserError(
+            f"image.weights = {file} holds no weights: it must be a .safetensors file, or tensors by name that "
+            "torch.save wrote"
+        ) from None
     facts = timm.get_pretrained_cfg(name)
     heads = [facts.classifier] if isinstance(facts.classifier, str) else facts.classifier or ()
     bare = {key: value for key, value in held.items() if key.rpartition(".")[0] not in heads}
