@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from nsh_core.arguments import in_short
-from nsh_core.backbones import check_model_of
 from nsh_core.errors import UserError
 from nsh_core.registry import METHODS, nearest
 from nsh_core.sections import ImageConfig, LossConfig, MethodConfig, ModelConfig, Section, SorterConfig, TrainConfig
@@ -183,6 +182,8 @@ def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable
     except ValidationError as error:
         raise UserError(validation_line(error, Config)) from None
     if config.image.model:
+        from nsh_core.backbones import check_model_of  # with torch, which listing studies does without
+
         check_model_of(config.image)
     return config
 

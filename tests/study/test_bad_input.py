@@ -88,7 +88,7 @@ CASES = {
     "method of a run": ([*TRAIN, "--set", "method.name=nhs"], None, "method.name: unknown method 'nhs', known: nsh"),
     "unknown loss": ([*TRAIN, "--set", "loss.gpa=1"], None, "loss.gpa: unknown setting, got 1, known: "),
     "unknown key of a spec": (RUN, spec_with("question:", "quesion:"), "did you mean 'question'?"),
-    "unknown dataset": ([*RUN, "--dataset", "mnist"], None, "unknown dataset 'mnist', known: digits, features"),
+    "unknown dataset": ([*RUN, "--dataset", "mnis"], None, "unknown dataset 'mnis', known: digits, features"),
     "no dataset": ([*RUN, "--dataset="], None, "unknown dataset '', known: digits, features"),
     "unknown engine": ([*RUN, "--engine", "foo"], None, "Invalid value for '--engine': 'foo' is not one of 'local', 'ray'"),
     "unknown tracker": ([*RUN, "--track", "tensorbord"], None, "unknown tracker 'tensorbord', known: tensorboard, mlflow, wandb; did you mean 'tensorboard'?"),

@@ -355,7 +355,7 @@ def test_studies_are_listed_at_once(undisturbed, tmp_path):
     assert not imported & {"torch", "pandas", "scipy.stats", "sqlalchemy", "matplotlib"}
     found = dict(re.findall(r"^(\w+): (.*(?:\n[^ ].*)*)", listed.stdout, re.MULTILINE))
     assert sorted(found) == [path.stem for path in sorted((Path(RUN).parent / "specs").glob("*.yaml"))]
-    assert found["sorter_ablation"].startswith("10 arms, 10 seeds, 100 trials, about")
+    assert found["sorter_ablation"].startswith("12 arms, 10 seeds, 120 trials, about")
     assert found["transfer"].startswith("30 arms, 10 seeds, at most 300 tries of tuning and 300 trials, about")
     took = pd.read_csv(undisturbed / "tiny" / "trials.csv").total_seconds.mean()
     assert f"180 trials, about {duration(180 * took)}" in found["temperature"].replace("\n", " ")
