@@ -22,7 +22,7 @@ test: dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	$(PY) -m pytest --numprocesses 3
+	$(PY) -m pytest --numprocesses 2
 
 dashboard: env
 	@test -f $(STORAGE) || { echo "error: no $(STORAGE) yet: run a study first, e.g. make study" >&2; exit 2; }
