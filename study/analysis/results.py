@@ -126,7 +126,8 @@ class Results:
         Args:
             arms: Their names.
         """
-        return [arm for arm in arms if arm not in self.ceilings] or list(arms)
+        ceilings = self.ceilings
+        return [arm for arm in arms if arm not in ceilings] or list(arms)
 
     def marked(self, arm: str) -> str:
         """An arm by name, and what its method learns from where that is more than images.

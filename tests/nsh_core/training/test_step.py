@@ -19,7 +19,7 @@ from tests.nsh_core.training.stacks import compare, stacks
 
 @pytest.mark.slow(15)
 @given(stacks())
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_stacked_equals_alone_for_every_shape(configs):
     compare(configs)
 

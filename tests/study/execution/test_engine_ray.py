@@ -12,7 +12,7 @@ from tests.study.test_run import stored
 
 SPEC = """\
 question: Does a study survive the loss of a node?
-base: {code_length: 8, train.epochs: 60, train.evaluate_every: 20}
+base: {code_length: 8, train.epochs: 40, train.evaluate_every: 20}
 factors:
   sorter.name: [softsort, argsort]
 reference: {sorter.name: softsort}
