@@ -102,3 +102,23 @@ def new_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.me
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
+
+
+def bytes_of(path: Path, size: int, holds: str) -> npt.NDArray[np.uint8]:
+    """The content of a file of known size; of another size nothing is read.
+
+    Args:
+        path: Of the file.
+        size: Expected, in bytes.
+        holds: What that is, in words.
+
+    Raises:
+        UserError: It cannot be read, or is of another size.
+    """
+    try:
+        found = status_of(path).st_size
+        if found != size:
+            raise UserError(f"{path} must hold {holds}, got {found} bytes")
+        return np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None

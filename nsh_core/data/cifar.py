@@ -17,7 +17,7 @@ from nsh_core.data.images import Images
 from nsh_core.data.places import root_of
 from nsh_core.data.sources import train_and_test
 from nsh_core.errors import UserError
-from nsh_core.files import status_of
+from nsh_core.files import bytes_of
 
 _Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 
@@ -95,16 +95,11 @@ def _read(kind: str, archive: str, name: str, files: Sequence[tuple[str, int]], 
 
 def _binary(folder: Path, files: Sequence[tuple[str, int]], label_bytes: int) -> _Read:
     """Records of label bytes, the last of which counts, and 3 x 32 x 32 pixel bytes."""
-    records = []
     width = label_bytes + _PIXELS
-    for name, count in files:
-        try:
-            size = status_of(folder / name).st_size
-            if size != count * width:
-                raise UserError(f"{folder / name} must hold {count:,} records of {width:,} bytes, got {size} bytes")
-            records.append(np.fromfile(folder / name, np.uint8).reshape(count, width))
-        except OSError as error:
-            raise UserError(f"cannot read {folder / name}: {error.strerror or error}") from None
+    records = [
+        bytes_of(folder / name, count * width, f"{count:,} records of {width:,} bytes").reshape(count, width)
+        for name, count in files
+    ]
     every = np.concatenate(records)
     pixels = np.ascontiguousarray(every[:, label_bytes:]).reshape(-1, 3, _SIDE, _SIDE)
     return pixels, every[:, label_bytes - 1].astype(np.int64)

@@ -12,8 +12,7 @@ from nsh_core.data.fetching import fetched
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.images import Images
 from nsh_core.data.places import root_of
-from nsh_core.errors import UserError
-from nsh_core.files import status_of
+from nsh_core.files import bytes_of
 
 _FOLDER = "stl10_binary"
 _PARTS = (("train", 5_000), ("test", 8_000))
@@ -44,10 +43,4 @@ def stl10(argument: str) -> Images:
 
 
 def _bytes(file: Path, count: int, width: int) -> npt.NDArray[np.uint8]:
-    try:
-        size = status_of(file).st_size
-        if size != count * width:
-            raise UserError(f"{file} must hold {count:,} times {width:,} bytes, got {size}")
-        return np.fromfile(file, np.uint8).reshape(count, width)
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
+    return bytes_of(file, count * width, f"{count:,} times {width:,} bytes").reshape(count, width)

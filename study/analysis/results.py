@@ -109,7 +109,7 @@ class Results:
         names = {arm: json.loads(config)["method"]["name"] for arm, config in zip(known.arm, known.config, strict=True)}
         return {arm: METHODS[name].information for arm, name in names.items()}
 
-    @property
+    @cached_property
     def ceilings(self) -> list[str]:
         """Names of arms that learn from labels, in the order of tables: for scale, and never the best."""
         return [arm for arm in self.arms if self.information.get(arm) == "labels"]
@@ -126,8 +126,7 @@ class Results:
         Args:
             arms: Their names.
         """
-        ceilings = self.ceilings
-        return [arm for arm in arms if arm not in ceilings] or list(arms)
+        return [arm for arm in arms if arm not in self.ceilings] or list(arms)
 
     def marked(self, arm: str) -> str:
         """An arm by name, and what its method learns from where that is more than images.

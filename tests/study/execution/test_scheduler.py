@@ -75,13 +75,19 @@ class Watching(Display):
         self.seen.append(standing)
 
 
-def test_from_the_start_trials_are_counted_that_tuning_is_yet_to_choose(tmp_path, monkeypatch):
-    (tmp_path / "tuned.yaml").write_text(TUNED)
-    url = str(tmp_path / "o.journal")
-    plan = make_plan(load_spec(str(tmp_path / "tuned.yaml")))
-    queue = TrialQueue(open_storage(url), plan, load_dataset("digits").fingerprint())
+def queue_at_once(spec, folder, monkeypatch):
+    """The queue of a study whose trials end as they begin, and where it is stored."""
+    # The name counts: which of equal trials is the best so far goes by it.
+    (folder / "tuned.yaml").write_text(spec)
+    url = str(folder / "o.journal")
     monkeypatch.setattr(scheduler, "LocalEngine", AtOnce)
     monkeypatch.setattr(scheduler, "_POLL_SECONDS", 0.001)
+    plan = make_plan(load_spec(str(folder / "tuned.yaml")))
+    return TrialQueue(open_storage(url), plan, load_dataset("digits").fingerprint()), url
+
+
+def test_from_the_start_trials_are_counted_that_tuning_is_yet_to_choose(tmp_path, monkeypatch):
+    queue, url = queue_at_once(TUNED, tmp_path, monkeypatch)
     first, then = Watching(), Watching()
     scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1, max_trials=12, display=first))
     scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1, display=then, others="mix"))
@@ -95,12 +101,7 @@ def test_from_the_start_trials_are_counted_that_tuning_is_yet_to_choose(tmp_path
 
 def test_what_learns_from_labels_is_not_the_best_so_far(tmp_path, monkeypatch):
     spec = "question: Which?\nfactors: {method.name: [classifier, csq]}\nseeds: 2\n"
-    (tmp_path / "ceilings.yaml").write_text(spec)
-    url = str(tmp_path / "o.journal")
-    plan = make_plan(load_spec(str(tmp_path / "ceilings.yaml")))
-    queue = TrialQueue(open_storage(url), plan, load_dataset("digits").fingerprint())
-    monkeypatch.setattr(scheduler, "LocalEngine", AtOnce)
-    monkeypatch.setattr(scheduler, "_POLL_SECONDS", 0.001)
+    queue, url = queue_at_once(spec, tmp_path, monkeypatch)
     watching = Watching()
     scheduler.execute(queue, url, Execution(jobs=1, evaluation_threads=1, display=watching))
     assert (watching.seen[-1].over, watching.seen[-1].details) == (4, ())
