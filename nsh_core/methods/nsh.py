@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,11 +26,14 @@ from nsh_core.losses import (
     products,
     quantization,
 )
+from nsh_core.losses.selection import negative_ranks
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
-from nsh_core.sorters import backend, build, build_masks
+from nsh_core.sections import LossConfig
+from nsh_core.sorters import FirstRanks, Sorter, backend, build, build_masks
+from nsh_core.sorters.kernel import Kernel
 
 _WITHOUT_SORTING = {"listwise": listwise, "pairwise": pairwise}
 TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
@@ -134,41 +138,76 @@ class NSH(DeepMethod):
         return torch.stack(terms).mean(dim=0)
 
     def _surrogate(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> Tensor:
-        bits, surrogate = first.codes.shape[2], self._losses[0].surrogate
-        keys = agreeing_bits(first.codes, second.codes)
         latents = [v.latents.detach() if self._losses[0].stop_gradient else v.latents for v in (first, second)]
-        # <z_i, P_ij Z> = P_ij (Z Z^T)_i: the sorter only has to carry one scalar per item.
-        similarity = products(latents[0], latents[1])
-        cosines = 2 * keys / bits - 1
-        match surrogate:
-            case "sorted_nce" | "masked_nce":
-                pair = keys, similarity / self.setting("nce_temperature", keys)
-            case "listwise":
-                pair = (
-                    cosines / self.setting("student_temperature", keys),
-                    similarity / self.setting("teacher_temperature", keys),
-                )
-            case "pairwise":
-                pair = cosines / self.setting("nce_temperature", keys), similarity
-        from_codes, from_latents = (torch.cat([matrix, matrix.mT], dim=1) for matrix in pair)
-        losses: list[Tensor] = [keys] * len(self._losses)
+        losses: list[Tensor] = [first.codes] * len(self._losses)
         for runs, name, sorter in self._alike:
             rows = slice(None) if len(runs) == len(losses) else runs
-            by_codes, by_latents = from_codes[rows].flatten(0, 1), from_latents[rows].flatten(0, 1)
-            loss = self._losses[runs[0]]
-            selection = loss.num_positives, loss.gap, loss.negatives, [generators[run] for run in runs]
-            if surrogate == "sorted_nce":
-                with naming(f"sorter {name!r}"):
-                    ranked = sorter.sort_levels(by_codes, by_latents, bits + 1)
-                by_anchor = sorted_nce_by_anchor(ranked, *selection, by_codes.shape[1], loss.softmaxes)
-            elif surrogate == "masked_nce":
-                with naming(f"sorter {name!r}"):
-                    by_anchor = masked_nce(by_latents, partial(sorter.first, by_codes), *selection[:3])
+            codes = first.codes[rows], second.codes[rows]
+            given = codes, (latents[0][rows], latents[1][rows]), runs
+            kernel = self._kernel(sorter, codes[0], self._losses[runs[0]])
+            if kernel is None:
+                with naming(f"sorter {name!r}") if self._losses[0].sorts else nullcontext():
+                    by_run = self._of_pairs(*given, sorter, generators)
             else:
-                by_anchor = _WITHOUT_SORTING[surrogate](by_latents, by_codes, *selection)
-            for run, value in zip(runs, by_anchor.view(len(runs), -1).mean(dim=1), strict=True):
+                by_run = self._fused(*given, kernel)
+            for run, value in zip(runs, by_run, strict=True):
                 losses[run] = value
         return torch.stack(losses)
+
+    def _kernel(self, sorter: FirstRanks, codes: Tensor, loss: LossConfig) -> Kernel | None:
+        """SortedNCE as its sorter has it compiled, of ranks that all anchors share."""
+        compiled = loss.surrogate == "sorted_nce" and loss.softmaxes == 1 and not loss.negatives.startswith("random")
+        return sorter.kernel_for(codes) if compiled and isinstance(sorter, Sorter) else None
+
+    def _fused(self, codes: Sequence[Tensor], latents: Sequence[Tensor], runs: Sequence[int], kernel: Kernel) -> Tensor:
+        from nsh_core.fused import sorted_nce_of_codes  # numba's import takes as long as torch's
+
+        loss = self._losses[runs[0]]
+        n = codes[0].shape[1]
+        repelling = negative_ranks(n, n, loss.num_positives, loss.gap, loss.negatives, [])
+        temperatures = 2 * [self._losses[run].nce_temperature for run in runs]
+        pairs = [(torch.cat([one, other]), torch.cat([other, one])) for one, other in (codes, latents)]
+        assert isinstance(repelling, slice)  # they are not drawn
+        by_direction = sorted_nce_of_codes(kernel, pairs[0], pairs[1], temperatures, repelling, loss.num_positives)
+        return by_direction.view(2, -1).mean(dim=0)
+
+    def _of_pairs(
+        self,
+        codes: Sequence[Tensor],
+        latents: Sequence[Tensor],
+        runs: Sequence[int],
+        sorter: FirstRanks,
+        generators: Sequence[torch.Generator],
+    ) -> Tensor:
+        """The loss [runs] from keys and payload of all pairs, of either view's items for the other's."""
+        bits, loss = codes[0].shape[2], self._losses[runs[0]]
+        keys = agreeing_bits(*codes)
+        # <z_i, P_ij Z> = P_ij (Z Z^T)_i: the sorter only has to carry one scalar per item.
+        similarity = products(*latents)
+        cosines = 2 * keys / bits - 1
+
+        def setting(name: str) -> Tensor:
+            return self.setting(name, keys)[runs]
+
+        match loss.surrogate:
+            case "sorted_nce" | "masked_nce":
+                pair = keys, similarity / setting("nce_temperature")
+            case "listwise":
+                pair = cosines / setting("student_temperature"), similarity / setting("teacher_temperature")
+            case "pairwise":
+                pair = cosines / setting("nce_temperature"), similarity
+        by_codes, by_latents = (torch.cat([matrix, matrix.mT], dim=1).flatten(0, 1) for matrix in pair)
+        selection = loss.num_positives, loss.gap, loss.negatives, [generators[run] for run in runs]
+        match loss.surrogate:
+            case "sorted_nce":
+                assert isinstance(sorter, Sorter)
+                ranked = sorter.sort_levels(by_codes, by_latents, bits + 1)
+                by_anchor = sorted_nce_by_anchor(ranked, *selection, by_codes.shape[1], loss.softmaxes)
+            case "masked_nce":
+                by_anchor = masked_nce(by_latents, partial(sorter.first, by_codes), *selection[:3])
+            case surrogate:
+                by_anchor = _WITHOUT_SORTING[surrogate](by_latents, by_codes, *selection)
+        return by_anchor.view(len(runs), -1).mean(dim=1)
 
 
 def active_terms(config: Config) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def _emit_popcount(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), emit
 
 
-_popcount: Any = intrinsic(_emit_popcount)
+popcount: Any = intrinsic(_emit_popcount)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -74,10 +74,10 @@ def histograms(
             row = database[word]
             if word == 0:
                 for i in range(size):
-                    distance[i] = _popcount(bits ^ row[i])
+                    distance[i] = popcount(bits ^ row[i])
             else:
                 for i in range(size):
-                    distance[i] += _popcount(bits ^ row[i])
+                    distance[i] += popcount(bits ^ row[i])
         if multi:
             relevant[:] = 0
             for word in range(database_labels.shape[0]):

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from nsh_core.errors import UserError
 from nsh_core.registry import nearest
+from nsh_core.sorters.kernel import Kernel
 from nsh_core.sorters.levels import Ranked
 
 
@@ -126,6 +127,28 @@ class Sorter(FirstRanks):
             ValueError: As sort_payload.
         """
         return Ranked(self.sort_payload(keys, payload))
+
+    def kernel(self, codes: Tensor) -> Kernel | None:
+        """SortedNCE by this sorter, compiled for the CPU: what sort_levels and the loss give, in one pass.
+
+        Args:
+            codes: Of the items, [..., n, K], float32 or float64.
+
+        Returns:
+            None where there is none for them or its settings: the loss is then taken of sort_levels.
+        """
+        return None
+
+    def kernel_for(self, codes: Tensor) -> Kernel | None:
+        """The kernel where it fits: on the CPU, and not of a class above the one that says how to sort.
+
+        Args:
+            codes: Of the items, [..., n, K].
+        """
+        ways = ("kernel", "permutation", "sort_payload", "sort_levels")
+        kind = next(kind for kind in type(self).__mro__ if any(way in vars(kind) for way in ways))
+        fits = codes.device.type == "cpu" and codes.dtype in (torch.float32, torch.float64)
+        return self.kernel(codes) if fits and "kernel" in vars(kind) else None
 
 
 def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:

@@ -19,7 +19,8 @@ from typing_extensions import override
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows, one_of, positive
 from nsh_core.sorters.distributions import DISTRIBUTIONS, Distribution
-from nsh_core.sorters.networks import Network, bitonic, odd_even
+from nsh_core.sorters.kernel import Kernel
+from nsh_core.sorters.networks import Network, bitonic, odd_even, wiring
 
 # Values that the layers of a chunk of rows may leave for the backward pass.
 _KEPT = 2**24
@@ -105,7 +106,25 @@ class _SortingNetwork(Sorter):
     @override
     def sort_payload(self, keys: Tensor, payload: Tensor) -> Tensor:
         check_rows(keys, payload)
+        if self._is_compiled(keys):
+            from nsh_core.fused import sort_by_network  # numba's import takes as long as torch's
+
+            wires = wiring(type(self).network, keys.shape[1])
+            return sort_by_network(keys / self.temperature, payload, wires, self.swap == "error_free")
         return self._sort(keys, payload[:, None, :])[:, 0]
+
+    @override
+    def kernel(self, codes: Tensor) -> Kernel | None:
+        if not self._is_compiled(codes):
+            return None
+        from nsh_core.fused.networks import network  # numba's import takes as long as torch's
+
+        wires = wiring(type(self).network, codes.shape[-2])
+        return Kernel(network, (self.temperature, tuple(wires), self.swap == "error_free"))
+
+    def _is_compiled(self, values: Tensor) -> bool:
+        """Whether there is compiled code: of the default distribution, in single precision."""
+        return self.distribution == "cauchy" and values.device.type == "cpu" and values.dtype == torch.float32
 
     def _sort(self, keys: Tensor, payload: Tensor) -> Tensor:
         """Payloads [B, p, n] of keys [B, n] in soft descending order of the keys."""

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
 from nsh_core.sorters.base import Sorter, check_rows
+from nsh_core.sorters.kernel import Kernel
 from nsh_core.sorters.levels import Ranked, count, row_chunks, tally, to_levels
 from nsh_core.sorters.scan import decayed_sums
 
@@ -41,6 +42,12 @@ class SoftSort(Sorter):
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
         return Ranked(*_OnLevels.apply(keys, payload, self.temperature, levels))
+
+    @override
+    def kernel(self, codes: Tensor) -> Kernel | None:
+        from nsh_core.fused.softsort import softsort  # numba's import takes as long as torch's
+
+        return Kernel(softsort, (self.temperature,))
 
 
 class _OnLevels(torch.autograd.Function):

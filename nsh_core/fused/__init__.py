@@ -1,0 +1,6 @@
+"""Sorting and SortedNCE compiled for the CPU, from codes and latents to the loss and its gradients in one pass."""
+
+from nsh_core.fused.network_sort import sort_by_network
+from nsh_core.fused.sorted_nce import sorted_nce_of_codes
+
+__all__ = ["sort_by_network", "sorted_nce_of_codes"]
