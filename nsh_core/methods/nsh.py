@@ -29,6 +29,7 @@ from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
+from nsh_core.sending import sent
 from nsh_core.sorters import backend, build, build_masks
 
 _WITHOUT_SORTING = {"listwise": listwise, "pairwise": pairwise}
@@ -153,7 +154,7 @@ class NSH(DeepMethod):
         from_codes, from_latents = (torch.cat([matrix, matrix.mT], dim=1) for matrix in pair)
         losses: list[Tensor] = [keys] * len(self._losses)
         for runs, name, sorter in self._alike:
-            rows = slice(None) if len(runs) == len(losses) else runs
+            rows = slice(None) if len(runs) == len(losses) else sent(torch.tensor(runs), keys.device)
             by_codes, by_latents = from_codes[rows].flatten(0, 1), from_latents[rows].flatten(0, 1)
             loss = self._losses[runs[0]]
             selection = loss.num_positives, loss.gap, loss.negatives, [generators[run] for run in runs]
