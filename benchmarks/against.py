@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import statistics
@@ -15,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
+from math import comb, inf
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from benchmarks.measure import MOST_RUNS, MOST_SECONDS
 from nsh_core.errors import UserError
 
 Say = Callable[[str], None]
+_LEAST_ROUNDS = 3
 
 
 def commit_named(rev: str) -> str:
@@ -118,9 +119,8 @@ def _process(cases: Path, tree: Path, device: torch.device, quick: bool) -> Iter
 def _in_turns(here: _Checkout, other: _Checkout, place: int) -> Row | str:
     """A row's numbers, or why there are none. Who begins changes from round to round."""
     seconds: dict[_Checkout, list[float]] = {here: [], other: []}
-    start = time.perf_counter()
-    rounds = -1  # the first is not counted
-    while rounds < 1 or (rounds < MOST_RUNS and time.perf_counter() - start < 2 * MOST_SECONDS):
+    start, rounds = inf, -1  # the first is not counted
+    while rounds < _LEAST_ROUNDS or (rounds < MOST_RUNS and time.perf_counter() - start < 2 * MOST_SECONDS):
         for checkout in (here, other) if rounds % 2 else (other, here):
             found = checkout.ask(time=place)
             if isinstance(found, dict):
@@ -128,6 +128,7 @@ def _in_turns(here: _Checkout, other: _Checkout, place: int) -> Row | str:
             if rounds >= 0:
                 seconds[checkout].append(found)
         rounds += 1
+        start = min(start, time.perf_counter())
     ratios = sorted(theirs / own for own, theirs in zip(seconds[here], seconds[other], strict=True))
     low, high = interval(ratios)
     own, theirs = (statistics.median(found) for found in seconds.values())
@@ -144,7 +145,7 @@ def interval(ordered: Sequence[float]) -> tuple[float, float]:
     count = len(ordered)
     outside, place = 0.0, 0
     while place < count // 2:
-        outside += 2 * math.comb(count, place) / 2**count
+        outside += 2 * comb(count, place) / 2**count
         if outside > 0.05:
             break
         place += 1
