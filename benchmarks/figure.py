@@ -1,4 +1,4 @@
-"""Cost against n, project and reference, on logarithmic axes."""
+"""Cost against n, project and reference, on logarithmic axes; and how far each goal was missed, run by run."""
 
 from __future__ import annotations
 
@@ -10,33 +10,89 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import pandas as pd
-import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from benchmarks.goals import GOALS, Row
+from benchmarks.history import Run, rows_of
+
+_COLUMNS = 4
+_SIDES: dict[str, Any] = {"reference": ("0.45", "s", "--"), "project": ("C0", "o", "-")}
+_MOST_RUNS = 6
 
 
-def draw(lines: list[dict[str, Any]], path: Path) -> None:
-    """Writes a figure with a panel for each case that has several n; seconds of the anchors measured, for n anchors.
+def draw(runs: list[Run], path: Path) -> None:
+    """Writes a figure: a panel for each case that has several n, and below them the goals.
+
+    Seconds are those of n anchors; where fewer were measured they are scaled up, and the mark is hollow. Of each case
+    and n the last row beside a reference counts.
 
     Args:
-        lines: Of the table.
+        runs: Of one kind of device, the latest last.
         path: Of the figure.
     """
-    table = pd.DataFrame(lines)
-    table = table[table.groupby("name").n.transform("nunique") > 1]
-    for side in ("reference", "project"):
-        table[f"{side}_s"] = table[f"{side}_s"].astype(float) * table.n / table.anchors
-    long = table.melt(["name", "n"], ["reference_s", "project_s"], "side", "seconds").dropna()
-    long["side"] = long.side.str.removesuffix("_s")
-    with sns.axes_style("whitegrid"), sns.plotting_context("paper"):
-        grid = sns.relplot(
-            long, x="n", y="seconds", hue="side", style="side", col="name", col_wrap=3, kind="line", markers=True,
-            palette={"reference": "0.45", "project": "C0"}, height=2.3, aspect=1.25,
-        )  # fmt: skip
-        grid.set(xscale="log", yscale="log")
-        ticks = sorted(long.n.unique())[::2]
-        grid.set(xticks=ticks, xticklabels=ticks)
-        grid.set_titles("{col_name}")
-        grid.set_axis_labels("n, batch", "seconds")
-        grid.legend.set_title("")
-        grid.savefig(path, dpi=150, metadata={"Software": None})
-    plt.close(grid.figure)
+    latest = {(row["name"], row["n"]): row for row in rows_of([run for run in runs if "against" not in run])}
+    sizes: dict[str, list[Row]] = {}
+    for row in latest.values():
+        sizes.setdefault(row["name"], []).append(row)
+    panels = {name: sorted(rows, key=lambda row: row["n"]) for name, rows in sizes.items() if len(rows) > 1}
+    reached = [run for run in runs if any(goal.value(run["rows"]) is not None for goal in GOALS)][-_MOST_RUNS:]
+    rows = -(-len(panels) // _COLUMNS)
+    heights = [2.1 * rows, 0.24 * len(GOALS) + 1.2] if reached else [2.1 * rows]
+    with plt.rc_context({"font.size": 8, "axes.grid": True, "grid.color": "0.9", "axes.axisbelow": True}):
+        figure = plt.figure(figsize=(10, max(2.1, sum(heights))), layout="constrained")
+        parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        if panels:
+            _costs(parts[0], panels, rows)
+        if reached:
+            _goals(parts[-1].subplots(), reached)
+        figure.savefig(path, dpi=150, metadata={"Software": None})
+        plt.close(figure)
+
+
+def _costs(part: SubFigure, panels: dict[str, list[Row]], rows: int) -> None:
+    axes = part.subplots(rows, _COLUMNS, sharex=True, squeeze=False).flatten()
+    for axis, (name, found) in zip(axes, panels.items(), strict=False):
+        for side in _SIDES:
+            _line(axis, side, [row for row in found if row.get(f"{side}_s") is not None])
+        axis.set(xscale="log", yscale="log", title=name)
+        ticks = [64, 256, 1024, 4096]
+        axis.set_xticks(ticks, [str(tick) for tick in ticks])
+        axis.minorticks_off()
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    part.supxlabel("n, batch")
+    part.supylabel("seconds")
+    marks: list[Any] = [
+        plt.Line2D([], [], color=c, marker=m, linestyle=s, label=side) for side, (c, m, s) in _SIDES.items()
+    ]
+    marks.append(
+        plt.Line2D([], [], color="C0", marker="o", fillstyle="none", linestyle="", label="scaled up from 64 anchors")
+    )
+    part.legend(handles=marks, loc="outside upper center", ncols=3, frameon=False)
+
+
+def _line(axis: Axes, side: str, rows: list[Row]) -> None:
+    colour, mark, style = _SIDES[side]
+    seconds = [row[f"{side}_s"] * row["n"] / row["anchors"] for row in rows]
+    axis.plot([row["n"] for row in rows], seconds, color=colour, linestyle=style)
+    for row, value in zip(rows, seconds, strict=True):
+        whole = "full" if row["anchors"] == row["n"] else "none"
+        axis.plot(row["n"], value, color=colour, marker=mark, markersize=4, fillstyle=whole)
+
+
+def _goals(axis: Axes, runs: list[Run]) -> None:
+    """A line a goal: by what factor each run misses it, the latest dark."""
+    for place, run in enumerate(runs):
+        shade = str(0.8 * (1 - (place + 1) / len(runs)))
+        missed = [(goal.value(run["rows"]), line) for line, goal in enumerate(GOALS)]
+        found = [(GOALS[line].missed_by(value), line) for value, line in missed if value is not None]
+        label = f"{run['date']}, {run['commit']}"
+        across, down = zip(*found, strict=True)
+        axis.scatter(across, down, color=shade, s=16, label=label, zorder=3)
+    axis.axvline(1, color="C2", linewidth=1.5)
+    axis.set(
+        xscale="log", xlabel="value over goal (of ratios goal over value): met left of the line", ylim=(len(GOALS), -1)
+    )
+    axis.set_yticks(range(len(GOALS)), [f"{goal.name}, n = {goal.n:,}: {goal.shown(goal.bound)}" for goal in GOALS])
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -11,9 +11,25 @@ from pathlib import Path
 
 import torch
 
+
+class Seconds(float):
+    """What a work returns that says itself how long it took, since not all that it does is to be timed."""
+
+    @classmethod
+    def of(cls, work: Callable[[], object]) -> Seconds:
+        """How long a work takes.
+
+        Args:
+            work: Run once.
+        """
+        start = time.perf_counter()
+        work()
+        return cls(time.perf_counter() - start)
+
+
 Work = Callable[[], object]
-_MOST_SECONDS = 10.0
-_MOST_RUNS = 9
+MOST_SECONDS = 10.0
+MOST_RUNS = 9
 
 
 def medians(works: dict[str, Work], device: torch.device) -> dict[str, float]:
@@ -27,15 +43,15 @@ def medians(works: dict[str, Work], device: torch.device) -> dict[str, float]:
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for name, work in works.items():
-        first = _seconds(work, device)
-        if first > _MOST_SECONDS:
+        first = seconds_of(work, device)
+        if first > MOST_SECONDS:
             seconds[name].append(first)
     start = time.perf_counter()
     rounds = 0
-    while rounds < _MOST_RUNS and time.perf_counter() - start < _MOST_SECONDS:
+    while rounds < MOST_RUNS and time.perf_counter() - start < MOST_SECONDS:
         for name, work in works.items():
-            if not seconds[name] or seconds[name][0] < _MOST_SECONDS:
-                seconds[name].append(_seconds(work, device))
+            if not seconds[name] or seconds[name][0] < MOST_SECONDS:
+                seconds[name].append(seconds_of(work, device))
         rounds += 1
     return {name: statistics.median(values) for name, values in seconds.items()}
 
@@ -68,12 +84,18 @@ def peak_mb(work: Work, device: torch.device) -> float | None:
     return max(0, _status("VmHWM") - before) / 2**10
 
 
-def _seconds(work: Work, device: torch.device) -> float:
+def seconds_of(work: Work, device: torch.device) -> float:
+    """How long a work takes, or says that it took.
+
+    Args:
+        work: Run once.
+        device: Where it runs; CUDA is waited for.
+    """
     start = time.perf_counter()
-    work()
+    said = work()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return float(said) if isinstance(said, Seconds) else time.perf_counter() - start
 
 
 def _status(name: str) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.cases import step_of
+from benchmarks.cases.sorted_nce import step_of
 from benchmarks.independent import MATRICES, gradient
 from benchmarks.measure import medians
 from nsh_core import cli, sorters

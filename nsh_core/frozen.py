@@ -65,5 +65,8 @@ class FrozenBackbone:
         """
         if self.device.type == "cpu":
             return torch.cat([self._backbone(some).float() for some in images.split(_AT_ONCE)]).numpy()
+        return self._in_bfloat16(images)
+
+    def _in_bfloat16(self, images: Tensor) -> npt.NDArray[np.float32]:
         with torch.autocast(self.device.type, torch.bfloat16):
             return self._backbone(images.to(self.device)).float().cpu().numpy()

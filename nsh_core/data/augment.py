@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, conv2d, grid_sample, pad
 
+from nsh_core.sending import sent
+
 _GRAY = (0.299, 0.587, 0.114)
 _SMALL = 64
 _PIXELS = 2**18
@@ -97,7 +99,7 @@ def _viewed(
 
 
 def _where(chosen: Tensor, changed: Tensor, images: Tensor) -> Tensor:
-    return torch.where(chosen.to(images.device)[:, None, None, None], changed, images)
+    return torch.where(sent(chosen, images.device)[:, None, None, None], changed, images)
 
 
 def _crop_and_flip(images: Tensor, least: float, side: int, boxes: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ def _crop_and_flip(images: Tensor, least: float, side: int, boxes: Tensor) -> Te
     left, top = (1 - width) * (2 * across - 1), (1 - height) * (2 * down - 1)
     direction = torch.where(flip < 0.5, -1.0, 1.0)
     rows = torch.stack([width * direction, zero, left]), torch.stack([zero, height, top])
-    matrix = torch.stack([row.T for row in rows], dim=1).to(images.device)
+    matrix = sent(torch.stack([row.T for row in rows], dim=1), images.device)
     grid = affine_grid(matrix, [len(images), 3, side, side], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False).clamp(0, 1)
 
@@ -119,7 +121,7 @@ def grayed(images: Tensor) -> Tensor:
     """Luminance of images [b, C, H, W] in all channels."""
     if images.shape[1] == 1:
         return images
-    weights = torch.tensor(_GRAY, dtype=images.dtype, device=images.device)[None, :, None, None]
+    weights = sent(torch.tensor(_GRAY, dtype=images.dtype), images.device)[None, :, None, None]
     return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
 
 
@@ -130,7 +132,7 @@ def jittered(images: Tensor, strengths: Tensor) -> Tensor:
         images: [b, C, H, W] in [0, 1].
         strengths: [4, b]; of hue in turns of the circle.
     """
-    brightness, contrast, saturation, hue = strengths.to(images.device)[:, :, None, None, None]
+    brightness, contrast, saturation, hue = sent(strengths, images.device)[:, :, None, None, None]
     images = (images * (1 + brightness)).clamp(0, 1)
     mean = grayed(images)[:, :1].mean(dim=(2, 3), keepdim=True)
     images = (mean + (images - mean) * (1 + contrast)).clamp(0, 1)
@@ -175,7 +177,7 @@ def blurred(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
         kernel: Side that they are cut to, in pixels; odd.
     """
     offsets = torch.arange(kernel, dtype=images.dtype, device=images.device) - kernel // 2
-    weights = (-0.5 * (offsets / sigma.to(images)[:, None]).square()).exp()
+    weights = (-0.5 * (offsets / sent(sigma, images.device)[:, None]).square()).exp()
     count, channels, height, width = images.shape
     weights = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)
     half = kernel // 2

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from nsh_core.data.dataset import Dataset, Split, Stored
 from nsh_core.data.views import affine_noise_views
+from nsh_core.sending import sent
 
 _SIDE = 8
 _QUERIES = 300
@@ -56,7 +57,7 @@ class Digits(Dataset):
         self, index: Tensor, partners: Tensor, generator: torch.Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
         images = self._train[torch.cat([index, partners])].view(-1, 1, _SIDE, _SIDE)
-        first, second = affine_noise_views(images, generator).flatten(1).to(device).chunk(2)
+        first, second = sent(affine_noise_views(images, generator).flatten(1), device).chunk(2)
         return first, second
 
     @override

@@ -21,6 +21,7 @@ from nsh_core.data.scattered import scattered_rows
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
 from nsh_core.inputs import ImageFacts
+from nsh_core.sending import sent
 
 FACTS = "facts.json"
 _ROWS = 512
@@ -106,7 +107,7 @@ class Features(Dataset):
         first = torch.randint(count, (len(index),), generator=generator)
         second = (first + torch.randint(1, count, (len(index),), generator=generator)) % count
         items, chosen = torch.cat([index, partners]).numpy(), torch.cat([first, second]).numpy()
-        one, other = scaled(scattered_rows(self._train, items, chosen), self._scale).to(device).chunk(2)
+        one, other = sent(scaled(scattered_rows(self._train, items, chosen), self._scale), device).chunk(2)
         return one, other
 
     @override

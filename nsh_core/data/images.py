@@ -21,6 +21,7 @@ from nsh_core.data.moments import moments
 from nsh_core.data.splits import Splits
 from nsh_core.inputs import ImageFacts
 from nsh_core.metrics.relevance import Labels
+from nsh_core.sending import sent
 
 _SCALE = 1 / 255
 _SMALL = 32
@@ -125,7 +126,7 @@ class Images(Dataset):
         return in_colour(self._read(index, device))
 
     def _read(self, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self._images[index])).to(device).float().mul_(_SCALE)
+        return sent(torch.from_numpy(np.ascontiguousarray(self._images[index])), device).float().mul_(_SCALE)
 
     @override
     def plain(self, index: Tensor) -> Tensor:

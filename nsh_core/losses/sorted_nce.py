@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from nsh_core.losses.selection import negative_ranks, take_ranks
+from nsh_core.sending import sent
 from nsh_core.sorters.levels import Ranked, run_of_rank, tally
 
 
@@ -74,7 +75,7 @@ def sorted_nce_by_anchor(
     n = values.shape[1] if n is None else n
     chosen = negative_ranks(len(values), n, num_positives, gap, negatives, generators)
     if isinstance(chosen, Tensor):
-        chosen = chosen.to(values.device)
+        chosen = sent(chosen, values.device)
     if softmaxes == 2:
         by_rank = Ranked(values, counts).by_rank(n)
         return _of_probabilities(by_rank[:, :num_positives], take_ranks(by_rank, chosen))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nsh_core.losses.selection import negative_ranks, take_ranks
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
+from nsh_core.sending import sent
 
 Generators = Sequence[torch.Generator | None]
 
@@ -40,7 +41,7 @@ def listwise(
     chosen = negative_ranks(anchors, n, num_positives, gap, negatives, generators)
     if isinstance(chosen, Tensor) or chosen != slice(num_positives, n):
         lists = _by_latents(latents, latents), _by_latents(latents, codes)
-        chosen = chosen if isinstance(chosen, slice) else chosen.to(latents.device)
+        chosen = chosen if isinstance(chosen, slice) else sent(chosen, latents.device)
         latents, codes = (torch.cat([one[:, :num_positives], take_ranks(one, chosen)], dim=1) for one in lists)
     return -(latents.softmax(dim=1) * codes.log_softmax(dim=1)).sum(dim=1)
 

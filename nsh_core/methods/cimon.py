@@ -20,6 +20,7 @@ from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.methods.similarity_graph import SimilarityGraph
 from nsh_core.model import Outputs
+from nsh_core.sending import sent
 
 _VIEWS_SEED = 0
 
@@ -85,13 +86,14 @@ class CIMON(DeepMethod):
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         semantic: Tensor = first.relaxed.new_zeros(len(self.prepared))
         similarities = [products(view.relaxed, view.relaxed) / view.relaxed.shape[-1] for view in (first, second)]
-        shares = [float(share) for share in self.setting("similar", first.relaxed).flatten()]
+        on_cpu = torch.empty(0, dtype=semantic.dtype)  # where pairs are mined
+        shares = self.setting("similar", on_cpu).flatten().tolist()
         for side in (0, 1):
             mined = [
                 graphs[side].pairs(index, share)
                 for graphs, index, share in zip(self.prepared, self.items, shares, strict=True)
             ]
-            signs, sure = (torch.stack(part).to(first.relaxed) for part in zip(*mined, strict=True))
+            signs, sure = (sent(torch.stack(part), semantic.device) for part in zip(*mined, strict=True))
             for similarity in similarities:
                 semantic = semantic + (sure * (similarity - signs).square()).mean(dim=(-2, -1))
         one, other = (normalize(view.relaxed, dim=-1) for view in (first, second))

@@ -20,6 +20,7 @@ from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.methods.hash_centers import centers_of
 from nsh_core.model import Outputs
+from nsh_core.sending import sent
 
 
 class CSQ(DeepMethod):
@@ -56,7 +57,7 @@ class CSQ(DeepMethod):
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         logits = torch.cat([first.logits, second.logits], dim=-2)
         own = torch.stack([centers[index] for centers, index in zip(self.prepared, self.items, strict=True)])
-        target = torch.cat([own, own], dim=-2).to(logits)
+        target = sent(torch.cat([own, own], dim=-2), logits.device)
         # (tanh h + 1) / 2 = sigmoid(2 h); an item without any label has no centre, and no part in this term.
         entropy = binary_cross_entropy_with_logits(2 * logits, (target + 1) / 2, target.abs(), reduction="none")
         central = entropy.mean(dim=(-2, -1))

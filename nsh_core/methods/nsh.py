@@ -32,6 +32,7 @@ from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, PerRun, Range
 from nsh_core.model import Outputs
 from nsh_core.sections import LossConfig
+from nsh_core.sending import sent
 from nsh_core.sorters import FirstRanks, Sorter, backend, build, build_masks
 from nsh_core.sorters.kernel import Kernel
 
@@ -141,15 +142,15 @@ class NSH(DeepMethod):
         latents = [v.latents.detach() if self._losses[0].stop_gradient else v.latents for v in (first, second)]
         losses: list[Tensor] = [first.codes] * len(self._losses)
         for runs, name, sorter in self._alike:
-            rows = slice(None) if len(runs) == len(losses) else runs
+            rows = slice(None) if len(runs) == len(losses) else sent(torch.tensor(runs), first.codes.device)
             codes = first.codes[rows], second.codes[rows]
-            given = codes, (latents[0][rows], latents[1][rows]), runs
+            own = codes, (latents[0][rows], latents[1][rows]), runs
             kernel = self._kernel(sorter, codes[0], self._losses[runs[0]])
             if kernel is None:
                 with naming(f"sorter {name!r}") if self._losses[0].sorts else nullcontext():
-                    by_run = self._of_pairs(*given, sorter, generators)
+                    by_run = self._of_pairs(*own, rows, sorter, generators)
             else:
-                by_run = self._fused(*given, kernel)
+                by_run = self._fused(*own, kernel)
             for run, value in zip(runs, by_run, strict=True):
                 losses[run] = value
         return torch.stack(losses)
@@ -176,6 +177,7 @@ class NSH(DeepMethod):
         codes: Sequence[Tensor],
         latents: Sequence[Tensor],
         runs: Sequence[int],
+        rows: slice | Tensor,
         sorter: FirstRanks,
         generators: Sequence[torch.Generator],
     ) -> Tensor:
@@ -187,7 +189,7 @@ class NSH(DeepMethod):
         cosines = 2 * keys / bits - 1
 
         def setting(name: str) -> Tensor:
-            return self.setting(name, keys)[runs]
+            return self.setting(name, keys)[rows]
 
         match loss.surrogate:
             case "sorted_nce" | "masked_nce":

@@ -107,7 +107,7 @@ class Sorter(FirstRanks):
     def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
         """Sums over the first rows of the permutation; see FirstRanks.first."""
         rows = torch.nn.functional.pad(_square(self.permutation(keys), keys).cumsum(dim=1), (0, 0, 1, 0))
-        return rows[:, list(counts)]
+        return torch.stack([rows[:, count] for count in counts], dim=1)
 
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         """sort_payload for keys that are whole numbers of agreeing bits.

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from typing_extensions import override
 
+from nsh_core.sending import sent
 from nsh_core.sorters.base import Sorter, check_rows
 from nsh_core.sorters.levels import ByChunks, Ranked, count, exponentials_fit, tally, to_levels
 from nsh_core.sorters.scan import decay, from_higher, from_lower
@@ -38,7 +39,7 @@ class LapSum(Sorter):
     def first(self, keys: Tensor, counts: Sequence[int]) -> Tensor:
         check_rows(keys)
         n = keys.shape[1]
-        ranks = torch.tensor(counts, device=keys.device, dtype=torch.double)[:, None]
+        ranks = sent(torch.tensor(counts, dtype=torch.double)[:, None], keys.device)
         levels = _Levels(keys.detach().double(), self.temperature, None)
         # No threshold has all items above it, or none: those two are put in below.
         thresholds = _thresholds(levels, self.temperature, ranks[:, 0].clamp(0.5, n - 0.5))

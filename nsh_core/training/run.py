@@ -28,6 +28,7 @@ from nsh_core.measures import SELECTION, Evidence, taken
 from nsh_core.methods import DeepMethod, Method, ShallowMethod
 from nsh_core.model import HashModel
 from nsh_core.registry import METHODS
+from nsh_core.sending import sent
 from nsh_core.training import checkpoint
 from nsh_core.training.checkpoint import Progress
 from nsh_core.training.fitting import check_fit, device_of
@@ -170,7 +171,7 @@ class Run:
             own = torch.rand(index.shape, generator=self.generator) < 0.5
             partners = torch.where(own, index, self.neighbors[index, chosen])
         if self.config.train.views == "plain":
-            return [self.dataset.plain(chosen).to(self.device) for chosen in (index, partners)]
+            return [sent(self.dataset.plain(chosen), self.device) for chosen in (index, partners)]
         return list(self.dataset.views(index, partners, self.generator, self.device))
 
     def end_epoch(self, seconds: float, memory: dict[str, Tensor]) -> None:

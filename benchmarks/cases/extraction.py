@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.cases import Case
+from benchmarks.cases.case import Case
 from nsh_core.backbones import build_backbone
 from nsh_core.data import Images, load_dataset
 from nsh_core.data.splits import with_halves
@@ -61,7 +61,7 @@ def extraction_cases(count: int, device: torch.device, image: ImageConfig) -> li
         return max(float(np.abs(ours[name] - eager[name]).max()) for name in _NAMES)
 
     name = f"extraction_{image.backbone}"
-    return [Case(name, count, None, count, "eager mode, batches of 64", project, reference, error)]
+    return [Case(name, count, project, "eager mode, batches of 64", reference, error)]
 
 
 def _parts(index: npt.NDArray, size: int = _BATCH) -> Iterator[npt.NDArray]:
