@@ -255,8 +255,8 @@ SORTERS: Registry[Any] = Registry(
     home="nsh_core.sorters",
 )
 METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"), home="nsh_core.methods")
-DATASETS: Registry[Callable[[str], Any]] = Registry("dataset", home="nsh_core.data")
-BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"), home="nsh_core.backbones")
+DATASETS: Registry[Callable[[str], Any]] = Registry("dataset", home="nsh_core.data.kinds")
+BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"), home="nsh_core.backbones.kinds")
 MEASURES: Registry[Any] = Registry(
     "measure", ("label", "better", "digits", "needs_labels", "shown", "compute"), home="nsh_core.measures"
 )

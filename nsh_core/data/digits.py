@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from nsh_core.data.dataset import Dataset, Split, Stored
 from nsh_core.data.views import affine_noise_views
+from nsh_core.errors import UserError
 
 _SIDE = 8
 _QUERIES = 300
@@ -82,3 +83,17 @@ class Digits(Dataset):
 
     def _training_array(self) -> Stored:
         return self._train.numpy()
+
+
+def digits(argument: str) -> Dataset:
+    """The embedded digits.
+
+    Args:
+        argument: Behind the name: none.
+
+    Raises:
+        UserError: There is one.
+    """
+    if argument:
+        raise UserError(f"dataset digits takes no argument, got {argument!r}")
+    return Digits()
