@@ -135,9 +135,9 @@ def study(
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
     if export is not None:
-        from study.reporting.export import check_archive
+        from study import reporting
 
-        check_archive(export)
+        reporting.check_archive(export)
     if gpus_per_task and engine == "local":
         raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
@@ -186,6 +186,9 @@ def study(
         if measure_cost is not None:
             return 0 if outcome.print_cost(asked, measure_cost, console) else SOME_FAILED
         with outcome.finishing(asked, on_finish):
+            if not asked.session.queue.unfinished():
+                # Where nothing is left to run, nobody waits for these imports.
+                cool_down()
             asked.run(
                 jobs=jobs,
                 limit=limit,
