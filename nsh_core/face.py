@@ -16,7 +16,7 @@ def lazy(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], li
 
     Args:
         package: Its __name__.
-        file: Its __file__; the stub lies beside it.
+        file: Its __file__; the stub lies beside it. A name there is none of a module in the package.
     """
     homes = {
         alias.asname or alias.name: (statement.module, alias.name)

@@ -259,7 +259,7 @@ class Study(StoredStudy):
             UserError: It cannot be written, or a figure of the report failed; the rest is in it.
         """
         file, session = arguments.path("archive", archive), self.session
-        failures = reporting.export(session.queue, session.url, session.write_results(), self.folder, file)
+        failures = reporting.write_archive(session.queue, session.url, session.write_results(), self.folder, file)
         if failures:
             raise UserError("; ".join(failures))
         return file
