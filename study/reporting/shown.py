@@ -34,5 +34,5 @@ def keep_shown(queue: TrialQueue, results: Results) -> None:
 
 def _identity(results: Results) -> str:
     """A digest of the facts, the digests of all tables among them, and of the code."""
-    facts = results.facts.model_dump_json(exclude={"command", "written"})
+    facts = results.facts.model_dump_json(exclude={"command", "storage", "written"})
     return hashlib.sha256(f"{provenance()['commit']} {facts}".encode()).hexdigest()[:16]
