@@ -2,42 +2,78 @@
 
 from __future__ import annotations
 
-import shutil
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.progress import TextColumn
 
 from nsh_core import cli, plugins
-from nsh_core.config import Config, make_config
-from nsh_core.data import Dataset, Images, load_dataset, usage
-from nsh_core.distributed import processes, rank
-from nsh_core.errors import UserError
-from nsh_core.evaluation import evaluate as evaluate_hasher
-from nsh_core.extraction import extract
-from nsh_core.files import check_folder, partial_of
-from nsh_core.hasher import FILE as HASHER_FILE
-from nsh_core.hasher import Hasher
-from nsh_core.measures import Evidence
-from nsh_core.options import AnyScale, Bits, ModelFolder, Plugins
-from nsh_core.preparation import prepared
-from nsh_core.progress import progress_bar
+from nsh_core.data import usage
 from nsh_core.registry import BACKBONES
-from nsh_core.search import commands
-from nsh_core.settings import dotted, read_mapping
-from nsh_core.shortened import shortened
-from nsh_core.training import fit
+
+# What commands do is imported by them alone: with torch it takes seconds, which --help has no use for.
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
-for command in (commands.encode, commands.index, commands.search):
-    app.command()(command)
 
-_SHOWN = 3  # settings that differ
+_ITEMS = "an image, a folder of images, a list of them in a .txt file, FILE.npy or FILE.npz:ARRAY"
 _Dataset = Annotated[str, typer.Option(help=usage())]
 _Set = Annotated[list[str], typer.Option("--set", help="override a setting: loss.num_positives=5")]
+_AnyScale = Annotated[
+    bool, typer.Option("--any-scale", help="also items that are of another scale than those it was trained on")
+]
+_Model = Annotated[Path, typer.Option("--model", help="folder of a trained hasher")]
+_Plugins = Annotated[list[str], typer.Option("--plugin", help="a file or module that registers sorters, methods, ...")]
+_Bits = Annotated[
+    int | None, typer.Option(help="of a model with loss.nested the shorter codes of so many bits", min=1, max=4096)
+]
+
+
+@app.command()
+def encode(
+    model: _Model,
+    items: Annotated[str, typer.Option("--input", help=_ITEMS)],
+    out: Annotated[Path, typer.Option(help=".npy of packed codes, uint8 [N, ceil(K / 8)]")],
+    bits: _Bits = None,
+    any_scale: _AnyScale = False,
+    plugin: _Plugins = [],  # noqa: B006
+) -> None:
+    """Encode items into packed codes. Stopped, the same command goes on where it was."""
+    from nsh_core.search import commands
+
+    plugins.load(plugin)
+    commands.encode(model, items, out, bits, any_scale)
+
+
+@app.command()
+def index(
+    model: _Model,
+    database: Annotated[str, typer.Option(help=f"{_ITEMS}; items, or codes that encode wrote")],
+    out: Annotated[Path, typer.Option(help="folder of the index")],
+    kind: Annotated[str, typer.Option(help="flat, multihash or hnsw; auto: by how many codes there are")] = "auto",
+    any_scale: _AnyScale = False,
+    plugin: _Plugins = [],  # noqa: B006
+) -> None:
+    """Make a folder of items that `search` searches; it holds the hasher too. Stopped, the same command goes on."""
+    from nsh_core.search import commands
+
+    plugins.load(plugin)
+    commands.index(model, database, out, kind, any_scale)
+
+
+@app.command()
+def search(
+    index: Annotated[Path, typer.Option(help="folder of an index")],
+    query: Annotated[str, typer.Option(help=f"{_ITEMS}; items, or codes that encode wrote")],
+    top: Annotated[int, typer.Option(parser=cli.at_least_one, help="hits of each query")] = "10",  # type: ignore[assignment]
+    sheet: Annotated[Path | None, typer.Option(help="a contact sheet of queries and hits, .html or .png")] = None,
+    any_scale: _AnyScale = False,
+    plugin: _Plugins = [],  # noqa: B006
+) -> None:
+    """Search an index: rank, Hamming distance and name of each hit; equal distances in the order of the database."""
+    from nsh_core.search import commands
+
+    plugins.load(plugin)
+    commands.search(index, query, top, sheet, any_scale)
 
 
 @app.command()
@@ -45,7 +81,7 @@ def train(
     dataset: _Dataset = "digits",
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings")] = None,
     assignments: _Set = [],  # noqa: B006
-    plugin: Plugins = [],  # noqa: B006
+    plugin: _Plugins = [],  # noqa: B006
     seed: Annotated[int | None, typer.Option(help="seed of the run")] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the trained hasher")] = None,
     checkpoints: Annotated[
@@ -56,82 +92,25 @@ def train(
 
     A folder that holds a hasher of another config or data set is refused.
     """
+    from nsh_core import commands
+
     plugins.load(plugin)
-    settings = read_mapping(config) if config is not None else {}
-    seeds = [] if seed is None else [f"seed={seed}"]
-    final = make_config(settings, [*assignments, *seeds])
-    data = load_dataset(dataset)
-    if out is not None:
-        check_folder(out)
-        _refuse_another(out, final, data)
-    with processes(), progress_bar("epoch", TextColumn("{task.fields[note]}")) as progress:
-        if rank() == 0:
-            _print_labels(data)
-            if out is None:
-                print("note: the hasher will not be kept: --out FOLDER saves it")
-        task = progress.add_task("train", total=final.train.epochs, note="")
-
-        def show(record: dict[str, float]) -> None:
-            note = f"loss {record['loss']:.3f}  val_map {record['val_map']:.4f}"
-            progress.update(task, completed=int(record["epoch"]), note=note)
-
-        hasher = fit(final, data, on_evaluation=show, checkpoints=checkpoints)
-        if rank() > 0:
-            return
-    try:
-        if out is not None:
-            hasher.save(out)
-            print(f"hasher: {out}")
-    finally:
-        print(f"config: {final.digest()}")
-        print(f"train_seconds: {hasher.seconds:.3f}")
-        _print_metrics(hasher.metrics)
-
-
-def _refuse_another(folder: Path, config: Config, data: Dataset) -> None:
-    """Raises UserError where a folder holds a hasher that training would not give again."""
-    if not (folder / HASHER_FILE).exists():
-        return
-    instead = "remove it, or choose another folder"
-    try:
-        known = Hasher.load(folder)
-    except UserError as error:
-        raise UserError(f"{folder} holds a hasher already, and {error}: {instead}") from None
-    if known.config.digest() != config.digest():
-        theirs, own = (dotted(one.model_dump(mode="json")) for one in (known.config, config))
-        differ = [name for name in theirs | own if theirs.get(name) != own.get(name)][:_SHOWN]
-        told = "; ".join(f"{name} = {theirs.get(name)}, this run: {own.get(name)}" for name in differ)
-        raise UserError(f"{folder} holds a hasher of another config ({told}): {instead}")
-    fingerprint = prepared(config, data).fingerprint()
-    if known.data is None or known.data.fingerprint != fingerprint:
-        held = "unknown" if known.data is None else f"{known.data.name} {known.data.fingerprint}".strip()
-        raise UserError(
-            f"{folder} holds a hasher of another data set ({held}, this run: {data.name} {fingerprint}): {instead}"
-        )
+    commands.train(dataset, config, assignments, seed, out, checkpoints)
 
 
 @app.command()
 def evaluate(
-    model: ModelFolder,
+    model: _Model,
     dataset: _Dataset = "digits",
-    bits: Bits = None,
-    any_scale: AnyScale = False,
-    plugin: Plugins = [],  # noqa: B006
+    bits: _Bits = None,
+    any_scale: _AnyScale = False,
+    plugin: _Plugins = [],  # noqa: B006
 ) -> None:
     """Evaluate a trained hasher on a data set."""
+    from nsh_core import commands
+
     plugins.load(plugin)
-    hasher = Hasher.load(model)
-    hasher = hasher if bits is None else shortened(hasher, bits)
-    data = prepared(hasher.config, load_dataset(dataset))
-    takes = "images" if hasher.model.backbone is not None else f"{hasher.dim} values an item"
-    has = "images" if isinstance(data, Images) else f"{data.dim} values an item"
-    if has != takes:
-        raise UserError(f"{dataset} has {has}, the hasher in {model} takes {takes}")
-    for part in () if any_scale else ("database", "validation", "test"):
-        hasher.check_kind(f"{dataset}: items of {part}", getattr(data, part).batches())
-    _print_labels(data)
-    losses = hasher.history[-1] if hasher.history else {}
-    _print_metrics(evaluate_hasher(Evidence(hasher, data, hasher.encode(data.database), losses)).metrics)
+    commands.evaluate(model, dataset, bits, any_scale)
 
 
 @app.command()
@@ -145,39 +124,14 @@ def features(
     size: Annotated[int, typer.Option(help="side of the images that the backbone sees")] = 224,
     batch: Annotated[int, typer.Option(help="images at a time", min=1)] = 64,
     dtype: Annotated[str, typer.Option(help="float16 or float32")] = "float16",
-    plugin: Plugins = [],  # noqa: B006
+    plugin: _Plugins = [],  # noqa: B006
 ) -> None:
     """Extract the features of images with a frozen backbone. Stopped, the same command goes on where it was."""
+    from nsh_core import commands
+
     plugins.load(plugin)
-    settings = {"backbone": backbone, "views": recipe, "weights": weights, "size": size}
-    image = make_config({"image": settings}).image
-    if dtype not in ("float16", "float32"):
-        raise UserError(f"--dtype must be float16 or float32, got {dtype!r}")
-    data = load_dataset(dataset)
-    if not isinstance(data, Images):
-        raise UserError(f"{dataset} holds no images: features are extracted from images")
-    if out.exists():
-        # A kill between the last two steps leaves the finished file and the folder that it was made in.
-        if not partial_of(out).exists():
-            raise UserError(f"{out} is there already: remove it, or choose another place")
-        shutil.rmtree(partial_of(out))
-        print(f"features: {out}")
-        return
-    with progress_bar("images") as progress:
-        task = progress.add_task("features", total=None)
-        kind = np.float16 if dtype == "float16" else np.float32
-        facts = extract(data, image, out, views, batch, kind, partial(progress.update, task))
-    print(f"features: {out}")
-    print(f"fingerprint: {facts['fingerprint']}")
-
-
-def _print_labels(data: Dataset) -> None:
-    print(f"labels: {data.labels_in_words()}")
-
-
-def _print_metrics(metrics: dict[str, float]) -> None:
-    for name, value in metrics.items():
-        print(f"{name}: {value:.6f}")
+    settings: dict[str, object] = {"backbone": backbone, "views": recipe, "weights": weights, "size": size}
+    commands.features(dataset, out, settings, views, batch, dtype)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
@@ -63,6 +63,12 @@ def nearest_file(path: Path) -> str:
     """
     found = nearest(path.name, (file.name for file in path.parent.glob(f"*{path.suffix}"))) if path.suffix else ""
     return "" if path.exists() else found
+
+
+@cache
+def _entry_points() -> Any:
+    """Those of all installed packages, which are looked through once for all registries."""
+    return entry_points()
 
 
 class Registry(Generic[T]):
@@ -208,7 +214,7 @@ class Registry(Generic[T]):
     @cached_property
     def _installed(self) -> dict[str, list[EntryPoint]]:
         points: dict[str, list[EntryPoint]] = {}
-        for point in entry_points(group=self.group):
+        for point in _entry_points().select(group=self.group):
             same = points.setdefault(point.name, [])
             if point.value not in [other.value for other in same]:
                 same.append(point)
@@ -255,8 +261,8 @@ SORTERS: Registry[Any] = Registry(
     home="nsh_core.sorters",
 )
 METHODS: Registry[Any] = Registry("method", ("paper", "Options", "search_space"), home="nsh_core.methods")
-DATASETS: Registry[Callable[[str], Any]] = Registry("dataset", home="nsh_core.data")
-BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"), home="nsh_core.backbones")
+DATASETS: Registry[Callable[[str], Any]] = Registry("dataset", home="nsh_core.data.kinds")
+BACKBONES: Registry[Any] = Registry("backbone", ("dim", "from_scratch", "features"), home="nsh_core.backbones.kinds")
 MEASURES: Registry[Any] = Registry(
     "measure", ("label", "better", "digits", "needs_labels", "shown", "compute"), home="nsh_core.measures"
 )

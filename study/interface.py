@@ -16,6 +16,7 @@ from nsh_core import Dataset, UserError, arguments, load_dataset
 from nsh_core.data import check_name
 from nsh_core.plugins import check_reachable
 from nsh_core.plugins import load as load_plugins
+from study import reporting
 from study.analysis.results import Results
 from study.analysis.run_facts import RUN_FILE
 from study.analysis.seeds import what_is_weak
@@ -30,7 +31,6 @@ from study.named import spec_named
 from study.plan.loading import spec_of, with_mode
 from study.plan.planning import make_plan
 from study.plan.trials import Plan, left_out
-from study.reporting.export import export as write_archive
 from study.reporting.tracking.tracking import Tracking
 from study.session import Session, open_session
 from study.storage.place import KINDS
@@ -259,7 +259,7 @@ class Study(StoredStudy):
             UserError: It cannot be written, or a figure of the report failed; the rest is in it.
         """
         file, session = arguments.path("archive", archive), self.session
-        failures = write_archive(session.queue, session.url, session.write_results(), self.folder, file)
+        failures = reporting.write_archive(session.queue, session.url, session.write_results(), self.folder, file)
         if failures:
             raise UserError("; ".join(failures))
         return file

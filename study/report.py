@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from study.missing import missing
+
 try:
     import typer
 
-    from nsh_core import UserError, cli, plugins
-    from study.analysis.across import other_results
-    from study.analysis.outdated import outdated
-    from study.analysis.results import Results, read_results
-    from study.analysis.unplanned import differences, find_arm, unplanned
-    from study.named import spec_named
-    from study.plan.loading import SPECS, with_mode
-    from study.plan.trials import study_key
-    from study.reporting.document import write_report
-    from study.typed import run_line
+    from nsh_core import cli
+    from nsh_core.errors import UserError
 except ModuleNotFoundError as error:
-    package = (error.name or "?").partition(".")[0]
-    print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
-    sys.exit(2)
+    missing(error)
 
 app = typer.Typer(add_completion=False)
 
@@ -58,13 +50,25 @@ def report(
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
+    # Not before: they take seconds, which --help has no use for.
+    from nsh_core import plugins
+    from study.analysis.across import other_results
+    from study.analysis.outdated import outdated
+    from study.analysis.results import read_results
+    from study.compared import print_comparison
+    from study.named import spec_named
+    from study.plan.loading import SPECS, with_mode
+    from study.plan.trials import study_key
+    from study.reporting.document import write_report
+    from study.typed import run_line
+
     plugins.load(plugin)
     if compare is not None and across:
         raise UserError("--across writes a report, and --compare writes none: give one of them")
     if study is None:
         if compare is None:
             raise UserError("--study is missing: give a name, or the name of a results folder")
-        _compare(compare, results, None)
+        print_comparison(compare, results, None)
         return
     key, first = study, "run the study"
     is_folder = (results / study).is_dir()
@@ -82,7 +86,7 @@ def report(
     found = found if seeds is None else found.of_seeds(seeds)
     found = found.of_arms(arms) if arms else found
     if compare is not None:
-        _compare(compare, results, found)
+        print_comparison(compare, results, found)
         return
     written = write_report(found, reports / key, [other_results(one, results) for one in across])
     print(written.headline)
@@ -91,30 +95,12 @@ def report(
         raise UserError("; ".join(written.failures))
 
 
-def _compare(arms: tuple[str, str], folder: Path, own: Results | None) -> None:
-    """Prints what two arms' trials show, and that nobody said beforehand that they would be compared."""
-    one, other = (find_arm(text, folder, own) for text in arms)
-    claim = unplanned(one, other)
-    over = "seeds and queries" if claim.row["se_queries"] > 0 else "seeds alone"
-    print(claim.sentence)
-    if claim.finding in ("single", "untested"):
-        print("Unplanned, and not tested.")
-        return
-    print(
-        f"Unplanned: this pair was chosen after the trials were run, among as many as one likes; p and interval (95%, "
-        f"over {over}) are of this pair alone. {one[0].map_name} of test queries, {claim.row['n']} seeds. "
-        f"The two differ in {_in_words(differences(one, other))}."
-    )
-
-
-def _in_words(differ: dict[str, tuple[Any, Any]]) -> str:
-    """Settings in which two arms differ."""
-    return ", ".join(f"{name} ({mine} and {yours})" for name, (mine, yours) in differ.items()) or "nothing"
-
-
 def main() -> None:
     """Entry point of nsh-report and of python study/report.py."""
-    cli.run(app)
+    try:
+        cli.run(app)
+    except ModuleNotFoundError as error:
+        missing(error)
 
 
 if __name__ == "__main__":

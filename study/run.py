@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
@@ -17,13 +17,7 @@ if __name__ == "__main__":
         warm_up()
 
 from study.execution.forking import cool_down
-
-
-def _missing(error: ModuleNotFoundError) -> NoReturn:
-    package = (error.name or "?").partition(".")[0]
-    print(f"error: the package {package!r} is missing: run `make env`, then use .venv/bin/python", file=sys.stderr)
-    sys.exit(2)
-
+from study.missing import missing
 
 try:
     import typer
@@ -34,13 +28,11 @@ try:
     from nsh_core.registry import listed
     from study.execution.display import Display, display_here
     from study.execution.engine import EngineName, cores
-    from study.listing import print_studies
-    from study.plan.planning import overruled
     from study.registry import MODES, TRACKERS
     from study.storage.place import JOURNAL, KINDS, scheme_of, shown
 except ModuleNotFoundError as error:
     cool_down()
-    _missing(error)
+    missing(error)
 
 app = typer.Typer(add_completion=False)
 
@@ -134,6 +126,8 @@ def study(
     console = Console(markup=False, emoji=False)  # names of a user's are text
     url = storage or str(results / JOURNAL)
     if list_studies:
+        from study.listing import print_studies
+
         print_studies(results, Path(url), jobs or cores(), console)
         return 0
     if check or repair:
@@ -141,9 +135,9 @@ def study(
     if study is None:
         raise UserError("--study is missing: give a name (see --list) or the path of a .yaml file")
     if export is not None:
-        from study.reporting.export import check_archive
+        from study import reporting
 
-        check_archive(export)
+        reporting.check_archive(export)
     if gpus_per_task and engine == "local":
         raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
@@ -155,9 +149,11 @@ def study(
             limit, trials = limit or trials, None
     runs = not dry_run and (verify, export, measure_cost) == (None, None, None)
     with display_here() if runs else Display() as display:
+        # Not before: they take seconds, which neither --help nor --list has a use for.
         display.stage("loading packages")
         from study import outcome
         from study.interface import Study
+        from study.plan.planning import overruled
 
         asked = Study(
             study,
@@ -190,6 +186,9 @@ def study(
         if measure_cost is not None:
             return 0 if outcome.print_cost(asked, measure_cost, console) else SOME_FAILED
         with outcome.finishing(asked, on_finish):
+            if not asked.session.queue.unfinished():
+                # Where nothing is left to run, nobody waits for these imports.
+                cool_down()
             asked.run(
                 jobs=jobs,
                 limit=limit,
@@ -222,7 +221,7 @@ def main() -> None:
     try:
         cli.run(app)
     except ModuleNotFoundError as error:
-        _missing(error)
+        missing(error)
     finally:
         cool_down()
 

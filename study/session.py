@@ -16,6 +16,7 @@ from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
 from nsh_core.files import check_folder, write_atomically
 from nsh_core.preparation import prepared
+from study import reporting
 from study.analysis.by_class import read_classes, write_classes
 from study.analysis.csv_files import csv_text
 from study.analysis.gallery import make_gallery, write_gallery
@@ -32,7 +33,7 @@ from study.execution.queue import TrialQueue, has_result
 from study.execution.scheduler import execute
 from study.plan.trials import Plan, PlannedTrial
 from study.reporting.artifacts import FOLDER
-from study.reporting.dashboard import publish
+from study.reporting.shown import is_shown, keep_shown
 from study.storage.opening import open_storage, storage_errors
 from study.storage.place import JOURNAL, shown
 from study.typed import recorded_command
@@ -140,7 +141,10 @@ class Session:
             UserError: The storage cannot be read, or a folder not written.
         """
         results = self.write_results()
-        publish(self.queue, self.dataset, self.url, results, self.folder.parent / FOLDER)
+        with storage_errors(self.url):
+            if not is_shown(self.queue, results):
+                reporting.publish(self.queue, self.dataset, self.url, results, self.folder.parent / FOLDER)
+                keep_shown(self.queue, results)
         return results
 
     def _facts(self, plan: Plan, provenance: dict[str, str], digests: dict[str, str]) -> RunFacts:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nsh_core import UserError, arguments
+from study import reporting
 from study.analysis.across import other_results
 from study.analysis.claims import Claim
 from study.analysis.ranking import ranking
@@ -18,8 +18,6 @@ from study.analysis.run_facts import RUN_FILE
 from study.analysis.tables import over
 from study.analysis.unplanned import find_arm, unplanned
 from study.analysis.verdict import Verdict, decide, is_complete
-from study.reporting.document import write_report
-from study.reporting.figures.drawing import figure_of
 
 
 class StoredStudy:
@@ -94,7 +92,7 @@ class StoredStudy:
         own = self.results
         return unplanned(find_arm(arm, self.folder.parent, own), find_arm(reference, self.folder.parent, own))
 
-    def figure(self, name: str) -> Figure:
+    def figure(self, name: str) -> reporting.Figure:
         """A figure of the report.
 
         Args:
@@ -103,7 +101,7 @@ class StoredStudy:
         Raises:
             UserError: There is no such figure, it fails, or has nothing to show in this study.
         """
-        return figure_of(self.results, name)
+        return reporting.figure_of(self.results, name)
 
     def report(self, reports: str | Path = "reports", across: Sequence[str] = (), arms: Sequence[str] = ()) -> Path:
         """Writes the report: figures, LaTeX tables, report.md and report.html.
@@ -123,7 +121,7 @@ class StoredStudy:
         folder = arguments.path("reports", reports) / self.key
         others = [other_results(one, self.folder.parent) for one in arguments.names("across", across)]
         results = self.results.of_arms(names) if (names := arguments.names("arms", arms)) else self.results
-        written = write_report(results, folder, others)
+        written = reporting.write_report(results, folder, others)
         if written.failures:
             raise UserError("; ".join(written.failures))
         return folder / "report.html"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from typing_extensions import override
 
 from nsh_core.data.dataset import Dataset, Split, Stored
 from nsh_core.data.views import affine_noise_views
+from nsh_core.errors import UserError
 from nsh_core.sending import sent
 
 _SIDE = 8
@@ -26,10 +29,7 @@ class Digits(Dataset):
     default_map_at = None
 
     def __init__(self) -> None:
-        # Other data sets need no scikit-learn.
-        from sklearn.datasets import load_digits
-
-        images, labels = load_digits(return_X_y=True)
+        images, labels = _read()
         items = (images / 16).astype(np.float32)
         order = np.random.default_rng(_SPLIT_SEED).permutation(len(items))
         validation, test, rest = np.split(order, [_QUERIES, 2 * _QUERIES])
@@ -83,3 +83,27 @@ class Digits(Dataset):
 
     def _training_array(self) -> Stored:
         return self._train.numpy()
+
+
+def _read() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """scikit-learn's file of them; to import the package only to be given it takes two seconds in each process."""
+    package = find_spec("sklearn")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+    [folder] = package.submodule_search_locations
+    table = np.loadtxt(Path(folder, "datasets", "data", "digits.csv.gz"), delimiter=",")
+    return table[:, :-1], table[:, -1].astype(np.int64)
+
+
+def digits(argument: str) -> Dataset:
+    """The embedded digits.
+
+    Args:
+        argument: Behind the name: none.
+
+    Raises:
+        UserError: There is one.
+    """
+    if argument:
+        raise UserError(f"dataset digits takes no argument, got {argument!r}")
+    return Digits()

@@ -17,6 +17,7 @@ from nsh_core.array_files import map_array, read_archive
 from nsh_core.data.checks import check_index, items_of, labels_of, scale_of
 from nsh_core.data.dataset import Dataset, Split, Stored, scaled
 from nsh_core.data.fingerprint import fingerprint_of
+from nsh_core.data.places import locate
 from nsh_core.data.scattered import scattered_rows
 from nsh_core.data.splits import halves
 from nsh_core.errors import UserError
@@ -245,3 +246,17 @@ def _check_names(path: str | Path, found: Collection[str]) -> None:
         )
     if "train" in found and "train_index" in found:
         raise UserError(f"{path}: train holds what train_index finds in the database: give one of them")
+
+
+def features(argument: str) -> Features:
+    """A feature file by its path, in the working or the data folder.
+
+    Args:
+        argument: The path.
+
+    Raises:
+        UserError: It is missing, or no feature file.
+    """
+    if not argument:
+        raise UserError("dataset features wants a file: features:PATH.npz")
+    return read_features(name=f"features:{argument}", path=locate(argument))

@@ -1,5 +1,5 @@
-"""Search: image files and arrays to codes on disk, and indices of codes."""
+"""Search: image files and arrays to codes on disk, and indices of codes. What is here stands in __init__.pyi."""
 
-from nsh_core.search.index import Hits, SearchIndex
+from nsh_core.face import lazy
 
-__all__ = ["Hits", "SearchIndex"]
+__getattr__, __dir__, __all__ = lazy(__name__, __file__)

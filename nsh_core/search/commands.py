@@ -1,45 +1,42 @@
-"""Commands from items to codes to hits: python -m nsh_core encode|index|search."""
+"""What the commands from items to codes to hits do: encode, index, search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import typer
 
-from nsh_core import plugins
-from nsh_core.cli import at_least_one
 from nsh_core.errors import UserError, printable
 from nsh_core.files import partial_of
 from nsh_core.hasher import Hasher
-from nsh_core.options import AnyScale, Bits, ModelFolder, Plugins
 from nsh_core.progress import progress_bar
 from nsh_core.registry import nearest_file
 from nsh_core.search.beside import facts_file, names_file
 from nsh_core.search.encoding import encode_to, encoded
 from nsh_core.search.index import MODEL, SearchIndex
-from nsh_core.search.kinds import AUTO, faiss, kind_named
+from nsh_core.search.kinds import faiss, kind_named
 from nsh_core.search.sheet import MOST_QUERIES, check_ending, contact_sheet, name_of
 from nsh_core.search.sources import Codes, Source, open_source
 from nsh_core.shortened import shortened
 
-_ITEMS = "an image, a folder of images, a list of them in a .txt file, FILE.npy or FILE.npz:ARRAY"
 _SHOWN = 3
 
 
-def encode(
-    model: ModelFolder,
-    items: Annotated[str, typer.Option("--input", help=_ITEMS)],
-    out: Annotated[Path, typer.Option(help=".npy of packed codes, uint8 [N, ceil(K / 8)]")],
-    bits: Bits = None,
-    any_scale: AnyScale = False,
-    plugin: Plugins = [],  # noqa: B006
-) -> None:
-    """Encode items into packed codes. Stopped, the same command goes on where it was."""
-    plugins.load(plugin)
+def encode(model: Path, items: str, out: Path, bits: int | None, any_scale: bool) -> None:
+    """Encodes items into packed codes.
+
+    Args:
+        model: Folder of the hasher.
+        items: Where they are.
+        out: .npy of the codes.
+        bits: Of the codes, fewer than the model's; none: all of them.
+        any_scale: Whether items of another scale will do.
+
+    Raises:
+        UserError: What does not fit.
+    """
     hasher = _on_the_gpu(Hasher.load(model))
     hasher = hasher if bits is None else shortened(hasher, bits)
     source = _opened(items, hasher, any_scale)
@@ -53,19 +50,22 @@ def encode(
         print(f"names: {names_file(out)}")
 
 
-def index(
-    model: ModelFolder,
-    database: Annotated[str, typer.Option(help=f"{_ITEMS}; items, or codes that encode wrote")],
-    out: Annotated[Path, typer.Option(help="folder of the index")],
-    kind: Annotated[str, typer.Option(help="flat, multihash or hnsw; auto: by how many codes there are")] = AUTO,
-    any_scale: AnyScale = False,
-    plugin: Plugins = [],  # noqa: B006
-) -> None:
-    """Make a folder of items that `search` searches; it holds the hasher too. Stopped, the same command goes on."""
+def index(model: Path, database: str, out: Path, kind: str, any_scale: bool) -> None:
+    """Makes a folder of items that `search` searches.
+
+    Args:
+        model: Folder of the hasher.
+        database: Where the items, or their codes, are.
+        out: The folder.
+        kind: Of the index, or "auto".
+        any_scale: Whether items of another scale will do.
+
+    Raises:
+        UserError: What does not fit.
+    """
     faiss()
     if out.exists():
         raise UserError(f"{out} is there already: remove it, or choose another place")
-    plugins.load(plugin)
     hasher = _on_the_gpu(Hasher.load(model))
     source = _opened(database, hasher, any_scale)
     kind_named(kind, len(source), hasher.config.code_length)  # a wrong name is refused before the work
@@ -78,21 +78,24 @@ def index(
     print(f"index: {made.in_words()} in {out}")
 
 
-def search(
-    index: Annotated[Path, typer.Option(help="folder of an index")],
-    query: Annotated[str, typer.Option(help=f"{_ITEMS}; items, or codes that encode wrote")],
-    top: Annotated[int, typer.Option(parser=at_least_one, help="hits of each query")] = "10",  # type: ignore[assignment]
-    sheet: Annotated[Path | None, typer.Option(help="a contact sheet of queries and hits, .html or .png")] = None,
-    any_scale: AnyScale = False,
-    plugin: Plugins = [],  # noqa: B006
-) -> None:
-    """Search an index: rank, Hamming distance and name of each hit; equal distances in the order of the database."""
+def search(index: Path, query: str, top: int, sheet: Path | None, any_scale: bool) -> None:
+    """Prints rank, Hamming distance and name of each hit.
+
+    Args:
+        index: Its folder.
+        query: Where the items, or their codes, are.
+        top: Hits of each query.
+        sheet: File of a contact sheet; none: there is none.
+        any_scale: Whether items of another scale will do.
+
+    Raises:
+        UserError: What does not fit.
+    """
     if sheet is not None:
         check_ending(sheet)
     if not (index / MODEL).is_dir():
         near = nearest_file(index)
         raise UserError(f"{index} is no index, which python -m nsh_core index makes{near}")
-    plugins.load(plugin)
     hasher = _on_the_gpu(Hasher.load(index / MODEL))
     known = SearchIndex.load(index, hasher)
     source = open_source(query, hasher, any_scale=any_scale)

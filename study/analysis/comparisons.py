@@ -81,9 +81,11 @@ def summarize(trials: pd.DataFrame, per_query: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     by_query = {name: ByQuery(per_query, name) for name in _BY_QUERY}
+    metrics = [one.name for one in measures() if one.name in trials]
     for arm, group in trials.groupby("arm", sort=False):
-        for metric in [one.name for one in measures() if one.name in group]:
-            known = group.set_index("seed")[metric].dropna()
+        by_seed = group[["seed", *metrics]].set_index("seed")
+        for metric in metrics:
+            known = by_seed[metric].dropna()
             values = known.to_numpy(float)
             if len(values):
                 deviation = values.std(ddof=1) if len(values) > 1 else np.nan

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from study.analysis.statistics import ALPHA
+from study.analysis.statistics import quantile
 
 Values = npt.NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class Crossed:
 
     def interval(self) -> tuple[float, float]:
         """95% interval of the mean over seeds and queries by Student's t; NaN for a single seed."""
-        reach = float(stats.t.ppf(1 - ALPHA / 2, self.degrees)) * self.se if self.se > 0 else self.se
+        reach = quantile(self.degrees) * self.se if self.se > 0 else self.se
         return self.mean - reach, self.mean + reach
 
     @property

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.importance import (
-    BaseImportanceEvaluator,
-    FanovaImportanceEvaluator,
-    PedAnovaImportanceEvaluator,
-    get_param_importances,
-)
 from optuna.trial import create_trial
 from scipy.stats import rankdata
 
@@ -138,6 +133,9 @@ def fanova(points: Values, values: Values) -> tuple[Values, Values]:
     Returns:
         [settings], and [trees, settings].
     """
+    # It brings scikit-learn, which most studies have no use for.
+    from optuna.importance import FanovaImportanceEvaluator
+
     trees = np.array(
         [_shares(points, values, FanovaImportanceEvaluator(n_trees=1, seed=seed)) for seed in range(_TREES)]
     )
@@ -163,6 +161,8 @@ def ped_anova(points: Values, values: Values) -> tuple[Values, Values]:
 
 
 def _ped_anova(points: Values, values: Values) -> Values:
+    from optuna.importance import PedAnovaImportanceEvaluator
+
     best = np.mean(values >= np.sort(values)[-int(np.ceil(BEST * len(values)))])
     if best == 1:
         return np.zeros(points.shape[1])
@@ -171,8 +171,10 @@ def _ped_anova(points: Values, values: Values) -> Values:
     return np.minimum(shares, 1)
 
 
-def _shares(points: Values, values: Values, evaluator: BaseImportanceEvaluator) -> Values:
+def _shares(points: Values, values: Values, evaluator: Any) -> Values:
     """Importance of each setting as Optuna gives it, not made to sum to 1; all 0 where nothing varies."""
+    from optuna.importance import get_param_importances
+
     low, high = points.min(axis=0), points.max(axis=0)
     spans: dict[str, BaseDistribution] = {
         str(place): FloatDistribution(*ends) for place, ends in enumerate(zip(low, high, strict=True))

@@ -55,13 +55,17 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
     if len(sample) < 2:
         return float("nan"), float("nan")
     mean, error = float(sample.mean()), float(sample.std(ddof=1)) / len(sample) ** 0.5
-    reach = _quantile(len(sample) - 1) * error
+    reach = quantile(len(sample) - 1) * error
     return mean - reach, mean + reach
 
 
 @cache
-def _quantile(degrees: int) -> float:
-    """Of Student's t at the upper end of the interval."""
+def quantile(degrees: float) -> float:
+    """Of Student's t at the upper end of a 95% interval.
+
+    Args:
+        degrees: Of freedom.
+    """
     return float(stats.t.ppf(1 - ALPHA / 2, degrees))
 
 
@@ -204,7 +208,7 @@ def _expanded(statistics: Values, sizes: Sequence[int]) -> tuple[float, float]:
     if degrees < 1:
         return float("nan"), float("nan")
     narrow = np.mean([(size - 1) / size for size in sizes])
-    tail = float(stats.norm.cdf(-_quantile(degrees) / narrow**0.5))
+    tail = float(stats.norm.cdf(-quantile(degrees) / narrow**0.5))
     low, high = np.quantile(statistics, [tail, 1 - tail])
     return float(low), float(high)
 

@@ -78,7 +78,8 @@ def provenance_of(trials: pd.DataFrame) -> dict[str, str]:
         trials: As in Tables.
     """
     recorded = list(provenances(trials))
-    counts = {name: Counter(facts.get(name, UNKNOWN) for facts in recorded) for facts in recorded for name in facts}
+    names = dict.fromkeys(name for facts in recorded for name in facts)
+    counts = {name: Counter(facts.get(name, UNKNOWN) for facts in recorded) for name in names}
     return {
         name: next(iter(own)) if len(own) == 1 else ", ".join(f"{value} ({n} trials)" for value, n in own.items())
         for name, own in counts.items()

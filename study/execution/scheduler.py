@@ -27,6 +27,8 @@ _POLL_SECONDS = 0.5
 _SHARED_POLL_SECONDS = 3.0
 _RECOVER_SECONDS = 5
 _REFRESH_SECONDS = 30
+# Trials train meanwhile: so many times as long as it takes passes between two refreshes.
+_REFRESH_REST = 20
 _ATTEMPTS = 3
 
 
@@ -113,6 +115,7 @@ class _Run:
     def go_on(self) -> None:
         """Waits for the end of all trials."""
         looked = refreshed = time.monotonic()
+        rest: float = _REFRESH_SECONDS
         finished = -1
         display, on_trial = self.execution.display, self.execution.on_trial
         listeners: list[OnTrial] = [Failures(display.say), *([] if on_trial is None else [on_trial])]
@@ -125,9 +128,10 @@ class _Run:
             now = time.monotonic()
             if over != finished:
                 self._follow()
-                if self.execution.refresh is not None and now - refreshed > _REFRESH_SECONDS:
+                if self.execution.refresh is not None and now - refreshed > rest:
                     self.execution.refresh()
-                    refreshed = now
+                    refreshed = time.monotonic()
+                    rest = max(_REFRESH_SECONDS, _REFRESH_REST * (refreshed - now))
                 finished = over
             display.show(progress.standing(latest))
             news.tell(mine)

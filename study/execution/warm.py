@@ -1,7 +1,6 @@
 """Imported once by the process that workers are forked from, so that none has to spend these seconds."""
 
 import numpy as np
-import sklearn.datasets  # noqa: F401, the digits
 import torch._dynamo  # noqa: F401, torch's optimizers import it at their first use
 
 import study.execution.worker  # noqa: F401

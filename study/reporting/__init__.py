@@ -1,1 +1,5 @@
-"""How it is shown: reports, figures, the dashboard, archives."""
+"""How it is shown: reports, figures, the dashboard, archives. What is here stands in __init__.pyi."""
+
+from nsh_core.face import lazy
+
+__getattr__, __dir__, __all__ = lazy(__name__, __file__)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from optuna.trial import TrialState
 from PIL import Image
 
@@ -39,7 +37,7 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
     """
     known, number = known_artifacts(queue), study_id(queue.study)
     wanted = [_CURVES] if dataset.pictures(dataset.test, np.array([0])) is None else [_CURVES, _GALLERY]
-    curves = _Curves()
+    curves: _Curves | None = None
     for trial in queue.latest().values():
         missing = [name for name in wanted if name not in known.get(str(trial_id(trial)), {})]
         if trial.state != TrialState.COMPLETE or not missing:
@@ -48,7 +46,11 @@ def add_artifacts(queue: TrialQueue, dataset: Dataset, folder: Path) -> None:
         if task.phase != "final":
             continue
         for name in missing:
-            drawn = curves.draw(task, facts) if name == _CURVES else _gallery(task, facts, dataset)
+            if name == _CURVES:
+                curves = curves or _Curves()
+                drawn: bytes | None = curves.draw(task, facts)
+            else:
+                drawn = _gallery(task, facts, dataset)
             if drawn is None:
                 continue
             # Whoever draws it again, or at the same time, adds nothing.
@@ -98,6 +100,10 @@ class _Curves:
     """
 
     def __init__(self) -> None:
+        # It takes a second, which whoever only asks for known pictures has no use for.
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(6.4, 2.4), dpi=80)
         self._canvas = FigureCanvasAgg(figure)
         margins = {"left": 0.1, "right": 0.98, "bottom": 0.2, "top": 0.88, "wspace": 0.28}

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from nsh_core import UserError, load_dataset
 from nsh_core.data import Dataset, Split
@@ -18,6 +19,8 @@ def test_digits_are_split_once_and_for_all(digits):
     assert (len(digits.validation), len(digits.test), len(digits.database), digits.num_train) == (300, 300, 1197, 1197)
     items = np.concatenate([digits.database.items, digits.validation.items, digits.test.items])
     assert len(np.unique(items, axis=0)) == len(items) == 1797
+    images, _ = load_digits(return_X_y=True)
+    assert sorted(map(bytes, (images / 16).astype(np.float32))) == sorted(map(bytes, items))
     again = load_dataset("digits")
     np.testing.assert_array_equal(again.test.items, digits.test.items)
     assert again.fingerprint() == digits.fingerprint()

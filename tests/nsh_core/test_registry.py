@@ -1,4 +1,4 @@
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -110,8 +110,8 @@ def test_a_lazy_entry_is_imported_when_it_is_asked_for():
 
 
 def installed(monkeypatch, *points: tuple[str, str]) -> None:
-    made = [EntryPoint(name, value, "nsh.animals") for name, value in points]
-    monkeypatch.setattr("nsh_core.registry.entry_points", lambda group: made if group == "nsh.animals" else [])
+    made = EntryPoints(EntryPoint(name, value, "nsh.animals") for name, value in points)
+    monkeypatch.setattr("nsh_core.registry._entry_points", lambda: made)
 
 
 def test_entry_points_of_installed_packages_are_known(animals, monkeypatch):

@@ -19,6 +19,19 @@ def test_each_script_has_its_door():
     assert all(callable(EntryPoint(name, door, "console_scripts").load()) for name, door in SCRIPTS.items())
 
 
+@pytest.mark.parametrize("door", SCRIPTS.values())
+def test_help_comes_at_once(door):
+    """What imports nothing slow takes a third of a second."""
+    module, _, function = door.partition(":")
+    slow = "{'torch', 'numpy', 'pandas', 'scipy', 'optuna', 'pydantic', 'sqlalchemy', 'matplotlib', 'numba'}"
+    code = (
+        f"import sys\nfrom {module} import {function}\nsys.argv = ['door', '--help']\n"
+        f"try:\n    {function}()\nfinally:\n    assert not {slow} & set(sys.modules)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--help" in told.stdout
+
+
 @pytest.mark.slow(9)
 def test_scripts_and_their_workers_take_no_module_of_the_working_folder(undisturbed, tmp_path):
     """A script lies in a folder of its own, which is all that Python puts on the path of its process."""

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shlex
@@ -343,6 +344,15 @@ def test_cost_is_measured_arm_by_arm_and_kept(undisturbed_copy, spec_file):
     pd.testing.assert_frame_equal(pd.read_csv(study / "cost.csv"), cost)
     other = ("--study", spec_file, "--results", undisturbed_copy, "--measure-cost", 0)
     assert "must be a whole number of at least 1, got '0'" in run(*other).stderr
+
+
+def test_where_nothing_is_left_the_storage_is_asked_alone(undisturbed_copy, spec_file):
+    journal = undisturbed_copy / "optuna.journal"
+    before = journal.read_text()
+    again = run("--study", spec_file, "--results", undisturbed_copy)
+    assert again.returncode == 0, again.stderr
+    # Optuna looks for a study by making it.
+    assert [json.loads(line)["op_code"] for line in journal.read_text().removeprefix(before).splitlines()] == [0]
 
 
 def test_studies_are_listed_at_once(undisturbed, tmp_path):

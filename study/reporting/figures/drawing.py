@@ -11,11 +11,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from nsh_core.errors import UserError, in_a_line
 from nsh_core.files import write_atomically
 from study.analysis.results import Results
 from study.registry import FIGURES
+from study.reporting.figures.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,25 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     Raises:
         UserError: The folder cannot be written into.
     """
-    drawn = []
+    names = results.spec.figures
     with styled():
-        for name in results.spec.figures:
-            try:
-                figure = _drawn(results, name)
-                pictures = {} if figure is None else _rendered(figure)
-            except (Exception, SystemExit) as error:
-                drawn.append(Drawn(name, FIGURES[name].caption, failure=_failure(name, error)))
-                continue
-            if pictures:
-                _write(pictures, folder, name)
-                drawn.append(Drawn(name, FIGURES[name].caption, pictures["png"]))
+        made = side_by_side(_made, results, names)
+    drawn = []
+    for name, (pictures, failure) in zip(names, made, strict=True):
+        if pictures:
+            _write(pictures, folder, name)
+        if pictures or failure:
+            drawn.append(Drawn(name, FIGURES[name].caption, pictures.get("png", b""), failure))
     return drawn
+
+
+def _made(results: Results, name: str) -> tuple[dict[str, bytes], str]:
+    """The pictures of a figure, none where it has nothing to show, and why it failed."""
+    try:
+        figure = _drawn(results, name)
+        return {} if figure is None else _rendered(figure), ""
+    except (Exception, SystemExit) as error:
+        return {}, _failure(name, error)
 
 
 def figure_of(results: Results, name: str) -> Figure:
@@ -132,15 +140,20 @@ def save(figure: Figure, folder: Path, name: str) -> bytes:
 
 
 def _rendered(figure: Figure) -> dict[str, bytes]:
-    pictures = {}
-    for kind in ("png", "pdf"):
-        buffer = io.BytesIO()
-        # Without a date the same results give the same bytes.
-        metadata = {"CreationDate": None} if kind == "pdf" else {}
-        figure.savefig(buffer, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
-        pictures[kind] = buffer.getvalue()
+    pictures = {"png": _saved(figure, "png", "tight")}
+    # The PDF gets the layout of the PNG: to find it takes as long as to draw.
+    figure.set_layout_engine("none")
+    box = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
+    # Without a date the same results give the same bytes.
+    pictures["pdf"] = _saved(figure, "pdf", box, CreationDate=None)
     plt.close(figure)
     return pictures
+
+
+def _saved(figure: Figure, kind: str, box: Bbox | str, **metadata: None) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150, bbox_inches=box, metadata=metadata)
+    return buffer.getvalue()
 
 
 def _write(pictures: dict[str, bytes], folder: Path, name: str) -> None:

@@ -1,0 +1,3 @@
+from nsh_core.search.index import Hits, SearchIndex
+
+__all__ = ["Hits", "SearchIndex"]
