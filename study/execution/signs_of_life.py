@@ -10,7 +10,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 import optuna
 
 from study.execution.attributes import set_own
-from study.storage.optuna_internals import storage_of
+from study.storage.optuna_internals import storage_of, trial_id
 
 BEAT_SECONDS = 15
 STALE_SECONDS = 120
@@ -89,4 +89,4 @@ def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:
     """
     # If the trial was given up, or storage is away, that shows where the result is recorded.
     with contextlib.suppress(Exception):
-        set_own(storage_of(study), trial, "beat", count)
+        set_own(storage_of(study), trial_id(trial), "beat", count)
