@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections.abc import Collection, Hashable, Iterator, Mapping
@@ -65,7 +66,8 @@ def alive(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
     over = threading.Event()
 
     def count_on() -> None:
-        count = 0
+        # Where it began before, as while a stack was chosen, the same numbers again would be no signs.
+        count = random.randrange(1 << 30)
         while not over.wait(BEAT_SECONDS):
             count += 1
             beat(study, trial, count)
