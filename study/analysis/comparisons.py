@@ -132,7 +132,7 @@ def compare(
         for _, family in groupby(contrasts, lambda one: (one.question, one.group)):
             known = [
                 one
-                for one in (_compared(one, metric, pivot.index, table, by_query) for one in family)
+                for one in (_compared(one, metric, pivot.index.to_numpy(int), table, by_query) for one in family)
                 if one is not None
             ]
             adjusted = holm(np.array([estimate.p for _, estimate in known]))
@@ -162,7 +162,7 @@ def _compared(
     if not both.any():
         return None
     values, reference = pair[:, both]
-    one, other = (by_query.of(name, seeds[np.flatnonzero(both)]) for name in (contrast.arm, contrast.reference))
+    one, other = (by_query.of(name, seeds[both]) for name in (contrast.arm, contrast.reference))
     estimate = crossed(values - reference if one is None or other is None else one - other)
     paired = compare_paired(values, reference)
     estimate = replace(estimate, mean=paired.difference)

@@ -20,8 +20,8 @@ from study.analysis.comparisons import compare, summarize
 from study.analysis.csv_files import csv_text, read_csv
 from study.analysis.generation import Generation
 from study.execution.cost import COST
-from study.execution.queue import TrialQueue, trial_key
-from study.execution.records import TrialFacts, is_whole, state_of
+from study.execution.queue import TrialQueue
+from study.execution.records import TrialFacts, state_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
@@ -63,10 +63,10 @@ def build_tables(queue: TrialQueue) -> Tables:
     """
     latest = queue.latest()
     rows, points, by_query = [], _Points(), []
-    for planned in queue.plan.trials:
-        trial = latest.get(trial_key(planned, queue.fingerprint))
+    for planned, key in zip(queue.plan.trials, queue.keys, strict=True):
+        trial = latest.get(key)
         facts = _facts(trial)
-        rows.append(_row(queue.plan, planned, trial, facts))
+        rows.append(_row(queue.plan, planned, trial, facts, key))
         if not planned.tuning:
             points.add(planned, facts)
             if facts.ap:
@@ -126,10 +126,10 @@ def complete(trials: pd.DataFrame) -> pd.DataFrame:
 def _facts(trial: FrozenTrial | None) -> TrialFacts:
     if trial is None:
         return TrialFacts()
-    return TrialFacts.of(trial) if is_whole(trial) else TrialFacts(failure=DAMAGED)
+    return TrialFacts.whole(trial) or TrialFacts(failure=DAMAGED)
 
 
-def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts) -> dict[str, Any]:
+def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts, key: str) -> dict[str, Any]:
     state = "missing" if trial is None else state_of(trial)
     if facts.failure == DAMAGED:
         state = "failed"
@@ -149,7 +149,7 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: Tr
         "nearest": json.dumps(facts.nearest) if facts.codes_sha256 is not None else None,
         "trial": None if trial is None else trial.number,
         "tuned": json.dumps(planned.tuned),
-        "config_hash": planned.config.digest(),
+        "config_hash": key.partition("-")[0],
         "codes_sha256": facts.codes_sha256,
         "provenance": json.dumps(facts.provenance) if facts.provenance else None,
         "config": planned.config.model_dump_json(),

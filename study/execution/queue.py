@@ -58,6 +58,7 @@ class TrialQueue:
         study: Optuna's, of the final trials.
         studies: Optuna's, of the tries of tuning before that of the final trials; one alone where nothing is tuned.
         plan: What is planned by now.
+        keys: Of its trials, in its order; two tries with the same settings have one.
         planned: Its trials by key.
     """
 
@@ -73,7 +74,8 @@ class TrialQueue:
     def replan(self, plan: Plan) -> None:
         """Takes another plan of the same study, e.g. one with the final trials of tuned arms."""
         self.plan = plan
-        self.planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
+        self.keys = [trial_key(trial, self.fingerprint) for trial in plan.trials]
+        self.planned = dict(zip(self.keys, plan.trials, strict=True))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, as storage has them by now."""
