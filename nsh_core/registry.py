@@ -202,6 +202,14 @@ class Registry(Generic[T]):
             self._check(name, entry)
         return entry
 
+    def entries(self) -> list[T]:
+        """All entries, in the order of their names."""
+        known = self._all
+        return [
+            entry if name not in self._installed and not isinstance(entry := known.get(name, ""), str) else self[name]
+            for name in self.names()
+        ]
+
     @property
     def _all(self) -> dict[str, T | str]:
         """What is registered, the project's own too."""

@@ -133,7 +133,7 @@ MEASURES.demand(_check)
 
 def measures(shown: str | None = None) -> list[Measure]:
     """All measures, or those that are shown in a place, in the catalogue's order."""
-    found = [MEASURES[name] for name in MEASURES.names()]
+    found = MEASURES.entries()
     return [measure for measure in found if shown is None or shown in measure.shown]
 
 

@@ -7,6 +7,11 @@ import base64
 import numpy as np
 import numpy.typing as npt
 
+_ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+_DIGITS = np.zeros(256, np.int64)
+_DIGITS[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(85)
+_PLACES = 85 ** np.arange(4, -1, -1)
+
 
 def as_text(values: npt.NDArray[np.floating]) -> str:
     """Values in [0, 1] in half precision, off by at most .00025.
@@ -19,4 +24,8 @@ def as_text(values: npt.NDArray[np.floating]) -> str:
 
 def from_text(text: str) -> npt.NDArray[np.float16]:
     """What as_text wrote, [Q]."""
-    return np.frombuffer(base64.b85decode(text), dtype="<f2")
+    # As base64.b85decode, which takes a millisecond for a thousand values.
+    missing = -len(text) % 5
+    digits = _DIGITS[np.frombuffer(text.encode() + b"~" * missing, np.uint8)].reshape(-1, 5)
+    data = (digits @ _PLACES).astype(">u4").tobytes()
+    return np.frombuffer(data[: len(data) - missing], dtype="<f2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -81,15 +81,16 @@ def summarize(trials: pd.DataFrame, per_query: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     by_query = {name: ByQuery(per_query, name) for name in _BY_QUERY}
-    metrics = [one.name for one in measures() if one.name in trials]
-    for arm, group in trials.groupby("arm", sort=False):
-        by_seed = group[["seed", *metrics]].set_index("seed")
-        for metric in metrics:
-            known = by_seed[metric].dropna()
-            values = known.to_numpy(float)
+    columns = {one.name: trials[one.name].to_numpy(float) for one in measures() if one.name in trials}
+    seeds = trials.seed.to_numpy()
+    places = trials.reset_index(drop=True).groupby("arm", sort=False).indices
+    for arm, own in places.items():
+        for metric, column in columns.items():
+            known = own[~np.isnan(column[own])]
+            values = column[known]
             if len(values):
                 deviation = values.std(ddof=1) if len(values) > 1 else np.nan
-                queries = by_query[metric].of(str(arm), known.index) if metric in by_query else None
+                queries = by_query[metric].of(str(arm), seeds[known]) if metric in by_query else None
                 # AP of single queries is kept in half precision, its mean is not.
                 both = replace(crossed(values if queries is None else queries), mean=values.mean())
                 ends = *mean_interval(values), both.se_queries, *both.interval()
@@ -125,10 +126,15 @@ def compare(
         metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
     rows = []
     for metric in metrics:
-        table = trials.pivot(index="seed", columns="arm", values=metric)
+        pivot = trials.pivot(index="seed", columns="arm", values=metric)
+        table = {str(arm): values for arm, values in zip(pivot, pivot.to_numpy(float).T, strict=True)}
         by_query = ByQuery(per_query, metric)
         for _, family in groupby(contrasts, lambda one: (one.question, one.group)):
-            known = [one for one in (_compared(one, metric, table, by_query) for one in family) if one is not None]
+            known = [
+                one
+                for one in (_compared(one, metric, pivot.index.to_numpy(int), table, by_query) for one in family)
+                if one is not None
+            ]
             adjusted = holm(np.array([estimate.p for _, estimate in known]))
             for (row, estimate), p in zip(known, adjusted, strict=True):
                 count = int(row["n"])
@@ -142,27 +148,32 @@ def _skewness(values: npt.NDArray[np.float64]) -> float:
 
 
 def _compared(
-    contrast: Contrast, metric: str, table: pd.DataFrame, by_query: ByQuery
+    contrast: Contrast,
+    metric: str,
+    seeds: npt.NDArray[np.int64],
+    table: Mapping[str, npt.NDArray[np.float64]],
+    by_query: ByQuery,
 ) -> tuple[dict[str, Any], Crossed] | None:
     """The row of a contrast, but for its family, and its difference; none where the two share no seed."""
     if contrast.arm not in table or contrast.reference not in table:
         return None
-    both = table[[contrast.arm, contrast.reference]].dropna()
-    if both.empty:
+    pair = np.stack([table[contrast.arm], table[contrast.reference]])
+    both = ~np.isnan(pair).any(axis=0)
+    if not both.any():
         return None
-    values, reference = (both[name].to_numpy(float) for name in (contrast.arm, contrast.reference))
-    one, other = (by_query.of(name, both.index) for name in (contrast.arm, contrast.reference))
+    values, reference = pair[:, both]
+    one, other = (by_query.of(name, seeds[both]) for name in (contrast.arm, contrast.reference))
     estimate = crossed(values - reference if one is None or other is None else one - other)
     paired = compare_paired(values, reference)
     estimate = replace(estimate, mean=paired.difference)
     low, high = estimate.interval()
-    varies = len(both) > 2 and values.std() > 0 and reference.std() > 0
+    varies = len(values) > 2 and values.std() > 0 and reference.std() > 0
     row = {
         "question": contrast.question, "group": contrast.group, "arm": contrast.arm, "reference": contrast.reference,
-        "metric": metric, "n": len(both), "difference": paired.difference, "ci_low": paired.low, "ci_high": paired.high,
-        "se_seeds": estimate.se_seeds, "se_queries": estimate.se_queries, "se": estimate.se,
-        "degrees": estimate.degrees, "both_low": low, "both_high": high, "p_flips": paired.p, "p": estimate.p,
-        "correlation": np.corrcoef(values, reference)[0, 1] if varies else np.nan, "effect_size": paired.effect_size,
-        "skewness": _skewness(values - reference),
+        "metric": metric, "n": len(values), "difference": paired.difference,
+        "ci_low": paired.low, "ci_high": paired.high, "se_seeds": estimate.se_seeds, "se_queries": estimate.se_queries,
+        "se": estimate.se, "degrees": estimate.degrees, "both_low": low, "both_high": high, "p_flips": paired.p,
+        "p": estimate.p, "correlation": np.corrcoef(values, reference)[0, 1] if varies else np.nan,
+        "effect_size": paired.effect_size, "skewness": _skewness(values - reference),
     }  # fmt: skip
     return row, estimate

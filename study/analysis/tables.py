@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from optuna.trial import FrozenTrial
 
@@ -19,8 +20,8 @@ from study.analysis.comparisons import compare, summarize
 from study.analysis.csv_files import csv_text, read_csv
 from study.analysis.generation import Generation
 from study.execution.cost import COST
-from study.execution.queue import TrialQueue, trial_key
-from study.execution.records import TrialFacts, is_whole, state_of
+from study.execution.queue import TrialQueue
+from study.execution.records import TrialFacts, state_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
 
@@ -61,19 +62,19 @@ def build_tables(queue: TrialQueue) -> Tables:
         queue: Of the study.
     """
     latest = queue.latest()
-    rows, points, by_query = [], [], []
-    for planned in queue.plan.trials:
-        trial = latest.get(trial_key(planned, queue.fingerprint))
+    rows, points, by_query = [], _Points(), []
+    for planned, key in zip(queue.plan.trials, queue.keys, strict=True):
+        trial = latest.get(key)
         facts = _facts(trial)
-        rows.append(_row(queue.plan, planned, trial, facts))
+        rows.append(_row(queue.plan, planned, trial, facts, key))
         if not planned.tuning:
-            points += _curve_points(planned, facts)
+            points.add(planned, facts)
             if facts.ap:
                 ap = {kind: from_text(text) for kind, text in facts.ap.items()}
                 by_query.append({"arm": planned.arm.name, "seed": planned.seed} | ap)
     return tables_of(
         pd.DataFrame(rows),
-        pd.DataFrame(points, columns=["arm", "seed", "curve", "x", "value"]),
+        points.frame(),
         pd.DataFrame(by_query, columns=_PER_QUERY),
         queue.plan.spec,
     )
@@ -125,10 +126,10 @@ def complete(trials: pd.DataFrame) -> pd.DataFrame:
 def _facts(trial: FrozenTrial | None) -> TrialFacts:
     if trial is None:
         return TrialFacts()
-    return TrialFacts.of(trial) if is_whole(trial) else TrialFacts(failure=DAMAGED)
+    return TrialFacts.whole(trial) or TrialFacts(failure=DAMAGED)
 
 
-def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts) -> dict[str, Any]:
+def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts, key: str) -> dict[str, Any]:
     state = "missing" if trial is None else state_of(trial)
     if facts.failure == DAMAGED:
         state = "failed"
@@ -148,22 +149,52 @@ def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: Tr
         "nearest": json.dumps(facts.nearest) if facts.codes_sha256 is not None else None,
         "trial": None if trial is None else trial.number,
         "tuned": json.dumps(planned.tuned),
-        "config_hash": planned.config.digest(),
+        "config_hash": key.partition("-")[0],
         "codes_sha256": facts.codes_sha256,
         "provenance": json.dumps(facts.provenance) if facts.provenance else None,
         "config": planned.config.model_dump_json(),
     }
 
 
-def _curve_points(planned: PlannedTrial, facts: TrialFacts) -> list[dict[str, Any]]:
-    points: list[dict[str, Any]] = []
-    for record in facts.history:
-        for name, value in record.items():
-            if name != "epoch":
-                points.append({"curve": name, "x": record["epoch"], "value": value})
-    for name, values in facts.curves.items():
-        points += [{"curve": name, "x": float(radius), "value": value} for radius, value in enumerate(values)]
-    return [{"arm": planned.arm.name, "seed": planned.seed} | point for point in points]
+class _Points:
+    """The points of all curves, of which there may be millions, in columns."""
+
+    def __init__(self) -> None:
+        self._of: list[tuple[str, int, int]] = []
+        self._curves: list[str] = []
+        self._x: list[npt.NDArray[np.float64]] = []
+        self._values: list[npt.NDArray[np.float64]] = []
+
+    def add(self, planned: PlannedTrial, facts: TrialFacts) -> None:
+        """Those of a trial: its history, then its curves by Hamming radius."""
+        history: list[tuple[str, float, float | None]] = [
+            (name, record["epoch"], value)
+            for record in facts.history
+            for name, value in record.items()
+            if name != "epoch"
+        ]
+        history += [
+            (name, radius, value) for name, values in facts.curves.items() for radius, value in enumerate(values)
+        ]
+        if history:
+            names, x, values = zip(*history, strict=True)
+            self._of.append((planned.arm.name, planned.seed, len(history)))
+            self._curves += names
+            self._x.append(np.array(x, float))
+            self._values.append(np.array(values, float))
+
+    def frame(self) -> pd.DataFrame:
+        """As in Tables."""
+        arms, seeds, counts = zip(*self._of, strict=True) if self._of else ((), (), ())
+        return pd.DataFrame(
+            {
+                "arm": np.repeat(np.array(arms, object), counts),
+                "seed": np.repeat(np.array(seeds, int), counts),
+                "curve": self._curves,
+                "x": np.concatenate([*self._x, []]),
+                "value": np.concatenate([*self._values, []]),
+            }
+        )
 
 
 def write_tables(tables: Tables, files: Generation) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from study.storage.optuna_internals import trial_id
+from study.storage.transactions import OWN
 
-_OWN = "nsh:"
 # Asked of every trial at each look.
-_among_system = cache(_OWN.__add__)
+_among_system = cache(OWN.__add__)
 
 
 def own(trial: FrozenTrial, name: str, default: Any = None) -> Any:
@@ -36,19 +34,19 @@ def known(trial: FrozenTrial) -> dict[str, Any]:
         trial: As storage has it.
     """
     system = trial.system_attrs
-    return trial.user_attrs | {name.removeprefix(_OWN): system[name] for name in system if name.startswith(_OWN)}
+    return trial.user_attrs | {name.removeprefix(OWN): system[name] for name in system if name.startswith(OWN)}
 
 
-def set_own(storage: BaseStorage, trial: optuna.Trial | FrozenTrial, name: str, value: Any) -> None:
+def set_own(storage: BaseStorage, trial_id: int, name: str, value: Any) -> None:
     """Writes an attribute of the queue's.
 
     Args:
         storage: Of the trial's study.
-        trial: Queued or running.
+        trial_id: Of a queued or running trial.
         name: Of the attribute.
         value: What JSON holds.
     """
-    storage.set_trial_system_attr(trial_id(trial), _OWN + name, value)
+    storage.set_trial_system_attr(trial_id, OWN + name, value)
 
 
 def as_system(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,4 +55,4 @@ def as_system(attributes: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         attributes: By name.
     """
-    return {_OWN + name: value for name, value in attributes.items()}
+    return {OWN + name: value for name, value in attributes.items()}

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
+from itertools import count
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core import Config
-from study.execution.attributes import own, set_own
+from study.execution.attributes import own
+from study.execution.one_by_one import steps_of
 from study.execution.ownership import this_process
-from study.execution.queue import claimants, duplicates
-from study.execution.records import CLAIMANT, Task
+from study.execution.queue import duplicates
+from study.execution.records import Task
 from study.execution.signs_of_life import alive
 from study.execution.stack_size import stack_kind
-from study.storage.optuna_internals import trial_id
+from study.storage.optuna_internals import held, running, study_id, trial_id
+from study.storage.transactions import Transactions
+
+# A look is at so many trials that wait: more than there are others who take the first of them at this moment.
+_LOOK = 64
+# So many looks find the rest of a stack, or it stays smaller: the kind of each trial in them is found out.
+_STACK_LOOKS = 16
 
 
 def claim(
@@ -37,47 +46,49 @@ def claim(
     Returns:
         Running trials of one study; empty if none is left.
     """
+    steps, me = steps_of(storage), this_process(run)
     for study in studies:
-        if claimed := _claim(study, storage, keys, most, this_process(run)):
-            return claimed
+        if first := _taken(study, steps, keys, 1, me):
+            # That may time a few steps.
+            with alive(study, first[0]):
+                limit = most(Task.of(held(first[0])).config)
+            return first + (_taken(study, steps, keys, limit - 1, me, first[0]) if limit > 1 else [])
     return []
 
 
-def _claim(
-    study: optuna.Study, storage: BaseStorage, keys: set[str], most: Callable[[Config], int], me: str
+def _taken(
+    study: optuna.Study,
+    steps: Transactions,
+    keys: set[str],
+    most: int,
+    me: str,
+    lead: optuna.Trial | None = None,
 ) -> list[optuna.Trial]:
-    claimed: list[optuna.Trial] = []
-    kind, limit = "", 1
-    trials = study.get_trials(deepcopy=False)
-    behind = {trial.number for trial, _ in duplicates(trials)}
-    for waiting in trials:
-        if waiting.state != TrialState.WAITING or waiting.number in behind or own(waiting, "key") not in keys:
-            continue
-        task = Task.of(waiting)
-        own_kind = task.phase + stack_kind(task.config)
-        if claimed and own_kind != kind:
-            continue
-        try:
-            # Before the state, and as its owner after it: a process that ends in between leaves its name.
-            set_own(storage, waiting, CLAIMANT + me, True)
-            won = storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
-            won = won or _is_mine(storage.get_trial(trial_id(waiting)), me)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            continue
-        if won:
-            lead = trial_id(claimed[0]) if claimed else trial_id(waiting)
-            set_own(storage, waiting, "lead", lead)
-            set_own(storage, waiting, "owner", me)
-            claimed.append(optuna.Trial(study, trial_id(waiting)))
-            if len(claimed) == 1:
-                # That may time a few steps.
-                with alive(study, claimed[0]):
-                    kind, limit = own_kind, most(task.config)
-            if len(claimed) >= limit:
-                break
-    return claimed
+    """The first trials among `keys`, behind and of the kind of the one that leads their stack."""
+    taken: list[optuna.Trial] = []
+    number, kind = (None, "") if lead is None else (trial_id(lead), _kind(held(lead)))
+    after = -1 if number is None else number
+    attributes = {"owner": me} | ({} if number is None else {"lead": number})
+    for look in count():
+        trials = steps.peek(study_id(study), after, _LOOK)
+        behind = {trial.number for trial, _ in duplicates(trials)}
+        waiting = [one for one in trials if one.state == TrialState.WAITING and trial_id(one) > after]
+        free = [
+            one
+            for one in waiting
+            if one.number not in behind and own(one, "key") in keys and (lead is None or _kind(one) == kind)
+        ]
+        if free:
+            won = steps.take([trial_id(one) for one in free], most - len(taken), uuid.uuid4().hex, attributes)
+            taken += [running(study, one) for one in free if trial_id(one) in won]
+        if not waiting or len(taken) == most or (lead is not None and look == _STACK_LOOKS):
+            return taken
+        # What was free and could not be taken is another's by now.
+        after = trial_id(waiting[-1])
+    return taken
 
 
-def _is_mine(trial: FrozenTrial, me: str) -> bool:
-    """Whether this process won a claim of which it did not hear: the connection broke after the server took it."""
-    return trial.state == TrialState.RUNNING and own(trial, "owner") is None and claimants(trial) == [me]
+def _kind(trial: FrozenTrial) -> str:
+    """What trials of a stack share."""
+    config = Config.model_validate_json(own(trial, "config"))
+    return f"{own(trial, 'phase')}{stack_kind(config)}"

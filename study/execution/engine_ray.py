@@ -20,7 +20,7 @@ from study.execution.records import Task
 from study.execution.signs_of_life import BEAT_SECONDS, beat
 from study.execution.stack_size import CPU_STACK, CUDA_STACK
 from study.execution.trial import Outcome, record, train
-from study.storage.optuna_internals import frozen
+from study.storage.optuna_internals import frozen, held
 
 _RETRIES = 3
 
@@ -123,7 +123,7 @@ class RayEngine:
         return ended
 
     def _submit(self, trials: list[optuna.Trial]) -> None:
-        tasks = [Task.of(frozen(trial.study, trial)) for trial in trials]
+        tasks = [Task.of(held(trial)) for trial in trials]
         reference = self.task.remote(
             [task.config.model_dump_json() for task in tasks],
             self.queue.plan.dataset,

@@ -6,6 +6,7 @@ a failed run (a result like another), an interrupted one (to be run again), or a
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Any
@@ -16,17 +17,20 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nsh_core import UserError
-from study.execution.attributes import known, own
+from study.execution.attributes import own
+from study.execution.one_by_one import claimants, steps_of
 from study.execution.ownership import is_of_own_run, owner_is_dead, shown
-from study.execution.records import CLAIMANT, Task, is_whole
+from study.execution.records import Task, is_whole
 from study.execution.signs_of_life import Silence, no_sign_of
 from study.execution.studies import open_studies
 from study.plan.goal import Goal
 from study.plan.trials import Plan, PlannedTrial
-from study.storage.optuna_internals import trial_id
+from study.storage.optuna_internals import study_id, trial_id
 
 INTERRUPTED = "interrupted"
 DUPLICATE = "duplicate"
+# Trials are queued so many in a step, at most.
+_MOST_AT_ONCE = 1000
 Again = Callable[[FrozenTrial], bool]
 
 
@@ -54,6 +58,7 @@ class TrialQueue:
         study: Optuna's, of the final trials.
         studies: Optuna's, of the tries of tuning before that of the final trials; one alone where nothing is tuned.
         plan: What is planned by now.
+        keys: Of its trials, in its order; two tries with the same settings have one.
         planned: Its trials by key.
     """
 
@@ -69,7 +74,8 @@ class TrialQueue:
     def replan(self, plan: Plan) -> None:
         """Takes another plan of the same study, e.g. one with the final trials of tuned arms."""
         self.plan = plan
-        self.planned = {trial_key(trial, self.fingerprint): trial for trial in plan.trials}
+        self.keys = [trial_key(trial, self.fingerprint) for trial in plan.trials]
+        self.planned = dict(zip(self.keys, plan.trials, strict=True))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, as storage has them by now."""
@@ -133,19 +139,25 @@ class TrialQueue:
             UserError: The storage has the study with other levels of its factors.
         """
         start = random.randrange(len(keys)) if shared and keys else 0
+        left, part = [*keys[start:], *keys[:start]], 1 if shared else len(keys)
         latest = self.latest()
-        for key in [*keys[start:], *keys[:start]]:
-            latest = self.latest() if shared else latest
-            before = latest.get(key)
-            if before is not None and not _is_left(before, again):
-                continue
+        while left:
+            by_phase: dict[str, list[FrozenTrial]] = {}
+            for key in left[:part]:
+                before = latest.get(key)
+                if before is None or _is_left(before, again):
+                    by_phase.setdefault(self.planned[key].phase, []).append(self._waiting(key, before))
             try:
-                self._by_phase[self.planned[key].phase].add_trial(self._waiting(key, before))
+                for phase, trials in by_phase.items():
+                    steps_of(self.storage).add(study_id(self._by_phase[phase]), trials)
             except ValueError as error:
                 raise UserError(
                     f"study {self.plan.key} is in this storage with other levels of its factors ({error}): "
                     "give the spec another name, or use another storage"
                 ) from None
+            # Looks that cost as much as they save would take hours for many trials.
+            left, part = left[part:], min(2 * part, _MOST_AT_ONCE)
+            latest = self.latest() if shared and left else latest
 
     def _waiting(self, key: str, before: FrozenTrial | None) -> FrozenTrial:
         """A trial to be queued, after the last one of its key."""
@@ -232,15 +244,6 @@ def _owners(trial: FrozenTrial) -> list[str]:
     return [owner] if owner else claimants(trial)
 
 
-def claimants(trial: FrozenTrial) -> list[str]:
-    """Who left a name on a trial before asking for it.
-
-    Args:
-        trial: As storage has it.
-    """
-    return [name.removeprefix(CLAIMANT) for name in known(trial) if name.startswith(CLAIMANT)]
-
-
 def is_open(trial: FrozenTrial) -> bool:
     """Whether a trial ended without a result of its own: interrupted.
 
@@ -283,8 +286,5 @@ def end(storage: BaseStorage, trial: FrozenTrial, reason: str) -> None:
         trial: Queued or running.
         reason: Why, as its failure.
     """
-    try:
-        storage.set_trial_user_attr(trial_id(trial), "failure", reason)
-        storage.set_trial_state_values(trial_id(trial), TrialState.FAIL)
-    except optuna.exceptions.UpdateFinishedTrialError:
-        pass
+    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+        steps_of(storage).end(trial_id(trial), TrialState.FAIL, None, {"failure": reason}, {})

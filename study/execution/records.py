@@ -147,7 +147,33 @@ class TrialFacts:
             trial: As storage has it.
         """
         apart = _own(trial)
-        told = apart | json.loads(apart.get(FACTS, "{}"))
+        return cls._of(apart, json.loads(apart.get(FACTS, "{}")))
+
+    @classmethod
+    def whole(cls, trial: FrozenTrial) -> TrialFacts | None:
+        """What storage knows of a trial that is over; none where that is not what was written.
+
+        One of an earlier version has no digest to tell by.
+
+        Args:
+            trial: As storage has it.
+        """
+        told = _own(trial)
+        try:
+            rest = json.loads(told.get(FACTS, "{}"))
+            seal = rest.pop(_SEAL, None)
+            if seal is not None and seal != _seal(told, rest):
+                return None
+            facts = cls._of(told, rest)
+            if seal is None and trial.state == TrialState.COMPLETE:
+                return facts if facts.history and facts.measures[SELECTION] == trial.value else None
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return None
+        return facts
+
+    @classmethod
+    def _of(cls, apart: Mapping[str, Any], rest: Mapping[str, Any]) -> TrialFacts:
+        told = {**apart, **rest}
         values = {one.name: told[one.name] for one in measures() if told.get(one.name) is not None}
         return cls(
             values,
@@ -178,18 +204,7 @@ def is_whole(trial: FrozenTrial) -> bool:
     Args:
         trial: As storage has it.
     """
-    told = _own(trial)
-    try:
-        rest = json.loads(told.get(FACTS, "{}"))
-        seal = rest.pop(_SEAL, None)
-        if seal is not None:
-            return seal == _seal(told, rest)
-        if trial.state == TrialState.COMPLETE:
-            facts = TrialFacts.of(trial)
-            return bool(facts.history) and facts.measures[SELECTION] == trial.value
-    except (ValueError, TypeError, AttributeError, KeyError):
-        return False
-    return True
+    return TrialFacts.whole(trial) is not None
 
 
 def _own(trial: FrozenTrial) -> dict[str, Any]:

@@ -23,8 +23,10 @@ from study.execution.versions import is_of_another_version, refuse
 from study.storage.opening import is_shared, storage_errors
 
 _POLL_SECONDS = 0.5
-# Hundreds may ask a server, and each reads the whole queue.
+# Hundreds may ask a server.
 _SHARED_POLL_SECONDS = 3.0
+# A look at very many trials, or at a busy server, is followed by so many times as long without one.
+_REST = 9
 _RECOVER_SECONDS = 5
 _REFRESH_SECONDS = 30
 # Trials train meanwhile: so many times as long as it takes passes between two refreshes.
@@ -122,7 +124,9 @@ class _Run:
         news = News(listeners, self.execution.on_evaluation)
         progress = Progress(self.queue, self.execution.jobs if self.execution.engine == "local" else 1)
         while True:
+            began = time.monotonic()
             latest = self.queue.latest()
+            took = time.monotonic() - began
             mine = [latest[key] for key in self.keys if key in latest]
             over = sum(has_result(trial) for trial in mine)
             now = time.monotonic()
@@ -146,7 +150,8 @@ class _Run:
                     self.engine.offer([], free)
             if self._is_over(latest) and not self._follow():
                 return
-            time.sleep(_SHARED_POLL_SECONDS if self.shared and self.execution.engine == "local" else _POLL_SECONDS)
+            pause = _SHARED_POLL_SECONDS if self.shared and self.execution.engine == "local" else _POLL_SECONDS
+            time.sleep(max(pause, _REST * took))
 
     def _follow(self) -> bool:
         """Queues what follows from results by now; whether there was anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections.abc import Collection, Hashable, Iterator, Mapping
@@ -10,7 +11,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 import optuna
 
 from study.execution.attributes import set_own
-from study.storage.optuna_internals import storage_of
+from study.storage.optuna_internals import storage_of, trial_id
 
 BEAT_SECONDS = 15
 STALE_SECONDS = 120
@@ -65,7 +66,8 @@ def alive(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
     over = threading.Event()
 
     def count_on() -> None:
-        count = 0
+        # Where it began before, as while a stack was chosen, the same numbers again would be no signs.
+        count = random.randrange(1 << 30)
         while not over.wait(BEAT_SECONDS):
             count += 1
             beat(study, trial, count)
@@ -89,4 +91,4 @@ def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:
     """
     # If the trial was given up, or storage is away, that shows where the result is recorded.
     with contextlib.suppress(Exception):
-        set_own(storage_of(study), trial, "beat", count)
+        set_own(storage_of(study), trial_id(trial), "beat", count)

@@ -15,13 +15,14 @@ from nsh_core import Config, Dataset, Hasher, TrainingFailure, UserError
 from nsh_core.errors import is_out_of_memory
 from nsh_core.measures import SELECTION
 from nsh_core.preparation import prepared
-from study.execution.attributes import known, set_own
+from study.execution.attributes import as_system, known
 from study.execution.latency import encode_ms
 from study.execution.memory import peak_mb, reset_peak
+from study.execution.one_by_one import steps_of
 from study.execution.provenance import provenance
 from study.execution.records import FACTS, Task, TrialFacts
 from study.execution.signs_of_life import alive
-from study.storage.optuna_internals import frozen, storage_of, trial_id
+from study.storage.optuna_internals import held, storage_of, trial_id
 
 Report = Callable[[int, int, float], None]
 
@@ -50,7 +51,7 @@ def run_trials(trials: Sequence[optuna.Trial], dataset: Dataset, evaluation_thre
         evaluation_threads: CPU threads of evaluations; no result depends on it.
     """
     study = trials[0].study
-    tasks = [Task.of(frozen(study, trial)) for trial in trials]
+    tasks = [Task.of(held(trial)) for trial in trials]
 
     def report(run: int, epoch: int, value: float) -> None:
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
@@ -81,17 +82,16 @@ def record(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, reported:
     try:
         for epoch, value in [] if reported else outcome.steps.items():
             trial.report(value, epoch)
-        stored = frozen(study, trial)
-        task = Task.of(stored)
+        steps = steps_of(storage_of(study))
+        task = Task.of(held(trial))
         outcome, worth = _judged(outcome, task)
         if outcome.state != TrialState.FAIL:
             for name, violation in task.goal.violations(outcome.facts.measures, task.config).items():
                 trial.set_constraint(name, violation)
-        shown, facts = outcome.facts.attributes(known(stored))
-        for name, fact in shown.items():
-            trial.set_user_attr(name, fact)
-        set_own(storage_of(study), trial, FACTS, facts)
-        storage_of(study).set_trial_state_values(trial_id(trial), outcome.state, None if worth is None else [worth])
+        # What people wrote beside it meanwhile is part of the record.
+        asked = known(held(trial)) | steps.told(trial_id(trial))
+        shown, facts = outcome.facts.attributes(asked)
+        steps.end(trial_id(trial), outcome.state, worth, shown, as_system({FACTS: facts}))
     except optuna.exceptions.UpdateFinishedTrialError:
         pass
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -94,7 +94,11 @@ def open_storage(url: str, patiently: bool = False) -> BaseStorage:
             return _journal(Path(url))
         if scheme == "grpc":
             return _proxy(url, patiently)
-        kind = patient(RDBStorage) if scheme == "postgresql" else RDBStorage
+        # Only here, since journals have no use for SQLAlchemy's models.
+        from study.storage.optuna_database import RereadingStorage
+        from study.storage.postgres import Postgres
+
+        kind = patient(Postgres) if scheme == "postgresql" else RereadingStorage
         connect = partial(_connect, partial(kind, url, engine_kwargs=_engine(scheme)))
         try:
             return repeated(connect)() if patiently else connect()
@@ -104,7 +108,7 @@ def open_storage(url: str, patiently: bool = False) -> BaseStorage:
 
 
 def _engine(scheme: str) -> dict[str, Any]:
-    return {"connect_args": _CONNECT[scheme], "pool_pre_ping": True}
+    return {"connect_args": _CONNECT[scheme]}
 
 
 def _connect(open_: Callable[[], BaseStorage]) -> BaseStorage:
@@ -128,12 +132,14 @@ def _proxy(url: str, patiently: bool) -> BaseStorage:
         raise UserError(f"storage {shown(url)} needs the package grpcio: pip install '.[cluster]'")
     from optuna.storages import GrpcStorageProxy
 
+    from study.storage.remote import Remote
+
     host = f"[{place.host}]" if ":" in place.host else place.host
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-        storage = patient(GrpcStorageProxy)(host=host, port=place.port)
-    # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
-    storage.wait_server_ready(timeout=PATIENCE_SECONDS if patiently else 10)
-    return storage
+        storage = patient(Remote)(host=host, port=place.port)
+        # The channel is lazy: ask something, so that a mistake in the URL shows here, and soon.
+        storage.wait_server_ready(timeout=PATIENCE_SECONDS if patiently else 10)
+        return storage if storage.serves_steps() else patient(GrpcStorageProxy)(host=host, port=place.port)
 
 
 def _journal(path: Path) -> BaseStorage:

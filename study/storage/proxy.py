@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from typing import Annotated
 
 import optuna
 import typer
+from optuna.storages import BaseStorage
 
 from nsh_core import cli
 from nsh_core.errors import UserError
 from study.storage.opening import open_storage, storage_errors
+from study.storage.optuna_internals import proxy_server
 from study.storage.place import shown
+from study.storage.transactions import Transactions
 
 app = typer.Typer(add_completion=False)
 
@@ -31,13 +33,29 @@ def proxy(
     """
     if importlib.util.find_spec("grpc") is None:
         raise UserError("the proxy needs the package grpcio: pip install '.[cluster]'")
-    from optuna.storages import run_grpc_proxy_server
-
     opened = open_storage(storage)
     print(f"serving {shown(storage)} at grpc://{host}:{port}", flush=True)
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     with storage_errors(storage):
-        run_grpc_proxy_server(opened, host=host, port=port)
+        serve(opened, host, port)
+
+
+def serve(storage: BaseStorage, host: str, port: int) -> None:
+    """Serves a storage for as long as this process runs, with the steps of the queue where it knows them.
+
+    Args:
+        storage: As open_storage gives it.
+        host: Address to listen on.
+        port: Port to listen on.
+    """
+    # grpc is optional.
+    from study.storage.remote import Served
+
+    # Behind Optuna's cache: else each look reads all that is over.
+    server = proxy_server(optuna.storages.get_storage(storage), host, port)
+    if isinstance(storage, Transactions):
+        server.add_generic_rpc_handlers((Served(storage),))
+    server.start()
+    server.wait_for_termination()
 
 
 if __name__ == "__main__":

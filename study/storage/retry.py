@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Pending
 from tenacity import RetryCallState, retry, retry_if_exception, wait_exponential
 
 from study.storage.optuna_internals import BEHIND_THE_CACHE
+from study.storage.transactions import Transactions
 
 PATIENCE_SECONDS = 300
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -29,7 +30,7 @@ def patient(kind: type) -> type:
         A subclass of it.
     """
     names = [name for name in dir(BaseStorage) if not name.startswith("_")]
-    names += [name for name in BEHIND_THE_CACHE if hasattr(kind, name)]
+    names += [name for name in (*BEHIND_THE_CACHE, *Transactions.__abstractmethods__) if hasattr(kind, name)]
     operations = {name: repeated(getattr(kind, name)) for name in names if name != "remove_session"}
     return type(f"Patient{kind.__name__}", (kind,), operations)
 

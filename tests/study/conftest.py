@@ -21,6 +21,11 @@ def spec_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def free_port() -> int:
+    return another_port()
+
+
+def another_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -204,7 +204,7 @@ def _ended(trial: FrozenTrial, numbers: Mapping[int, int], shown: Collection[int
         trial.value,
         TrialFacts.of(trial).failure,
         told.get("owner", ""),
-        numbers.get(told.get("lead", -1), -1),
+        numbers.get(told.get("lead", trial_id(trial)), -1),
         is_whole(trial),
         trial.number in shown,
     )

@@ -20,7 +20,7 @@ from typing import Any
 
 import optuna
 import psutil
-from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages import JournalStorage
 
 import study.execution.queue
 import study.execution.signs_of_life
@@ -31,6 +31,7 @@ from study.execution.ownership import this_process
 from study.execution.queue import TrialQueue
 from study.execution.trial import Outcome
 from study.storage.optuna_internals import frozen
+from study.storage.postgres import Postgres
 from tests.study.execution.judge import Event
 
 KILLED = 9
@@ -72,8 +73,9 @@ class World:
 
             return whole
 
-        for storage in (JournalStorage, RDBStorage):
-            for name in ("set_trial_user_attr", "set_trial_system_attr", "set_trial_state_values"):
+        writes = ("set_trial_user_attr", "set_trial_system_attr", "set_trial_state_values")
+        for storage, names in ((JournalStorage, writes), (Postgres, (*writes, "take", "end"))):
+            for name in names:
                 setattr(storage, name, struck(getattr(storage, name)))
 
     def _install_clock(self) -> None:

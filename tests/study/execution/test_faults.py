@@ -146,7 +146,7 @@ def elsewhere(queue_: TrialQueue, owner: str = "elsewhere:1:12:boot-1:run") -> o
     """A running trial whose owner is a process of another place."""
     queue_.enqueue(queue_.unfinished()[:1])
     [trial] = claim(queue_.studies, queue_.storage, set(queue_.unfinished()) | set(queue_.latest()), lambda _: 1)
-    set_own(queue_.storage, trial, "owner", owner)
+    set_own(queue_.storage, trial_id(trial), "owner", owner)
     return trial
 
 
@@ -178,7 +178,7 @@ def test_a_trial_of_another_place_is_taken_over_after_long_silence(passes, queue
     (first, _), owner = queues, ELSEWHERE[place]
     trial = elsewhere(first, owner)
     passes(signs_of_life.STALE_SECONDS, first)
-    set_own(first.storage, trial, "beat", 1)
+    set_own(first.storage, trial_id(trial), "beat", 1)
     passes(signs_of_life.STALE_SECONDS, first)
     assert first.study.trials[0].state == TrialState.RUNNING
     passes(10, first)
@@ -198,7 +198,7 @@ def test_who_lost_a_claim_does_not_keep_the_trial_of_a_winner_that_is_gone(passe
     first.enqueue(first.unfinished()[:1])
     [waiting] = first.study.trials
     for claimant in (ELSEWHERE["another machine"], ownership.this_process()):
-        set_own(first.storage, waiting, CLAIMANT + claimant, True)
+        set_own(first.storage, trial_id(waiting), CLAIMANT + claimant, True)
     first.storage.set_trial_state_values(trial_id(waiting), TrialState.RUNNING)
     passes(signs_of_life.STALE_SECONDS + 10, first)
     assert first.study.trials[0].state == TrialState.FAIL
