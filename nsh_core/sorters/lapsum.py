@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from nsh_core.sending import sent
 from nsh_core.sorters.base import Sorter, check_rows
+from nsh_core.sorters.kernel import Kernel
 from nsh_core.sorters.levels import ByChunks, Ranked, count, exponentials_fit, tally, to_levels
 from nsh_core.sorters.scan import decay, from_higher, from_lower
 
@@ -62,6 +63,12 @@ class LapSum(Sorter):
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
         return Ranked(self._sorted(keys, payload, levels))
+
+    @override
+    def kernel(self, codes: Tensor) -> Kernel | None:
+        from nsh_core.fused.lapsum import lapsum  # numba's import takes as long as torch's
+
+        return Kernel(lapsum, (self.temperature,))
 
     def _sorted(self, keys: Tensor, payload: Tensor, levels: int | None) -> Tensor:
         make = partial(_Chunk, temperature=self.temperature, levels=levels)

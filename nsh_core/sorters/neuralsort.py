@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from nsh_core.sorters.base import Sorter, check_rows
+from nsh_core.sorters.kernel import Kernel
 from nsh_core.sorters.levels import ByChunks, Ranked, count, exponentials_fit, over_levels, over_ranks, tally, to_levels
 
 
@@ -37,6 +38,14 @@ class NeuralSort(Sorter):
         size = keys.shape[1] * (1 if exponentials_fit(self.temperature, levels) else levels)
         make = partial(_Chunk, temperature=self.temperature, levels=levels)
         return Ranked(ByChunks.apply(make, size, keys, payload))
+
+    @override
+    def kernel(self, codes: Tensor) -> Kernel | None:
+        if not exponentials_fit(self.temperature, codes.shape[-1] + 1):
+            return None
+        from nsh_core.fused.neuralsort import neuralsort  # numba's import takes as long as torch's
+
+        return Kernel(neuralsort, (self.temperature,))
 
 
 def _slopes(keys: Tensor) -> Tensor:

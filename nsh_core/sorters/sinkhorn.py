@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from nsh_core.errors import UserError
 from nsh_core.sorters.base import Sorter, check_rows
+from nsh_core.sorters.kernel import Kernel
 from nsh_core.sorters.levels import (
     ByChunks,
     Ranked,
@@ -71,6 +73,16 @@ class Sinkhorn(Sorter):
         size = keys.shape[1] * (self.iterations if exponentials_fit(self.temperature, levels) else levels)
         make = partial(_Chunk, temperature=self.temperature, iterations=self.iterations, levels=levels)
         return Ranked(ByChunks.apply(make, size, keys, payload))
+
+    @override
+    def kernel(self, codes: Tensor) -> Kernel | None:
+        n, bits = codes.shape[-2:]
+        # Scalings, and a sum of n of them, are numbers of the codes' precision.
+        if n == 1 or bits / (4 * self.temperature) + math.log(n) > 0.8 * math.log(torch.finfo(codes.dtype).max):
+            return None
+        from nsh_core.fused.sinkhorn import sinkhorn  # numba's import takes as long as torch's
+
+        return Kernel(sinkhorn, (self.temperature, self.iterations))
 
 
 def _positions(keys: Tensor) -> Tensor:
