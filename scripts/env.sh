@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:?usage: scripts/env.sh run|dev}
 stamp=.venv/.installed-$kind
-want=$(cat pyproject.toml constraints.txt scripts/env.sh | sha256sum)
+want=$(cat pyproject.toml constraints.txt scripts/env.sh nsh_core/fused/*.py | sha256sum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 base=${PYTHON:-python3}
@@ -31,4 +31,5 @@ scripts/torchsort.sh "$py" || true
 # For the tests alone and without their dependencies, which would take another torch; users install .[vision].
 [ "$kind" = run ] || "$py" -m pip install -q --no-deps torchvision timm
 "$py" -m pip install -q --no-deps --no-build-isolation -e .
+"$py" -m nsh_core.fused
 echo "$want" >"$stamp"

@@ -63,8 +63,13 @@ class TorchSort(Sorter):
     @override
     def sort_levels(self, keys: Tensor, payload: Tensor, levels: int) -> Ranked:
         check_rows(keys, payload)
-        make = partial(_Chunk, width=self.bandwidth * self.temperature, levels=levels)
+        width = self.bandwidth * self.temperature
         ranks, index = self.soft_ranks(keys), to_levels(keys, levels)
+        if keys.device.type == "cpu" and keys.dtype in (torch.float32, torch.float64):
+            from nsh_core.fused import carry_to_ranks  # numba's import takes as long as torch's
+
+            return Ranked(carry_to_ranks(ranks, payload, index, width, levels))
+        make = partial(_Chunk, width=width, levels=levels)
         return Ranked(ByChunks.apply(make, keys.shape[1] * levels, ranks, payload, index))
 
 
@@ -80,7 +85,7 @@ class _Chunk:
         self.payload, self.index, self.width = payload, index, width
         counts = count(index, levels, ranks.dtype)
         level_rank = ranks.new_full(counts.shape, torch.inf).scatter_(1, index, ranks)
-        self.offset = level_rank[:, None, :] / width - _places(ranks)[:, None] / width
+        self.offset = (level_rank[:, None, :] - _places(ranks)[:, None]) / width
         distance = self.offset.abs()
         self.weights = (distance.amin(dim=2, keepdim=True) - distance).exp()
         carried = torch.stack([counts, tally(index, payload, levels)], dim=1)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsh_core import make_config
-from nsh_core.fused import sorted_nce, sorted_nce_of_codes, threads
+from nsh_core.fused import carry_to_ranks, sorted_nce, sorted_nce_of_codes, threads
 from nsh_core.losses import agreeing_bits
 from nsh_core.losses.selection import negative_ranks
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
 from nsh_core.methods.nsh import NSH
-from nsh_core.sorters import SoftSort, backend, build
+from nsh_core.sorters import backend, build, torchsort_ranks
+from nsh_core.sorters.levels import ByChunks
+from nsh_core.sorters.softsort import SoftSort
 
 ON_LEVELS = ["softsort", "neuralsort", "lapsum", "sinkhorn"]
 NETWORKS = [(name, swap) for name in ("diffsort_odd_even", "diffsort_bitonic") for swap in ("soft", "error_free")]
@@ -112,7 +116,7 @@ def test_networks_sort_any_keys(name, swap):
     for dtype in (torch.float32, torch.float64):
         pair = [(4 * keys).to(dtype).requires_grad_(), payload.to(dtype).requires_grad_()]
         out = sorter.sort_payload(*pair)
-        results.append([out, *torch.autograd.grad((out * weight.to(dtype)).sum(), pair)])
+        results.append([out.detach(), *torch.autograd.grad((out * weight.to(dtype)).sum(), pair)])
     for single, double in zip(*results, strict=True):
         torch.testing.assert_close(single.double(), double, atol=2e-4 * float(double.abs().max()), rtol=1e-3)
 
@@ -137,6 +141,28 @@ def test_blocks_and_threads_change_no_bit(name, monkeypatch):
     # Sums over all anchors are sums of sums now.
     for one, other in zip(gradients(parts, given), expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1e-3, 0.5, 20.0])
+def test_payload_is_carried_to_ranks_as_by_the_dense_kernel(width):
+    """Soft ranks that are ranks among them, where |r - j| has no slope; the form by matrices of other devices too."""
+    generator = torch.Generator().manual_seed(0)
+    for n in (1, 2, 40):
+        distance = torch.randint(9, (12, n), generator=generator)
+        by_level = torch.randint(2, 2 * n + 1, (12, 9), generator=generator).double().sort(dim=1).values / 2
+        by_level[6:] += torch.rand(6, 1, generator=generator)
+        ranks = by_level.gather(1, distance).requires_grad_()
+        payload = torch.randn(12, n, generator=generator, dtype=torch.float64).requires_grad_()
+        far = (ranks[:, None, :] - torch.arange(1, n + 1)[:, None]).abs() / width
+        results = [
+            torch.einsum("bjk,bk->bj", (-far).softmax(dim=2), payload),
+            carry_to_ranks(ranks, payload, distance, width, 9),
+            ByChunks.apply(partial(torchsort_ranks._Chunk, width=width, levels=9), 9 * n, ranks, payload, distance),
+        ]
+        weight = torch.randn(12, n, generator=generator, dtype=torch.float64)
+        expected, *others = ([out, *torch.autograd.grad((out * weight).sum(), (ranks, payload))] for out in results)
+        for other in others:
+            torch.testing.assert_close(other, expected, atol=1e-9, rtol=1e-9)
 
 
 def test_single_precision_is_near_double():
