@@ -26,7 +26,11 @@ import psutil
 import benchmarks.run
 import nsh_core.__main__
 import nsh_core.cli
+import nsh_core.commands
+import nsh_core.search.commands
+import study.analysis.outdated
 import study.analysis.whole
+import study.compared
 import study.execution.engine_local
 import study.execution.forking
 import study.execution.warm
@@ -34,6 +38,7 @@ import study.outcome
 import study.preview
 import study.report
 import study.reporting.dashboard
+import study.reporting.document
 import study.reporting.export
 import study.run
 import study.storage.proxy
