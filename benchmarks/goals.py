@@ -67,7 +67,7 @@ GOALS = (
     Goal("sorted_nce_softsort", 256, 400, "faster"),
     Goal("sorted_nce_softsort", 4096, 0.15),
     Goal("sorted_nce_neuralsort", 4096, 0.3),
-    Goal("sinkhorn", 4096, 1),
+    Goal("sorted_nce_sinkhorn", 4096, 1),
     Goal("diffsort_odd_even", 1024, 3),
     Goal("diffsort_bitonic", 4096, 2),
     *(Goal("torchsort", n, 1, "faster") for n in (64, 128, 256, 512)),

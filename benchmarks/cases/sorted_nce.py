@@ -74,6 +74,13 @@ def backward(loss: Callable[[], Tensor]) -> None:
 
 def _sorted_nce(sorter: sorters.Sorter, batch: Batch) -> Tensor:
     n, bits = batch.codes[0].shape
+    # With --against, a commit from before there were kernels.
+    kernel = sorter.kernel_for(batch.codes[1]) if hasattr(sorter, "kernel_for") else None
+    if kernel is not None:
+        from nsh_core.fused import sorted_nce_of_codes
+
+        codes, latents = ((view[0][None], view[1][None]) for view in (batch.codes, batch.latents))
+        return sorted_nce_of_codes(kernel, codes, latents, [_TEMPERATURE], slice(_POSITIVES, n), _POSITIVES)[0]
     similarity = batch.latents[0] @ batch.latents[1].T / _TEMPERATURE
     ranked = sorter.sort_levels(agreeing_bits(*batch.codes), similarity, bits + 1)
     return sorted_nce(ranked, _POSITIVES, n=n)

@@ -16,7 +16,7 @@ import nsh_core
 from nsh_core import plugins
 
 CPU_CAPABILITY = "CPU capability"
-_TRAINING = ("torch", "torchsort", "diffsort", "numpy", "scipy", "scikit-learn")
+_TRAINING = ("torch", "numba", "torchsort", "diffsort", "numpy", "scipy", "scikit-learn")
 _OTHERS = ("optuna", "pandas", "seaborn")
 _DECISIVE = ("code", *_TRAINING, CPU_CAPABILITY, "accelerator")
 _PLUGIN = "plug-in "
