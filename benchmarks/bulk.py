@@ -33,7 +33,10 @@ def fill(url: str, study: str, trials: Iterable[FrozenTrial]) -> None:
         return
     made = optuna.create_study(study_name=study, storage=open_storage(url), direction="maximize", load_if_exists=True)
     database = behind_the_cache(storage_of(made))
-    assert isinstance(database, Postgres)
+    if not isinstance(database, Postgres):
+        for trial in trials:
+            database.create_new_trial(study_id(made), trial)
+        return
     part: list[FrozenTrial] = []
     for trial in trials:
         part.append(trial)

@@ -7,7 +7,6 @@ show progress. Prints how long workers waited for the storage.
 
 from __future__ import annotations
 
-import copy
 import random
 import threading
 import time
@@ -65,9 +64,9 @@ def _work(
     ready()
     threads = []
     for number in range(workers):
-        own = copy.copy(storage)
-        # What one saw is not what others see.
-        vars(own)["_looks"] = {}
+        # All share connections, and none what another saw; a copy would open the database anew.
+        own = object.__new__(type(storage))
+        vars(own).update(vars(storage), _looks={})
         threads.append(threading.Thread(target=_run, args=(own, keys, f"{place}-{number}", seconds, waits)))
     for thread in threads:
         thread.start()

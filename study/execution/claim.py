@@ -70,17 +70,17 @@ def _taken(
     after = -1 if number is None else number
     attributes = {"owner": me} | ({} if number is None else {"lead": number})
     for look in count():
-        trials = steps.peek(study_id(study), after, _LOOK)
+        trials = steps.peek(study_id(study), after, _LOOK, lead is not None)
         behind = {trial.number for trial, _ in duplicates(trials)}
         waiting = [one for one in trials if one.state == TrialState.WAITING and trial_id(one) > after]
         free = [
-            one
+            trial_id(one)
             for one in waiting
             if one.number not in behind and own(one, "key") in keys and (lead is None or _kind(one) == kind)
         ]
         if free:
-            won = steps.take([trial_id(one) for one in free], most - len(taken), uuid.uuid4().hex, attributes)
-            taken += [running(study, one) for one in free if trial_id(one) in won]
+            won = steps.take(free, most - len(taken), uuid.uuid4().hex, attributes)
+            taken += [running(study, one) for one in won]
         if not waiting or len(taken) == most or (lead is not None and look == _STACK_LOOKS):
             return taken
         # What was free and could not be taken is another's by now.

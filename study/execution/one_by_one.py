@@ -43,7 +43,7 @@ class OneByOne(Transactions):
             self.storage.create_new_trial(study_id, one)
 
     @override
-    def peek(self, study_id: int, after: int, count: int) -> list[FrozenTrial]:
+    def peek(self, study_id: int, after: int, count: int, whole: bool = False) -> list[FrozenTrial]:
         trials = self.storage.get_all_trials(study_id, deepcopy=False)
         waiting = (
             place for place, one in enumerate(trials) if one.state == TrialState.WAITING and trial_id(one) > after
@@ -53,15 +53,15 @@ class OneByOne(Transactions):
         return trials[: last[0] + 1] if last else []
 
     @override
-    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[int]:
-        taken: list[int] = []
+    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[FrozenTrial]:
+        taken: list[FrozenTrial] = []
         for one in trial_ids:
             if len(taken) == most:
                 break
             if self._won(one, attributes["owner"]):
                 for name, value in sorted(attributes.items()):
                     set_own(self.storage, one, name, value)
-                taken.append(one)
+                taken.append(self.storage.get_trial(one))
         return taken
 
     def _won(self, one: int, owner: str) -> bool:

@@ -35,14 +35,23 @@ _INDEXES = {
     "nsh_unfinished": "trials (study_id, state, trial_id) WHERE state IN ('WAITING', 'RUNNING')",
     "nsh_key": f"trial_system_attributes (value_json) WHERE key = '{_KEY}'",
 }
-_WAITING = """
-SELECT w.trial_id, w.number, w.state, a.system, a.key, a.value_json FROM (
+_ATTRIBUTES = """LEFT JOIN LATERAL (
+    SELECT false AS system, key, value_json FROM trial_user_attributes WHERE trial_id = t.trial_id
+    UNION ALL SELECT true, key, value_json FROM trial_system_attributes WHERE trial_id = t.trial_id
+) a ON true ORDER BY t.trial_id"""
+_WAITING = """FROM (
     SELECT trial_id, number, state FROM trials
     WHERE study_id = %(study)s AND state = 'WAITING' AND trial_id > %(after)s ORDER BY trial_id LIMIT %(count)s
-) w LEFT JOIN LATERAL (
-    SELECT false AS system, key, value_json FROM trial_user_attributes WHERE trial_id = w.trial_id
-    UNION ALL SELECT true, key, value_json FROM trial_system_attributes WHERE trial_id = w.trial_id
-) a ON true ORDER BY w.trial_id
+) t"""
+_WHOLE = f"SELECT t.trial_id, t.number, t.state, a.system, a.key, a.value_json {_WAITING} {_ATTRIBUTES}"
+_KEYS = f"""
+SELECT t.trial_id, t.number, t.state, a.system, a.key, a.value_json {_WAITING}
+LEFT JOIN LATERAL (
+    SELECT false AS system, key, value_json FROM trial_user_attributes
+    WHERE trial_id = t.trial_id AND key = '{_EARLIER_KEY}'
+    UNION ALL SELECT true, key, value_json FROM trial_system_attributes
+    WHERE trial_id = t.trial_id AND key IN ('{_KEY}', '{_AFTER}')
+) a ON true ORDER BY t.trial_id
 """
 _OF_KEYS = f"""
 SELECT t.trial_id, t.number, t.state, k.value_json AS own_key, a.value_json AS own_after, f.value_json AS failure
@@ -60,16 +69,17 @@ _TOLD = """INSERT INTO {table} (trial_id, key, value_json)
 # What bears the name of this claim was taken when a connection broke, and not heard of.
 _TAKE = f"""
 WITH mine AS MATERIALIZED (
-    SELECT trial_id FROM trial_system_attributes
-    WHERE trial_id = ANY(%(trials)s) AND key = %(claim)s
+    SELECT t.trial_id, t.number, t.state FROM trial_system_attributes s JOIN trials t ON t.trial_id = s.trial_id
+    WHERE s.trial_id = ANY(%(trials)s) AND s.key = %(claim)s
 ), free AS MATERIALIZED (
     SELECT trial_id FROM trials WHERE trial_id = ANY(%(trials)s) AND state = 'WAITING' AND NOT EXISTS (SELECT FROM mine)
     ORDER BY trial_id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), changed AS (
     UPDATE trials SET state = 'RUNNING', datetime_start = %(now)s WHERE trial_id IN (SELECT trial_id FROM free)
-    RETURNING trial_id
+    RETURNING trial_id, number, state
 ), system AS ({_TOLD.format(table="trial_system_attributes", keys="keys", values="values")})
-SELECT trial_id FROM changed UNION ALL SELECT trial_id FROM mine ORDER BY trial_id
+SELECT t.trial_id, t.number, t.state, a.system, a.key, a.value_json
+FROM (SELECT * FROM changed UNION ALL SELECT * FROM mine) t {_ATTRIBUTES}
 """
 _END = f"""
 WITH changed AS (
@@ -102,7 +112,7 @@ class Postgres(RereadingStorage, Transactions):
     def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
         super().__init__(url, engine_kwargs)
         # By study and where it began: the last look, and when that was.
-        self._looks: dict[tuple[int, int], tuple[float, list[FrozenTrial]]] = {}
+        self._looks: dict[tuple[int, int, bool], tuple[float, list[FrozenTrial]]] = {}
         self._at_once = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         for name, columns in _INDEXES.items():
             table = columns.partition(" ")[0]
@@ -158,25 +168,19 @@ class Postgres(RereadingStorage, Transactions):
                 connection.execute(insert(_PARAMS), params)
 
     @override
-    def peek(self, study_id: int, after: int, count: int) -> list[FrozenTrial]:
-        looked, trials = self._looks.get((study_id, after), (0.0, []))
+    def peek(self, study_id: int, after: int, count: int, whole: bool = False) -> list[FrozenTrial]:
+        looked, trials = self._looks.get((study_id, after, whole), (0.0, []))
         is_used_up = not any(one.state == TrialState.WAITING for one in trials)
         if is_used_up or time.monotonic() - looked > _LOOK_SECONDS:
-            looked, trials = time.monotonic(), self._look(study_id, after, count)
-            self._looks = {(study_id, after): (looked, trials)}
+            looked, trials = time.monotonic(), self._look(study_id, after, count, whole)
+            self._looks = {(study_id, after, whole): (looked, trials)}
         return trials
 
-    def _look(self, study_id: int, after: int, count: int) -> list[FrozenTrial]:
-        waiting: dict[int, FrozenTrial] = {}
-        for row in self._rows(_WAITING, study=study_id, after=after, count=count):
-            trial = waiting.get(row.trial_id)
-            if trial is None:
-                trial = waiting[row.trial_id] = slim(row.number, row.trial_id, TrialState[row.state], {}, {})
-            if row.key == _EARLIER_KEY and not row.system:
-                # No index knows it.
-                return self.get_all_trials(study_id, deepcopy=False)
-            if row.key is not None:
-                (trial.system_attrs if row.system else trial.user_attrs)[row.key] = json.loads(row.value_json)
+    def _look(self, study_id: int, after: int, count: int, whole: bool) -> list[FrozenTrial]:
+        waiting = self._trials(_WHOLE if whole else _KEYS, study=study_id, after=after, count=count)
+        if any(_EARLIER_KEY in one.user_attrs for one in waiting.values()):
+            # No index knows it.
+            return self.get_all_trials(study_id, deepcopy=False)
         keys = [json.dumps(one.system_attrs[_KEY]) for one in waiting.values() if _KEY in one.system_attrs]
         others = self._rows(_OF_KEYS, study=study_id, keys=keys, known=list(waiting)) if keys else []
         same = [
@@ -192,9 +196,9 @@ class Postgres(RereadingStorage, Transactions):
         return sorted([*waiting.values(), *same], key=lambda trial: trial.number)
 
     @override
-    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[int]:
+    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[FrozenTrial]:
         told = {CLAIMANT + claim: True} | {OWN + name: value for name, value in attributes.items()}
-        rows = self._rows(
+        taken = self._trials(
             _TAKE,
             trials=list(trial_ids),
             claim=CLAIMANT + claim,
@@ -203,14 +207,13 @@ class Postgres(RereadingStorage, Transactions):
             keys=list(told),
             values=_as_json(told),
         )
-        taken = [row.trial_id for row in rows]
         # In front of those that were taken all are others' by now.
-        gone = {one for one in trial_ids if not taken or one <= taken[-1]}
+        gone = {one for one in trial_ids if not taken or one <= max(taken)}
         for _, trials in self._looks.values():
             for trial in trials:
                 if number_of(trial) in gone:
                     trial.state = TrialState.RUNNING
-        return taken
+        return list(taken.values())
 
     @override
     def told(self, trial_id: int) -> dict[str, Any]:
@@ -253,6 +256,18 @@ class Postgres(RereadingStorage, Transactions):
             done = connection.exec_driver_sql(_REPORT, values).rowcount
         if not done:
             super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+
+    def _trials(self, statement: str, **values: Any) -> dict[int, FrozenTrial]:
+        """Trials by the rows of their attributes."""
+        found: dict[int, FrozenTrial] = {}
+        for row in self._rows(statement, **values):
+            trial = found.get(row.trial_id)
+            if trial is None:
+                state = TrialState[row.state]
+                trial = found[row.trial_id] = slim(row.number, row.trial_id, state, {}, {})
+            if row.key is not None:
+                (trial.system_attrs if row.system else trial.user_attrs)[row.key] = json.loads(row.value_json)
+        return found
 
     def _rows(self, statement: str, **values: Any) -> Sequence[Row[Any]]:
         """What a statement returns, which is a transaction."""

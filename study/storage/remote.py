@@ -30,7 +30,7 @@ class Served(grpc.GenericRpcHandler):
         self._calls: dict[str, Callable[..., Any]] = {
             "ready": lambda: True,
             "peek": lambda *asked: [_as_json(trial) for trial in storage.peek(*asked)],
-            "take": storage.take,
+            "take": lambda *asked: [_as_json(trial) for trial in storage.take(*asked)],
             "told": storage.told,
             "end": lambda number, state, *rest: storage.end(number, TrialState[state], *rest),
         }
@@ -83,13 +83,12 @@ class Remote(GrpcStorageProxy, Transactions):
             self.create_new_trial(study_id, trial)
 
     @override
-    def peek(self, study_id: int, after: int, count: int) -> list[FrozenTrial]:
-        rows = self._ask("peek", study_id, after, count)
-        return [slim(number, own, TrialState[state], user, system) for number, own, state, user, system in rows]
+    def peek(self, study_id: int, after: int, count: int, whole: bool = False) -> list[FrozenTrial]:
+        return _trials(self._ask("peek", study_id, after, count, whole))
 
     @override
-    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[int]:
-        return self._ask("take", list(trial_ids), most, claim, dict(attributes))
+    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[FrozenTrial]:
+        return _trials(self._ask("take", list(trial_ids), most, claim, dict(attributes)))
 
     @override
     def told(self, trial_id: int) -> dict[str, Any]:
@@ -109,3 +108,7 @@ class Remote(GrpcStorageProxy, Transactions):
 
 def _as_json(trial: FrozenTrial) -> list[Any]:
     return [trial.number, trial_id(trial), trial.state.name, trial.user_attrs, trial.system_attrs]
+
+
+def _trials(rows: list[Any]) -> list[FrozenTrial]:
+    return [slim(number, own, TrialState[state], user, system) for number, own, state, user, system in rows]

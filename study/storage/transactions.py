@@ -30,21 +30,22 @@ class Transactions(ABC):
         """
 
     @abstractmethod
-    def peek(self, study_id: int, after: int, count: int) -> list[FrozenTrial]:
+    def peek(self, study_id: int, after: int, count: int, whole: bool = False) -> list[FrozenTrial]:
         """The next trials that wait, and all others of their keys.
 
         Args:
             study_id: Of a study.
             after: Number by which the storage knows the trial behind which to begin, -1 for the first.
             count: How many that wait, at least, where there are as many.
+            whole: Whether all attributes of those that wait are asked for.
 
         Returns:
-            Trials in the order in which they were queued: of those that wait at least the attributes, of the others
-            their key, what they follow and why they failed. Some that wait may be another's by now.
+            Trials in the order in which they were queued, which may hold no more than their key, what they follow, why
+            they failed, and what was asked for. Some that wait may be another's by now.
         """
 
     @abstractmethod
-    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[int]:
+    def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[FrozenTrial]:
         """Makes trials that still wait running ones; others that do the same at this moment get others.
 
         Args:
@@ -54,7 +55,7 @@ class Transactions(ABC):
             attributes: Written to them as the queue's own: their owner and, behind the first, the lead of their stack.
 
         Returns:
-            Which, in the given order.
+            Them, at least with the attributes that they were queued with, in the given order.
         """
 
     @abstractmethod

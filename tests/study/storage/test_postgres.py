@@ -63,10 +63,14 @@ def test_a_claim_whose_answer_was_lost_is_known_by_its_name(postgres_url, study)
     storage, _ = steps(postgres_url)
     storage.add(study_id(study), [queued(str(number)) for number in range(4)])
     numbers = [trial_id(trial) for trial in study.trials]
-    assert storage.take(numbers, 2, "first", {"owner": "me"}) == numbers[:2]
-    assert storage.take(numbers, 2, "first", {"owner": "me"}) == numbers[:2]
-    assert storage.take(numbers, 9, "second", {"owner": "me"}) == numbers[2:]
-    assert storage.take(numbers, 9, "third", {"owner": "me"}) == []
+
+    def taken(most, name):
+        return [trial_id(trial) for trial in storage.take(numbers, most, name, {"owner": "me"})]
+
+    assert taken(2, "first") == numbers[:2]
+    assert taken(2, "first") == numbers[:2]
+    assert taken(9, "second") == numbers[2:]
+    assert taken(9, "third") == []
 
 
 def test_a_stack_is_of_one_kind_and_names_its_lead(postgres_url, study):
