@@ -111,26 +111,45 @@ def histograms(
         if last < 0:
             continue
 
-        total_k, total, hits_k = 0.0, 0.0, 0
-        for i in range(size):
-            level = distance[i]
-            if level > last:
-                continue
-            earlier = even[level]
-            if relevant[i]:
-                even[level] = earlier + (1 + (1 << 32))
-                rank = earlier & 0xFFFFFFFF
-                precision = ((earlier >> 32) + 1) / (rank + 1)
-                total += precision
-                if rank < k:
-                    total_k += precision
-                    hits_k += 1
-                if rank < cut:
-                    found[q] += 1
-            else:
-                even[level] = earlier + 1
-        if hits_k > 0:
-            ap_k[q] = total_k / hits_k
+        ap_k[q], total, found[q] = ranked(distance, relevant, even, last, k, cut)
         if before >> 32 > 0:
             ap_all[q] = total / (before >> 32)
     return counts, hits, ap_k, ap_all, found
+
+
+@numba.njit(nogil=True, cache=True)
+def ranked(
+    distance: npt.NDArray[np.uint16], relevant: npt.NDArray[np.uint8], before: Counts, last: int, k: int, cut: int
+) -> tuple[float, float, int]:
+    """Precisions at the ranks of a query's relevant items, added up in the order of the database.
+
+    Args:
+        distance: Of items to the query, [n], in the order of the database.
+        relevant: Whether they are, [n].
+        before: Items at smaller distances (low half) and relevant ones among them (high half), [levels]; written over.
+        last: The distance up to which items are looked at.
+        k: Of AP@k.
+        cut: Ranks among which relevant items are counted.
+
+    Returns:
+        AP@k, the sum of precisions over all items looked at, and the relevant items among the first `cut` ranks.
+    """
+    total_k, total, hits_k, found = 0.0, 0.0, 0, 0
+    for i in range(len(distance)):
+        level = distance[i]
+        if level > last:
+            continue
+        earlier = before[level]
+        if relevant[i]:
+            before[level] = earlier + (1 + (1 << 32))
+            rank = earlier & 0xFFFFFFFF
+            precision = ((earlier >> 32) + 1) / (rank + 1)
+            total += precision
+            if rank < k:
+                total_k += precision
+                hits_k += 1
+            if rank < cut:
+                found += 1
+        else:
+            before[level] = earlier + 1
+    return total_k / hits_k if hits_k > 0 else 0.0, total, found

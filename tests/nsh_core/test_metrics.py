@@ -13,6 +13,8 @@ from nsh_core.metrics import (
     ceiling,
     code_health,
     cosine_map,
+    counting,
+    first_ranks,
     health,
     mean_average_precision,
     retrieval,
@@ -119,6 +121,34 @@ def test_the_one_pass_agrees_with_brute_force(problem, precision_at):
             assert np.isnan(got.curve_precision[radius])
         recall = (good & within).sum(axis=1) / np.maximum(good.sum(axis=1), 1)
         assert got.curve_recall[radius] == pytest.approx(recall.mean())
+
+
+@given(retrieval_problems(most=200), st.sampled_from(["as drawn", "nearest first", "farthest first", "copies"]))
+@settings(max_examples=80, deadline=None)
+def test_one_pass_with_a_limit_gives_the_bits_of_counting(problem, order):
+    queries, query_labels, database, database_labels, distance, _, k = problem
+    if order == "copies":
+        database = database[np.arange(len(database)) % 3 % len(database)]
+    elif order != "as drawn":
+        index = np.argsort(np.array(distance[0]) * (1 if order == "nearest first" else -1))
+        database, database_labels = database[index], database_labels[index]
+    pairs = retrieval._Pairs(pack(queries), query_labels, pack(database), database_labels)
+    limit, every = min(k or len(database), len(database)), pairs._of(slice(None))
+    expected = counting.histograms(*every, limit, 0, limit)[2]
+    np.testing.assert_array_equal(first_ranks.average_precision_at(*every, limit), expected)
+
+
+def test_long_lists_are_ranked_like_brute_force():
+    rng = np.random.default_rng(5)
+    queries, database = signs(rng, 4, 70), signs(rng, 2000, 70)
+    query_labels, labels = rng.integers(0, 4, 4), rng.integers(0, 4, 2000)
+    for k in (1, 100, 250, 251, 2000):
+        expected = []
+        for query, label in zip(queries, query_labels, strict=True):
+            order = np.argsort((query != database).sum(axis=1), kind="stable")
+            expected.append(ap_of((labels[order] == label).tolist(), k))
+        got = mean_average_precision(pack(queries), query_labels, pack(database), labels, k)
+        assert got == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_chunks_and_threads_change_nothing(monkeypatch):
