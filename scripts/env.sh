@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:?usage: scripts/env.sh run|dev}
 stamp=.venv/.installed-$kind
-want=$(cat pyproject.toml constraints.txt scripts/env.sh nsh_core/fused/*.py | sha256sum)
+want=$(cat pyproject.toml constraints.txt scripts/env.sh nsh_core/compiled.py nsh_core/fused/*.py nsh_core/metrics/*.py | sha256sum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 base=${PYTHON:-python3}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsh_core.fused.compiled import compiled
+from nsh_core.compiled import compiled
 
 Floats = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nsh_core.fused.compiled import compiled
+from nsh_core.compiled import compiled
 from nsh_core.fused.levels import Floats, Words, distances, tally
 from nsh_core.fused.nce import nce_of_runs
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsh_core.fused.compiled import compiled
+from nsh_core.compiled import compiled
 from nsh_core.metrics.counting import popcount
 
 Words = npt.NDArray[np.uint64]

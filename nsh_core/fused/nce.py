@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from nsh_core.fused.compiled import compiled
+from nsh_core.compiled import compiled
 
 Floats = npt.NDArray[Any]
 

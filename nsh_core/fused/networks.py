@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nsh_core.compiled import compiled
 from nsh_core.fused.comparators import KEY, PAYLOAD, Floats, Places, sort, unsort
-from nsh_core.fused.compiled import compiled
 from nsh_core.fused.levels import Words, distances
 from nsh_core.fused.nce import nce_of_runs
 

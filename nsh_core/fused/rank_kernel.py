@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
-from nsh_core.fused.compiled import compiled
+from nsh_core.compiled import compiled
 from nsh_core.fused.levels import Floats, tally
 from nsh_core.fused.threads import on_threads
 

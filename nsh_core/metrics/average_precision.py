@@ -6,9 +6,10 @@ first k; 0 if there is none.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from nsh_core.compiled import compiled
 
 Float = npt.NDArray[np.float64]
 
@@ -18,7 +19,7 @@ def harmonic_numbers(n: int) -> Float:
     return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1, dtype=np.longdouble)).astype(np.float64)])
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: int, harmonic: Float) -> Float:
     """Expectation of AP@k over a uniformly random order of ties, in closed form.
 
@@ -70,7 +71,7 @@ def expected(counts: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64], k: 
     return result
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _level_gain(before: int, hits: int, count: int, relevant: int, harmonic: Float) -> float:
     """Expected sum of precisions at the relevant ranks of a tied level of `count` items, `relevant` of them good.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba.core import types
 from numba.extending import intrinsic
+
+from nsh_core.compiled import compiled
 
 Words = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ def _emit_popcount(typing_context: Any, word: Any) -> Any:
 popcount: Any = intrinsic(_emit_popcount)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def histograms(
     query: Words,
     query_labels: Words,
@@ -117,7 +118,7 @@ def histograms(
     return counts, hits, ap_k, ap_all, found
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def ranked(
     distance: npt.NDArray[np.uint16], relevant: npt.NDArray[np.uint8], before: Counts, last: int, k: int, cut: int
 ) -> tuple[float, float, int]:

@@ -6,16 +6,16 @@ only falls, so that some k ln(N / k) of N items in random order pass it.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from nsh_core.compiled import compiled
 from nsh_core.metrics.counting import Float, Words, popcount, ranked
 
 _BLOCK = 64  # items whose passing is the bits of one word
 _ONE = np.uint64(1)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def average_precision_at(
     query: Words, query_labels: Words, database: Words, database_labels: Words, multi: bool, levels: int, k: int
 ) -> Float:
@@ -79,7 +79,7 @@ def average_precision_at(
     return result
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _share(query_labels: Words, q: int, database_labels: Words, item: int) -> bool:
     """Whether a query and an item share a label."""
     # numba knows no any() of a generator.

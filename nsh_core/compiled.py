@@ -11,14 +11,15 @@ from typing import Any
 import numba
 
 _FOLDER = Path(__file__).parent
-_DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_FOLDER.glob("*.py")))).hexdigest()[:12]
+_SOURCES = sorted(path for folder in ("fused", "metrics") for path in (_FOLDER / folder).glob("*.py"))
+_DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:12]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """The function compiled by numba, without the interpreter's lock, and kept on disk.
 
     numba takes what it has kept as long as the function's own file has not changed, whatever became of the functions
-    that it calls: so each version of this folder has a place of its own.
+    that it calls: so each version of the two folders has a place of its own.
     """
     config: Any = numba.config
     known = config.CACHE_DIR
