@@ -62,12 +62,11 @@ class _SortedNCE(torch.autograd.Function):
             loss, own = _of_run(kernel, temperature, selection, [one[run] for one in inputs], wanted)
             losses.append(loss)
             gradients.append(own)
-        # A run alone, the usual case of small batches, is spared the copy.
-        join = torch.stack if len(gradients) > 1 else lambda own: own[0][None]
-        ctx.save_for_backward(
-            *(join(own) if want else None for own, want in zip(zip(*gradients, strict=True), wanted, strict=True))
-        )
-        return join(losses).mean(dim=1)
+        saved = [
+            _stacked(own) if want else None for own, want in zip(zip(*gradients, strict=True), wanted, strict=True)
+        ]
+        ctx.save_for_backward(*saved)
+        return _stacked(losses).mean(dim=1)
 
     @staticmethod
     @once_differentiable
@@ -87,32 +86,34 @@ def _of_run(
     """The losses of anchors [n], and the gradients of their mean by each of the inputs that is wanted."""
     anchors, items, anchor_latents, item_latents = inputs
     n, bits = anchors.shape
-    words = as_words(anchors.numpy()), as_words(items.numpy())
-    loss = anchors.new_empty(n)
-    settings = bits, selection, (0.5 / n, 1 / (temperature * n)), kernel.parameters
-    gradients: list[Tensor | None] = [None] * len(inputs)
+    anchor_words, item_words = as_words(anchors.numpy()), as_words(items.numpy())
+    settings = item_words, bits, selection, (0.5 / n, 1 / (temperature * n)), kernel.parameters
     step = min(n, max(1, _BLOCK // len(items)))
-    buffers = anchors.new_empty(2, step, len(items))
-    for start in range(0, n, step):
-        rows = slice(start, start + step)
-        payload, by_key = buffers[:, : n - start]
-        torch.mm(anchor_latents[rows], item_latents.T, out=payload).div_(temperature)
-        on_threads(
-            kernel.rows,
-            [one.numpy() for one in (payload, by_key, loss[rows])] + [words[0][rows]],
-            (words[1], *settings),
-        )
-        products = (
-            (by_key, items),
-            (by_key.T, anchors[rows]),
-            (payload, item_latents),
-            (payload.T, anchor_latents[rows]),
-        )
-        for place, (by_pairs, others) in enumerate(products):
-            if wanted[place]:
-                known, own = gradients[place], by_pairs @ others
-                if known is None:
-                    gradients[place] = own
-                else:
-                    gradients[place] = torch.cat([known, own]) if place % 2 == 0 else known.add_(own)
-    return loss, gradients
+    pairs = anchors.new_empty(step, len(items)), anchors.new_empty(step, len(items))
+    losses: list[Tensor] = []
+    gradients: list[list[Tensor]] = [[], [], [], []]
+    transposed = item_latents.t()
+    # A split of one part costs little, slices of small batches add up.
+    for own, latents in zip(anchors.split(step), anchor_latents.split(step), strict=True):
+        start, count = len(losses) * step, len(own)
+        payload, by_key = pairs if count == step else (pairs[0][:count], pairs[1][:count])
+        loss = own.new_empty(count)
+        torch.mm(latents, transposed, out=payload).div_(temperature)
+        rows = payload.numpy(), by_key.numpy(), loss.numpy(), anchor_words[start : start + count]
+        on_threads(kernel.rows, rows, settings)
+        losses.append(loss)
+        if wanted[0]:
+            gradients[0].append(by_key @ items)
+        if wanted[1]:
+            gradients[1].append(by_key.t() @ own)
+        if wanted[2]:
+            gradients[2].append(payload @ item_latents)
+        if wanted[3]:
+            gradients[3].append(payload.t() @ latents)
+    by_anchors = [torch.cat(parts) if parts else None for parts in gradients[::2]]
+    by_items = [sum(parts[1:], parts[0]) if parts else None for parts in gradients[1::2]]
+    return torch.cat(losses), [by_anchors[0], by_items[0], by_anchors[1], by_items[1]]
+
+
+def _stacked(runs: Sequence[Tensor]) -> Tensor:
+    return runs[0][None] if len(runs) == 1 else torch.stack(list(runs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -145,10 +146,15 @@ class Sorter(FirstRanks):
         Args:
             codes: Of the items, [..., n, K].
         """
-        ways = ("kernel", "permutation", "sort_payload", "sort_levels")
-        kind = next(kind for kind in type(self).__mro__ if any(way in vars(kind) for way in ways))
         fits = codes.device.type == "cpu" and codes.dtype in (torch.float32, torch.float64)
-        return self.kernel(codes) if fits and "kernel" in vars(kind) else None
+        return self.kernel(codes) if fits and _speaks_for_itself(type(self)) else None
+
+
+@cache
+def _speaks_for_itself(kind: type[Sorter]) -> bool:
+    """Whether the class that says how a kind sorts also says what is compiled of it."""
+    ways = ("kernel", "permutation", "sort_payload", "sort_levels")
+    return "kernel" in vars(next(above for above in kind.__mro__ if any(way in vars(above) for way in ways)))
 
 
 def check_rows(keys: Tensor, payload: Tensor | None = None) -> None:
