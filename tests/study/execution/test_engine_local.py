@@ -83,8 +83,8 @@ def stuck(tmp_path, monkeypatch) -> Path:
 
 def test_a_run_that_is_killed_early_leaves_no_process_that_imports(long_spec_file, tmp_path, stuck):
     """The module is one that the process imports first which workers are forked from, and the run late."""
-    (tmp_path / "sklearn").mkdir()
-    (tmp_path / "sklearn" / "__init__.py").write_text(STUCK)
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text(STUCK)
     process = start(long_spec_file, tmp_path / "r", env=os.environ | {"PYTHONPATH": str(tmp_path)})
     assert_all_end_with(process, stuck)
 
