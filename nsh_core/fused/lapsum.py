@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nsh_core.compiled import compiled
-from nsh_core.fused.levels import Floats, Words, distances, tally
+from nsh_core.fused.levels import Floats, Words, distances, hand_back, tally
 from nsh_core.fused.nce import nce_of_runs
 
 
@@ -106,10 +106,7 @@ def lapsum(
             lower[u], lower_mean[u] = x, y
         last = by_rank[n - 1]
         for u in range(runs):
-            later[u + 1] = (last + later[u + 1] - 0.5 * upper[u + 1] + 0.5 * lower[u]) * scales[1]
-            upper[u + 1] = 0.5 * (upper[u + 1] + lower[u]) / temperature * scales[0]
-            upper_mean[u + 1] = 0.5 * (upper_mean[u + 1] + lower_mean[u]) / temperature * scales[0]
-        for k in range(n):
-            u = run[k] + 1
-            by_key[i, k] = payload[i, k] * upper[u] - upper_mean[u]
-            payload[i, k] = later[u]
+            later[u + 1] = last + later[u + 1] - 0.5 * upper[u + 1] + 0.5 * lower[u]
+            upper[u + 1] = 0.5 * (upper[u + 1] + lower[u]) / temperature
+            upper_mean[u + 1] = -0.5 * (upper_mean[u + 1] + lower_mean[u]) / temperature
+        hand_back(payload[i], by_key[i], run, runs, upper[1:], upper_mean[1:], later[1:], scales)

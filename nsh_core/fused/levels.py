@@ -82,3 +82,36 @@ def tally(
         count[one] += 1.0
         total[one] += payload[i]
     return runs
+
+
+@compiled
+def hand_back(
+    payload: Floats,
+    by_key: Floats,
+    place: npt.NDArray[np.int16],
+    levels: int,
+    factor: Floats,
+    rest: Floats,
+    by_payload: Floats,
+    scales: tuple[float, float],
+) -> None:
+    """What levels have gathered for their items, to the items of an anchor.
+
+    Args:
+        payload: Of the items [n]; gets its gradient.
+        by_key: Gets the gradient of the keys [n], the item's payload times `factor` and `rest`.
+        place: Of each item's level, [n].
+        levels: How many there are.
+        factor: Of each level; it is scaled, as the others.
+        rest: Of each level.
+        by_payload: Of each level.
+        scales: Factors of the gradients of keys and payload.
+    """
+    for u in range(levels):
+        factor[u] *= scales[0]
+        rest[u] *= scales[0]
+        by_payload[u] *= scales[1]
+    for k in range(len(place)):
+        u = place[k]
+        by_key[k] = payload[k] * factor[u] + rest[u]
+        payload[k] = by_payload[u]

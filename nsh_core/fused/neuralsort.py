@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nsh_core.compiled import compiled
-from nsh_core.fused.levels import Floats, Words, distances
+from nsh_core.fused.levels import Floats, Words, distances, hand_back
 from nsh_core.fused.nce import nce_of_runs
 
 # Ranks that are looked at together.
@@ -135,18 +135,13 @@ def neuralsort(
             mine = count[u] * to_out[u] - total[u] * to[u]
             further, further_others = n - nearer - count[u], others - nearer_others - mine
             by_own = (further - nearer) / n
-            factor[u] = (own[u] * to_slope[u] - by_own * to[u]) / temperature * scales[0]
+            factor[u] = (own[u] * to_slope[u] - by_own * to[u]) / temperature
             rest[u] = ((further_others - nearer_others) / n - own[u] * to_out_slope[u] + by_own * to_out[u]) / (
                 temperature
             )
-            rest[u] *= scales[0]
-            to[u] *= scales[1]
             nearer += count[u]
             nearer_others += mine
-        for k in range(n):
-            u = distance[k]
-            by_key[i, k] = payload[i, k] * factor[u] + rest[u]
-            payload[i, k] = to[u]
+        hand_back(payload[i], by_key[i], distance, levels, factor, rest, to, scales)
 
 
 @compiled

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nsh_core.compiled import compiled
-from nsh_core.fused.levels import Floats, Words, distances
+from nsh_core.fused.levels import Floats, Words, distances, hand_back
 from nsh_core.fused.nce import nce_of_runs
 
 
@@ -49,7 +49,7 @@ def sinkhorn(
     for i in range(len(anchors)):
         distances(anchors[i], items, distance)
         for u in range(levels):
-            count[u] = total[u] = rest[u] = 0.0
+            count[u] = total[u] = rest[u] = factor[u] = by_payload[u] = 0.0
         for k in range(n):
             count[distance[k]] += 1
             total[distance[k]] += payload[i, k]
@@ -112,13 +112,7 @@ def sinkhorn(
             to_level[level_of_rank[j - 1]] += later
         for u in range(low, high):
             rest[u] += to_level[u] / (2 * (n - 1) * temperature) / max(count[u], 1)
-            factor[u] *= scales[0]
-            rest[u] *= scales[0]
-            by_payload[u] *= scales[1]
-        for k in range(n):
-            u = distance[k]
-            by_key[i, k] = payload[i, k] * factor[u] + rest[u]
-            payload[i, k] = by_payload[u]
+        hand_back(payload[i], by_key[i], distance, high, factor, rest, by_payload, scales)
 
 
 @compiled

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nsh_core.compiled import compiled
-from nsh_core.fused.levels import Floats, Words, distances, tally
+from nsh_core.fused.levels import Floats, Words, distances, hand_back, tally
 from nsh_core.fused.nce import nce_of_runs
 
 
@@ -25,7 +25,6 @@ def softsort(
 ) -> None:
     """SortedNCE of some anchors by SoftSort; see sorters.softsort for the formulas and fused.Kernel for the rest."""
     m, start, stop = selection
-    key_scale, payload_scale = scales
     temperature = parameters[0]
     n = len(items)
     distance, run = np.empty(n, np.int16), np.empty(n, np.int16)
@@ -71,11 +70,4 @@ def softsort(
             factor[u] = (factor[u] - x) / temperature
             of_ranks = a[u] * (nearer_total[u] - further_total[u] - out[u] * (nearer[u] - further[u]))
             rest[u] = (of_ranks / count[u] - rest[u] + y) / temperature
-        for u in range(runs):
-            factor[u] *= key_scale
-            rest[u] *= key_scale
-            by_payload[u] *= payload_scale
-        for k in range(n):
-            u = run[k]
-            by_key[i, k] = payload[i, k] * factor[u] + rest[u]
-            payload[i, k] = by_payload[u]
+        hand_back(payload[i], by_key[i], run, runs, factor, rest, by_payload, scales)

@@ -12,9 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from study.execution.attributes import known, own, set_own
-from study.execution.records import CLAIMANT
 from study.storage.optuna_internals import behind_the_cache, trial_id
-from study.storage.transactions import Transactions
+from study.storage.transactions import CLAIMANT, Transactions
 
 
 def steps_of(storage: BaseStorage) -> Transactions:

@@ -14,6 +14,7 @@ from nsh_core import Config
 from nsh_core.measures import SELECTION, Place, measures
 from study.execution.attributes import as_system, known
 from study.plan.goal import Goal
+from study.storage.transactions import CLAIMANT
 
 # Written for people: the dashboard lists a trial's attributes, and each is a transaction of its own.
 _SHOWN = "failure"
@@ -21,8 +22,6 @@ FACTS = "facts"
 # Who runs a trial, and when it was queued, is no part of what it came to.
 _UNSEALED = (FACTS, "after", "owner", "lead", "beat")
 _SEAL = "seal"
-# Before the name of whoever asks for a trial.
-CLAIMANT = "claimant "
 
 
 @dataclass(frozen=True)

@@ -197,11 +197,12 @@ class Postgres(RereadingStorage, Transactions):
 
     @override
     def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[FrozenTrial]:
-        told = {CLAIMANT + claim: True} | {OWN + name: value for name, value in attributes.items()}
+        mark = OWN + CLAIMANT + claim
+        told = {mark: True} | {OWN + name: value for name, value in attributes.items()}
         taken = self._trials(
             _TAKE,
             trials=list(trial_ids),
-            claim=CLAIMANT + claim,
+            claim=mark,
             most=most,
             now=_now(),
             keys=list(told),
@@ -217,10 +218,7 @@ class Postgres(RereadingStorage, Transactions):
 
     @override
     def told(self, trial_id: int) -> dict[str, Any]:
-        rows = self._rows(
-            "SELECT key, value_json FROM trial_user_attributes WHERE trial_id = %(trial)s", trial=trial_id
-        )
-        return {row.key: json.loads(row.value_json) for row in rows}
+        return {row.key: json.loads(row.value_json) for row in self._rows(_TOLD_OF, trial=trial_id)}
 
     @override
     def end(

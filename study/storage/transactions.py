@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 # Before the names of what the queue keeps among a trial's system attributes.
 OWN = "nsh:"
-# Before the name of a claim, or of whoever asks for a trial.
-CLAIMANT = OWN + "claimant "
+# Among them, before the name of a claim, or of whoever asks for a trial.
+CLAIMANT = "claimant "
 
 
 class Transactions(ABC):

@@ -20,7 +20,7 @@ from study.execution import ownership, signs_of_life
 from study.execution.attributes import own, set_own
 from study.execution.claim import claim
 from study.execution.queue import TrialQueue, interrupt
-from study.execution.records import CLAIMANT, TrialFacts
+from study.execution.records import TrialFacts
 from study.execution.trial import Outcome, _reason, record
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
@@ -28,6 +28,7 @@ from study.storage import retry as patience
 from study.storage.journal import JournalFile
 from study.storage.opening import open_storage
 from study.storage.optuna_internals import frozen, trial_id
+from study.storage.transactions import CLAIMANT
 from tests.study.commands import Fork, in_a_fork, outcome, run
 from tests.study.test_run import stored
 
