@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from nsh_core.config import Config
 from nsh_core.registry import METHODS
 from nsh_core.sections import ModelConfig
+from nsh_core.stacked import stacked
 from nsh_core.straight_through import sign_through
+from nsh_core.unit import unit
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Outputs:
         relaxed: U = tanh(h) [n, K], in (-1, 1); cos(h) for a periodic method.
         codes: B [n, K] in -1/+1, with the gradient of U.
         latents: Z [n, d] of length 1; [n, 0] for a method that has none.
-        features: [n, D] that the encoder saw, standardised.
+        features: [n, D] that the encoder saw, standardised; [n, 0] for a method that does not look at them.
     """
 
     logits: Tensor
@@ -67,7 +69,7 @@ class HashModel(nn.Module):
                 width = config.model.width
         self.encoder = nn.Sequential(*layers)
         self.hash_head = _hash_head(config.model, width, config.model_bits)
-        self.uses_latents = method.uses_latents
+        self.uses_latents, self.uses_features = method.uses_latents, method.uses_features
         has_head = method.uses_latents and config.model.latent == "head"
         self.latent_head = nn.Linear(width, config.model.latent_dim) if has_head else None
         self.backbone = backbone
@@ -137,15 +139,14 @@ def forward_together(models: Sequence[HashModel], items: Sequence[Tensor]) -> Ou
     """
     features = [model.standardized(own) for model, own in zip(models, items, strict=True)]
     hidden = [model.encoder(own) for model, own in zip(models, features, strict=True)]
-    logits = torch.stack([model.hash_head(own).float() for model, own in zip(models, hidden, strict=True)])
-    standard = torch.stack(features)
+    logits = stacked([model.hash_head(own).float() for model, own in zip(models, hidden, strict=True)])
+    standard = stacked(features) if models[0].uses_features else logits[..., :0]
     if not models[0].uses_latents:
-        latents = standard[..., :0]
+        latents = logits[..., :0]
     elif models[0].latent_head is None:
-        latents = nn.functional.normalize(standard.float(), dim=2)
+        latents = unit(stacked(features).float())
     else:
         heads = [model.latent_head for model in models if model.latent_head is not None]
-        latents = torch.stack([head(own).float() for head, own in zip(heads, hidden, strict=True)])
-        latents = nn.functional.normalize(latents, dim=2)
+        latents = unit(stacked([head(own).float() for head, own in zip(heads, hidden, strict=True)]))
     relaxed = models[0].activate(logits)
     return Outputs(logits, relaxed, sign_through(relaxed), latents, standard)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 
 def sign_through(relaxed: Tensor) -> Tensor:
     """Sign of relaxed codes, exactly -1 or +1 (at 0), with the gradient of the relaxed codes (straight-through)."""
-    hard = torch.where(relaxed >= 0, 1.0, -1.0).to(relaxed.dtype)
-    return hard + (relaxed - relaxed.detach())
+    return _SignThrough.apply(relaxed)
+
+
+class _SignThrough(torch.autograd.Function):
+    @staticmethod
+    @override
+    def forward(ctx: Any, relaxed: Tensor) -> Tensor:
+        return relaxed.sign().add_(0.5).sign_()  # NaN stays NaN
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from nsh_core.stacked import stacked
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
@@ -20,4 +21,4 @@ def products(first: Tensor, second: Tensor) -> Tensor:
     """
     if first.ndim == 2:
         return first @ second.mT
-    return torch.stack([own @ other.mT for own, other in zip(first, second, strict=True)])
+    return stacked([own @ other.mT for own, other in zip(first, second, strict=True)])

@@ -36,6 +36,7 @@ class Method(ABC):
             (nsh_core.data.labels); the last is a ceiling for scale, and never the best of a study.
         Options: What `method.options` of a config may hold.
         uses_latents: Whether the model needs a latent head.
+        uses_features: Whether it looks at the features that the model gives with its codes.
         sorts: Whether it uses the sorter of a config.
         periodic: Whether a bit is the sign of the cosine of the hash head, not of the head itself.
         hash_heads: What `model.hash_head` may be.
@@ -46,6 +47,7 @@ class Method(ABC):
     information: ClassVar[Information] = "images"
     Options: ClassVar[type[MethodOptions]] = MethodOptions
     uses_latents: ClassVar[bool] = False
+    uses_features: ClassVar[bool] = True
     periodic: ClassVar[bool] = False
     sorts: ClassVar[bool] = False
     hash_heads: ClassVar[tuple[str, ...]] = ("linear", "mlp")

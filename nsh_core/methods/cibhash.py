@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import normalize
 from typing_extensions import override
 
 from nsh_core.config import Config
@@ -17,6 +16,7 @@ from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.model import Outputs
 from nsh_core.straight_through import sign_through
+from nsh_core.unit import unit
 
 _EPSILON = 1e-8
 
@@ -53,7 +53,7 @@ class CIBHash(DeepMethod):
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
         p, q = first.logits.sigmoid(), second.logits.sigmoid()
-        one, other = (normalize(sign_through(chance - 0.5), dim=-1) for chance in (p, q))
+        one, other = (unit(sign_through(chance - 0.5)) for chance in (p, q))
         contrast = nt_xent(one, other, self.setting("temperature", p))
         bottleneck = (_divergence(p, q.detach()) + _divergence(q, p.detach())) / 2
         loss = contrast + self.setting("kl_weight", p).view(-1) * bottleneck

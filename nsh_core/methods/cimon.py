@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import normalize
 from typing_extensions import override
 
 from nsh_core.config import Config
@@ -21,6 +20,7 @@ from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Rang
 from nsh_core.methods.similarity_graph import SimilarityGraph
 from nsh_core.model import Outputs
 from nsh_core.sending import sent
+from nsh_core.unit import unit
 
 _VIEWS_SEED = 0
 
@@ -96,7 +96,7 @@ class CIMON(DeepMethod):
             signs, sure = (sent(torch.stack(part), semantic.device) for part in zip(*mined, strict=True))
             for similarity in similarities:
                 semantic = semantic + (sure * (similarity - signs).square()).mean(dim=(-2, -1))
-        one, other = (normalize(view.relaxed, dim=-1) for view in (first, second))
+        one, other = (unit(view.relaxed) for view in (first, second))
         contrast = nt_xent(one, other, self.setting("temperature", one))
         loss = semantic + self.setting("contrast_weight", one).view(-1) * contrast
         return {"semantic": semantic, "contrast": contrast, "loss": loss}

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 from typing_extensions import override
 
 from nsh_core.config import Config
@@ -35,6 +34,9 @@ from nsh_core.sections import LossConfig
 from nsh_core.sending import sent
 from nsh_core.sorters import FirstRanks, Sorter, backend, build, build_masks
 from nsh_core.sorters.kernel import Kernel
+from nsh_core.unit import unit
+
+Pair = tuple[Tensor, Tensor]
 
 _WITHOUT_SORTING = {"listwise": listwise, "pairwise": pairwise}
 TERMS = ("sorted_nce", "anchor", "code_anchor", "balance", "quantization")
@@ -52,6 +54,7 @@ class NSH(DeepMethod):
 
     paper = "Yu et al., Learning to Hash Naturally Sorts, IJCAI 2022"
     uses_latents = True
+    uses_features = False
     sorts = True
     nests = True
 
@@ -106,7 +109,7 @@ class NSH(DeepMethod):
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
-        relaxed = torch.cat([first.relaxed, second.relaxed], dim=1)
+        relaxed = first.relaxed
         calculations = {
             "sorted_nce": lambda: self._over_prefixes(
                 first, second, lambda one, other: self._surrogate(one, other, generators)
@@ -116,23 +119,24 @@ class NSH(DeepMethod):
                 first,
                 second,
                 lambda one, other: nt_xent(
-                    normalize(one.codes, dim=-1),
-                    normalize(other.codes, dim=-1),
-                    self.setting("code_anchor_temperature", relaxed),
+                    unit(one.codes), unit(other.codes), self.setting("code_anchor_temperature", relaxed)
                 ),
             ),
             "balance": lambda: bit_balance(torch.cat([first.codes, second.codes], dim=1)),
-            "quantization": lambda: quantization(relaxed),
+            "quantization": lambda: quantization(torch.cat([relaxed, second.relaxed], dim=1)),
         }
         terms = {name: calculations[name]() for name in self._active}
-        weighted = (self.setting(f"{name}_weight", relaxed).view(-1) * term for name, term in terms.items())
-        loss = sum(weighted, relaxed.sum(dim=(1, 2)) * 0)
+        weighted = [self.setting(f"{name}_weight", relaxed).view(-1) * term for name, term in terms.items()]
+        # Without any term a loss that has a gradient all the same.
+        loss = sum(weighted[1:], weighted[0]) if weighted else relaxed.sum(dim=(1, 2)) * 0
         surrogate = self._losses[0].surrogate
         return {surrogate if name == "sorted_nce" else name: term for name, term in terms.items()} | {"loss": loss}
 
     def _over_prefixes(self, first: Outputs, second: Outputs, term: Callable[[Outputs, Outputs], Tensor]) -> Tensor:
         """A term on codes, its mean over the code lengths that the model is trained for."""
-        lengths = self._losses[0].nested or [first.codes.shape[-1]]
+        lengths = self._losses[0].nested
+        if not lengths:
+            return term(first, second)
         terms = [
             term(*(replace(view, codes=view.codes[..., :length]) for view in (first, second))) for length in lengths
         ]
@@ -151,6 +155,8 @@ class NSH(DeepMethod):
                     by_run = self._of_pairs(*own, rows, sorter, generators)
             else:
                 by_run = self._fused(*own, kernel)
+            if len(runs) == len(losses):
+                return by_run
             for run, value in zip(runs, by_run, strict=True):
                 losses[run] = value
         return torch.stack(losses)
@@ -160,17 +166,15 @@ class NSH(DeepMethod):
         compiled = loss.surrogate == "sorted_nce" and loss.softmaxes == 1 and not loss.negatives.startswith("random")
         return sorter.kernel_for(codes) if compiled and isinstance(sorter, Sorter) else None
 
-    def _fused(self, codes: Sequence[Tensor], latents: Sequence[Tensor], runs: Sequence[int], kernel: Kernel) -> Tensor:
+    def _fused(self, codes: Pair, latents: Pair, runs: Sequence[int], kernel: Kernel) -> Tensor:
         from nsh_core.fused import sorted_nce_of_codes  # numba's import takes as long as torch's
 
         loss = self._losses[runs[0]]
         n = codes[0].shape[1]
         repelling = negative_ranks(n, n, loss.num_positives, loss.gap, loss.negatives, [])
-        temperatures = 2 * [self._losses[run].nce_temperature for run in runs]
-        pairs = [(torch.cat([one, other]), torch.cat([other, one])) for one, other in (codes, latents)]
+        temperatures = [self._losses[run].nce_temperature for run in runs]
         assert isinstance(repelling, slice)  # they are not drawn
-        by_direction = sorted_nce_of_codes(kernel, pairs[0], pairs[1], temperatures, repelling, loss.num_positives)
-        return by_direction.view(2, -1).mean(dim=0)
+        return sorted_nce_of_codes(kernel, codes, latents, temperatures, repelling, loss.num_positives, both=True)
 
     def _of_pairs(
         self,

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import normalize
 from typing_extensions import override
 
 from nsh_core.config import Config
@@ -16,6 +15,7 @@ from nsh_core.losses import nt_xent
 from nsh_core.methods import recipes
 from nsh_core.methods.base import LEARNING_RATE, DeepMethod, MethodOptions, Range
 from nsh_core.model import Outputs
+from nsh_core.unit import unit
 
 
 class SimCLR(DeepMethod):
@@ -41,6 +41,6 @@ class SimCLR(DeepMethod):
 
     @override
     def __call__(self, first: Outputs, second: Outputs, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
-        one, other = (normalize(view.logits, dim=-1) for view in (first, second))
+        one, other = (unit(view.logits) for view in (first, second))
         contrast = nt_xent(one, other, self.setting("temperature", one))
         return {"contrast": contrast, "loss": contrast}

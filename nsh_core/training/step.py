@@ -14,6 +14,7 @@ from nsh_core.distributed import gathered, own_part, sum_gradients
 from nsh_core.errors import naming
 from nsh_core.methods import DeepMethod
 from nsh_core.model import forward_together
+from nsh_core.training.adam import Optimizers
 from nsh_core.training.run import Run
 
 
@@ -27,6 +28,7 @@ class Stack:
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = list(runs)
         self.objective = self._objective()
+        self._optimizers = Optimizers([run.optimizer for run in self.runs])
         memories = [run.progress.memory for run in self.runs]
         self.objective.state = {
             name: torch.stack([memory[name] for memory in memories]).to(self.runs[0].device) for name in memories[0]
@@ -52,6 +54,7 @@ class Stack:
             self.runs = [self.runs[place] for place in places]
             self.objective = self._objective()
             self.objective.state = state
+            self._optimizers = Optimizers([run.optimizer for run in self.runs])
         return bool(places)
 
     def memory_of(self, run: Run) -> dict[str, Tensor]:
@@ -112,6 +115,7 @@ class Stack:
             values = {name: value.detach() for name, value in terms.items()}
         for run in runs:
             sum_gradients(run.model.parameters())
-            run.optimizer.step()
+        self._optimizers.step()
+        for run in runs:
             run.schedule.step()
         return values

@@ -143,6 +143,23 @@ def test_blocks_and_threads_change_no_bit(name, monkeypatch):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("block", [2**19, 1000])
+@pytest.mark.parametrize("wanted", [(0, 1, 2, 3), (0, 1), (2,)])
+def test_both_directions_are_the_mean_of_either(block, wanted, monkeypatch):
+    """In one go where all pairs are a block, else one direction after the other."""
+    monkeypatch.setattr(sorted_nce, "_BLOCK", block)
+    given, sorter = batch(2, 40, 16, seed=4), build("softsort")
+    given = [one if place in wanted else one.detach() for place, one in enumerate(given)]
+    inputs = [given[place] for place in wanted]
+    swapped = [given[place] for place in (1, 0, 3, 2)]
+    expected = (fused(sorter, given, 3, 2, "all") + fused(sorter, swapped, 3, 2, "all")) / 2
+    chosen = negative_ranks(40, 40, 3, 2, "all", [])
+    kernel = sorter.kernel_for(given[0])
+    got = sorted_nce_of_codes(kernel, given[:2], given[2:], [NCE_TEMPERATURE] * 2, chosen, 3, both=True)
+    torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(gradients(got, inputs), gradients(expected, inputs), atol=1e-12, rtol=1e-9)
+
+
 @pytest.mark.parametrize("width", [1e-3, 0.5, 20.0])
 def test_payload_is_carried_to_ranks_as_by_the_dense_kernel(width):
     """Soft ranks that are ranks among them, where |r - j| has no slope; the form by matrices of other devices too."""

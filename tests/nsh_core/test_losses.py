@@ -157,6 +157,17 @@ def test_nt_xent_is_its_formula():
     assert nt_xent(first, second, 0.3).item() == pytest.approx(sum(losses) / 6)
 
 
+@pytest.mark.parametrize("shape", [(4, 5), (2, 3, 5)])
+def test_nt_xent_has_the_gradient_of_its_formula(shape):
+    generator = torch.Generator().manual_seed(0)
+    views = [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2)]
+    temperature = torch.linspace(0.1, 0.7, max(1, len(shape) - 1), dtype=torch.float64).view(-1, 1, 1)
+    temperature = temperature if len(shape) == 3 else 0.1
+    assert torch.autograd.gradcheck(lambda *given: nt_xent(*given, temperature), views)
+    with pytest.raises(ValueError, match="'temperature' of nt_xent must not require a gradient"):
+        nt_xent(*views, torch.ones(1, requires_grad=True))
+
+
 def test_regularizers():
     assert bit_balance(torch.tensor([[1.0, 1.0], [-1.0, 1.0]])).item() == pytest.approx(0.5)
     assert quantization(torch.tensor([[0.5, -1.0]])).item() == pytest.approx(0.125)
