@@ -36,29 +36,38 @@ _TURN = 0.05
 def medians(works: dict[str, Work], device: torch.device) -> dict[str, float]:
     """Median seconds of each work, run in turns so that the machine's moods hit all alike: up to 9 rounds or 10 s.
 
-    The first run of each is not counted, unless it took more than 10 s: then it is the only one. What takes less than
-    a twentieth of a second runs several times in a turn: a step follows a step, not what empties the caches.
+    The first run of each is not counted, unless it took more than 10 s: then it is the only one.
 
     Args:
         works: By name.
         device: Where they run; CUDA is waited for.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
-    runs = dict.fromkeys(works, 1)
     for name, work in works.items():
         first = seconds_of(work, device)
         if first > MOST_SECONDS:
             seconds[name].append(first)
-        elif first < _TURN:
-            runs[name] = int(_TURN / seconds_of(work, device)) + 1
     start = time.perf_counter()
     rounds = 0
     while rounds < MOST_RUNS and time.perf_counter() - start < MOST_SECONDS:
         for name, work in works.items():
             if not seconds[name] or seconds[name][0] < MOST_SECONDS:
-                seconds[name].append(statistics.mean(seconds_of(work, device) for _ in range(runs[name])))
+                seconds[name].append(turn(work, device))
         rounds += 1
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def turn(work: Work, device: torch.device) -> float:
+    """Median seconds of as many runs as fit into a twentieth of a second, at least one: a step follows a step.
+
+    Args:
+        work: Run each time.
+        device: Where it runs.
+    """
+    start, found = time.perf_counter(), list[float]()
+    while not found or time.perf_counter() - start < _TURN:
+        found.append(seconds_of(work, device))
+    return statistics.median(found)
 
 
 def peak_mb(work: Work, device: torch.device) -> float | None:

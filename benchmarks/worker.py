@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import sys
-import time
 
 import torch
 
 from benchmarks.cases import Case, groups
-from benchmarks.measure import Work, seconds_of
+from benchmarks.measure import turn
 from nsh_core.errors import in_a_line
-
-_ENOUGH_SECONDS = 0.2
 
 
 def main() -> None:
@@ -36,18 +32,10 @@ def main() -> None:
                 cases = known[order["group"]]()
                 answer: object = [[case.name, case.n] for case in cases]
             else:
-                answer = _median(cases[order["time"]].project, device)
+                answer = turn(cases[order["time"]].project, device)
         except Exception as error:
             answer = {"error": in_a_line(error)}
         print(json.dumps(answer), file=answers, flush=True)
-
-
-def _median(work: Work, device: torch.device) -> float:
-    """Of as many runs as fit into a fifth of a second, at least one: single ones of a millisecond are mostly noise."""
-    start, found = time.perf_counter(), list[float]()
-    while not found or time.perf_counter() - start < _ENOUGH_SECONDS:
-        found.append(seconds_of(work, device))
-    return statistics.median(found)
 
 
 if __name__ == "__main__":
