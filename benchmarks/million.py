@@ -17,11 +17,12 @@ import torch
 import typer
 
 from nsh_core import cli, load_dataset
+from nsh_core.array_files import new_array
 from nsh_core.data import Features
 from nsh_core.data.dataset import Split
 from nsh_core.data.splits import query_arrays
 from nsh_core.errors import UserError
-from nsh_core.files import new_array, partial_of
+from nsh_core.files import partial_of
 from nsh_core.progress import progress_bar
 
 _ROWS = 4096

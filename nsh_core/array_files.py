@@ -1,10 +1,11 @@
-"""Reading .npy and .npz files of any origin: numbers only, and no more of them than the file holds and memory takes."""
+"""Arrays in files: .npy and .npz of any origin, numbers only and no more than memory takes; raw and mapped ones."""
 
 from __future__ import annotations
 
 import io
 import lzma
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -82,6 +83,44 @@ def read_archive(path: Path, names: Collection[str]) -> tuple[dict[str, npt.NDAr
                 with archive.open(member) as file:
                     arrays[name] = _native(np.lib.format.read_array(file, allow_pickle=False))
             return arrays, list(members)
+
+
+def new_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    """A new .npy file mapped into memory, with its room reserved: a full disk is an error here, no crash later.
+
+    Args:
+        path: Of the file.
+        dtype: Of the array.
+        shape: Of the array.
+
+    Raises:
+        OSError: The file cannot be made, or the disk is full.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def bytes_of(path: Path, size: int, holds: str) -> npt.NDArray[np.uint8]:
+    """The content of a file of known size; of another size nothing is read.
+
+    Args:
+        path: Of the file.
+        size: Expected, in bytes.
+        holds: What that is, in words.
+
+    Raises:
+        UserError: It cannot be read, or is of another size.
+    """
+    try:
+        found = status_of(path).st_size
+        if found != size:
+            raise UserError(f"{path} must hold {holds}, got {found} bytes")
+        return np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 @contextmanager

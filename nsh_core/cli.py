@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import NoReturn
@@ -48,6 +49,8 @@ def run(app: typer.Typer) -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
+    # What a process leaves behind is the system's to free: Python would look through all that was imported for garbage.
+    gc.freeze()
     sys.exit(128 + got[0] if got else status or 0)
 
 

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nsh_core.array_files import new_array
 from nsh_core.backbones import kind_of, weights_version
 from nsh_core.data import Images
 from nsh_core.data.features import FACTS, fingerprint_of_folder
 from nsh_core.data.splits import query_arrays
 from nsh_core.errors import UserError
-from nsh_core.files import new_array, partial_of, write_atomically
+from nsh_core.files import partial_of, write_atomically
 from nsh_core.frozen import FrozenBackbone, arithmetic
 from nsh_core.in_order import in_order
 from nsh_core.sections import ImageConfig

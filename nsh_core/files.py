@@ -1,4 +1,4 @@
-"""Files: what may be read, and writing in one step, so that a reader never sees half, or into mapped arrays."""
+"""Files: what may be read, and writing in one step, so that a reader never sees half."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from nsh_core.errors import UserError
 
@@ -84,41 +81,3 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             raise
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def new_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
-    """A new .npy file mapped into memory, with its room reserved: a full disk is an error here, no crash later.
-
-    Args:
-        path: Of the file.
-        dtype: Of the array.
-        shape: Of the array.
-
-    Raises:
-        OSError: The file cannot be made, or the disk is full.
-    """
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
-
-
-def bytes_of(path: Path, size: int, holds: str) -> npt.NDArray[np.uint8]:
-    """The content of a file of known size; of another size nothing is read.
-
-    Args:
-        path: Of the file.
-        size: Expected, in bytes.
-        holds: What that is, in words.
-
-    Raises:
-        UserError: It cannot be read, or is of another size.
-    """
-    try:
-        found = status_of(path).st_size
-        if found != size:
-            raise UserError(f"{path} must hold {holds}, got {found} bytes")
-        return np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,12 @@ class Range:
         if self.step is not None:
             return round(value / self.step) * self.step
         return min(max(float(f"{value:.4g}"), self.low), self.high)
+
+
+def has_place(value: Any) -> TypeGuard[int | float]:
+    """Whether a value of a setting can lie in a range, all of which are on a log scale.
+
+    Args:
+        value: Of any setting; some are left open.
+    """
+    return isinstance(value, (int, float)) and value > 0

@@ -15,7 +15,7 @@ from study.missing import missing
 try:
     import typer
 
-    from nsh_core import cli
+    from nsh_core import cli, garbage
     from nsh_core.errors import UserError
 except ModuleNotFoundError as error:
     missing(error)
@@ -51,16 +51,17 @@ def report(
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
     # Not before: they take seconds, which --help has no use for.
-    from nsh_core import plugins
-    from study.analysis.across import other_results
-    from study.analysis.outdated import outdated
-    from study.analysis.results import read_results
-    from study.compared import print_comparison
-    from study.named import spec_named
-    from study.plan.loading import SPECS, with_mode
-    from study.plan.trials import study_key
-    from study.reporting.document import write_report
-    from study.typed import run_line
+    with garbage.left_alone():
+        from nsh_core import plugins
+        from study.analysis.across import other_results
+        from study.analysis.outdated import outdated
+        from study.analysis.results import read_results
+        from study.compared import print_comparison
+        from study.named import spec_named
+        from study.plan.loading import SPECS, with_mode
+        from study.plan.trials import study_key
+        from study.reporting.document import write_report
+        from study.typed import run_line
 
     plugins.load(plugin)
     if compare is not None and across:

@@ -23,7 +23,7 @@ try:
     import typer
     from rich.console import Console
 
-    from nsh_core import cli
+    from nsh_core import cli, garbage
     from nsh_core.errors import UserError
     from nsh_core.registry import listed
     from study.execution.display import Display, display_here
@@ -126,9 +126,10 @@ def study(
     console = Console(markup=False, emoji=False)  # names of a user's are text
     url = storage or str(results / JOURNAL)
     if list_studies:
-        from study.listing import print_studies
+        with garbage.left_alone():
+            from study.listing import print_studies
 
-        print_studies(results, Path(url), jobs or cores(), console)
+            print_studies(results, Path(url), jobs or cores(), console)
         return 0
     if check or repair:
         return _check(results, url, repair, console)
@@ -151,9 +152,10 @@ def study(
     with display_here() if runs else Display() as display:
         # Not before: they take seconds, which neither --help nor --list has a use for.
         display.stage("loading packages")
-        from study import outcome
-        from study.interface import Study
-        from study.plan.planning import overruled
+        with garbage.left_alone():
+            from study import outcome
+            from study.interface import Study
+            from study.plan.planning import overruled
 
         asked = Study(
             study,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nsh_core.array_files import bytes_of
 from nsh_core.data import splits as protocols
 from nsh_core.data.dataset import Stored
 from nsh_core.data.decode import decoded
@@ -17,7 +18,6 @@ from nsh_core.data.images import Images
 from nsh_core.data.places import root_of
 from nsh_core.data.sources import train_and_test
 from nsh_core.errors import UserError
-from nsh_core.files import bytes_of
 
 _Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from filelock import FileLock
 from PIL import Image
 
+from nsh_core.array_files import new_array
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.pixels import LARGEST, as_rgb, middle_square
 from nsh_core.data.places import cache_folder
 from nsh_core.errors import UserError, in_a_line, is_out_of_memory
-from nsh_core.files import new_array, status_of
+from nsh_core.files import status_of
 
 
 class NoImage(UserError):

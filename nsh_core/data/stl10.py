@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nsh_core.array_files import bytes_of
 from nsh_core.data import splits as protocols
 from nsh_core.data.fetching import fetched
 from nsh_core.data.fingerprint import fingerprint_of
 from nsh_core.data.images import Images
 from nsh_core.data.places import root_of
-from nsh_core.files import bytes_of
 
 _FOLDER = "stl10_binary"
 _PARTS = (("train", 5_000), ("test", 8_000))

@@ -10,8 +10,8 @@ from study.execution.queue import TrialQueue, counts, trial_key
 from study.execution.records import TrialFacts, state_of
 from study.plan.goal import Goal
 from study.plan.planning import extended
-from study.plan.sampling import FinishedTrial, State
 from study.plan.trials import PlannedTrial
+from study.plan.tries import FinishedTrial, State
 
 
 def grow(queue: TrialQueue) -> None:

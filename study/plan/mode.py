@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from study.plan.arm import Arm, joined, short
-from study.plan.sampling import FinishedTrial
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
+from study.plan.tries import FinishedTrial
 
 Finished = Mapping[str, FinishedTrial]
 MOST_ARMS = 10_000

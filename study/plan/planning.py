@@ -10,10 +10,10 @@ from nsh_core.config import Config, make_config
 from nsh_core.errors import UserError
 from nsh_core.registry import METHODS
 from study.plan.asked import not_asked
-from study.plan.sampling import FinishedTrial, tries_of
+from study.plan.space import of_one_kind
 from study.plan.spec import MOST_SEEDS, StudySpec
 from study.plan.trials import Plan, PlannedTrial, by_tuning
-from study.plan.tuning import of_one_kind
+from study.plan.tries import FinishedTrial, tries_of
 
 MOST_TRIALS = 100_000
 

@@ -7,8 +7,7 @@ many workers there are. That is why tuning trials come in rounds, of which each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import optuna
@@ -20,38 +19,12 @@ from nsh_core.errors import UserError
 from nsh_core.ranges import Range
 from study.plan.budget import SamplerConfig
 from study.plan.samplers import HALTON, FromTrials, find, make, using
+from study.plan.tries import FinishedTrial
 
-State = Literal["complete", "pruned", "failed"]
 STARTUP = 8
 ROUND = 4
 # Of a round: a sampler may repeat itself where few settings are left.
 _ASKED = 25
-
-
-@dataclass(frozen=True)
-class FinishedTrial:
-    """A tuning trial that is over.
-
-    Attributes:
-        settings: What it changed, by dotted name.
-        state: How it ended.
-        value: Of the objective, validation mAP unless another is chosen; the last one if it was pruned.
-        seconds: Of training.
-        steps: Validation mAP by epoch.
-        violations: See study.plan.goal.Goal.violations.
-    """
-
-    settings: dict[str, Any]
-    state: State
-    value: float = float("nan")
-    seconds: float = float("nan")
-    steps: dict[int, float] = field(default_factory=dict)
-    violations: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def is_feasible(self) -> bool:
-        """Whether it keeps all constraints, as far as they are known."""
-        return all(violation <= 0 for violation in self.violations.values())
 
 
 def suggest(
@@ -204,36 +177,6 @@ def prune_below(trials: Sequence[FinishedTrial]) -> dict[int, float]:
             by_epoch.setdefault(epoch, []).append(value)
     last = max(by_epoch, default=0)
     return {epoch: float(np.median(values)) for epoch, values in by_epoch.items() if epoch < last and len(values) >= 4}
-
-
-def tries_of(trials: Sequence[FinishedTrial], seeds: int) -> list[FinishedTrial]:
-    """Tries, each judged by the mean over its seeds; one that a seed pruned or failed in is pruned or failed.
-
-    Args:
-        trials: Of a tuning, all of its rounds; in each round the seeds of a try stand together.
-        seeds: Of each try.
-    """
-    if seeds == 1:
-        return list(trials)
-    tries = []
-    for start in range(0, len(trials), seeds):
-        own = trials[start : start + seeds]
-        states = {one.state for one in own}
-        state: State = "complete"
-        if states != {"complete"}:
-            state = "failed" if "failed" in states else "pruned"
-        epochs = set.intersection(*(set(one.steps) for one in own))
-        steps = {epoch: float(np.mean([one.steps[epoch] for one in own])) for epoch in sorted(epochs)}
-        value, seconds = (float(np.mean(values)) for values in zip(*((o.value, o.seconds) for o in own), strict=True))
-        violations = {name: float(np.mean([o.violations.get(name, 0.0) for o in own])) for name in own[0].violations}
-        tries.append(FinishedTrial(own[0].settings, state, value, seconds, steps, violations))
-    return tries
-
-
-def best_of(trials: Sequence[FinishedTrial]) -> dict[str, Any] | None:
-    """The settings with the highest value among those that keep all constraints, the earliest of equals, if any."""
-    done = [one for one in trials if one.state == "complete" and one.is_feasible]
-    return max(done, key=lambda one: one.value).settings if done else None
 
 
 def _distribution(span: Range) -> BaseDistribution:

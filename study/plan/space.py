@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from nsh_core import Config
-from nsh_core.ranges import Range
+from nsh_core.ranges import Range, has_place
+from study.plan.trials import PlannedTrial
 
 Span = FloatDistribution | IntDistribution
-
-
-def has_place(value: Any) -> TypeGuard[int | float]:
-    """Whether a value of a setting can lie in a range, all of which are on a log scale.
-
-    Args:
-        value: Of any setting; some are left open.
-    """
-    return isinstance(value, (int, float)) and value > 0
 
 
 def space_of(ranges: Mapping[str, Range], default: Config) -> dict[str, Span]:
@@ -33,6 +26,27 @@ def space_of(ranges: Mapping[str, Range], default: Config) -> dict[str, Span]:
         default: The configuration of the first try.
     """
     return {name: _distribution(span, default.value_of(name)) for name, span in ranges.items()}
+
+
+def of_one_kind(trials: Sequence[PlannedTrial]) -> tuple[PlannedTrial, ...]:
+    """The trials with one kind of distribution for each setting, which Optuna's databases demand.
+
+    Where an arm searches a setting in whole numbers and another does not, it is a real number for both.
+
+    Args:
+        trials: Of all arms.
+    """
+    kinds: dict[str, set[tuple[type, bool]]] = {}
+    for trial in trials:
+        for name, span in trial.space.items():
+            kinds.setdefault(name, set()).add((type(span), span.log))
+    mixed = {name for name, own in kinds.items() if len(own) > 1}
+    return tuple(replace(trial, space=_real_in(trial.space, mixed)) if mixed else trial for trial in trials)
+
+
+def _real_in(space: Mapping[str, Span], names: Collection[str]) -> dict[str, Span]:
+    reals = {name: FloatDistribution(space[name].low, space[name].high, log=True) for name in names if name in space}
+    return {**space, **reals}
 
 
 def _distribution(span: Range, default: Any) -> Span:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from nsh_core.config import Config, make_config, recipe
 from nsh_core.errors import UserError
+from nsh_core.ranges import has_place
 from nsh_core.registry import listed
 from nsh_core.settings import parse_assignments, with_overrides
 from study.plan.arm import Arm
 from study.plan.budget import Tuning
-from study.plan.space import Span, has_place
 from study.plan.spec import StudySpec
 
 _MOST_NAMED = 12
@@ -33,7 +33,7 @@ class PlannedTrial:
         tuned: What tuning changed, or what a tuning trial changes.
         tuning: Whether it is a tuning trial.
         prune_below: Epoch to the validation mAP that a tuning trial must reach there.
-        space: Where a tuning trial could lie, as Optuna has it, by dotted name.
+        space: Where a tuning trial could lie, by dotted name: each a study.plan.space.Span of Optuna's.
     """
 
     arm: Arm
@@ -41,7 +41,7 @@ class PlannedTrial:
     tuned: dict[str, Any] = field(default_factory=dict)
     tuning: bool = False
     prune_below: dict[int, float] = field(default_factory=dict)
-    space: dict[str, Span] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
 
     @property
     def params(self) -> dict[str, Any]:

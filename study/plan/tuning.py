@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-from optuna.distributions import FloatDistribution
 
 from nsh_core.config import Config
 from nsh_core.errors import UserError, naming
 from nsh_core.ranges import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm, former
-from study.plan.samplers import HALTON, Blind, find
-from study.plan.sampling import STARTUP, FinishedTrial, prune_below, rehearse, suggest
-from study.plan.space import Span, space_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
+from study.plan.tries import FinishedTrial
+
+# Optuna is imported by what makes trials: studies are listed without it.
 
 Layers = Sequence[Mapping[str, Any]]
 
@@ -69,6 +66,9 @@ def first_round(
     Raises:
         UserError: The settings do not fit, or the sampler cannot be used.
     """
+    from study.plan.samplers import HALTON, Blind, find
+    from study.plan.sampling import STARTUP, rehearse
+
     tune = plan.spec.tune
     if tune is None or not space:
         return []
@@ -103,6 +103,8 @@ def next_round(
         trials: All rounds before.
         repeat: As for first_round.
     """
+    from study.plan.sampling import prune_below, suggest
+
     tune = plan.spec.tune
     assert tune is not None
     default = plan.config(arm, *layers)
@@ -110,27 +112,6 @@ def next_round(
     stream = _stream(plan, arm, repeat)
     suggested = suggest(tune.sampler, space, defaults, trials, tune.trials - len(trials), stream)
     return _trials(plan, arm, space, layers, suggested, prune_below(trials) if tune.prunes else {}, repeat)
-
-
-def of_one_kind(trials: Sequence[PlannedTrial]) -> tuple[PlannedTrial, ...]:
-    """The trials with one kind of distribution for each setting, which Optuna's databases demand.
-
-    Where an arm searches a setting in whole numbers and another does not, it is a real number for both.
-
-    Args:
-        trials: Of all arms.
-    """
-    kinds: dict[str, set[tuple[type, bool]]] = {}
-    for trial in trials:
-        for name, span in trial.space.items():
-            kinds.setdefault(name, set()).add((type(span), span.log))
-    mixed = {name for name, own in kinds.items() if len(own) > 1}
-    return tuple(replace(trial, space=_real_in(trial.space, mixed)) if mixed else trial for trial in trials)
-
-
-def _real_in(space: Mapping[str, Span], names: Collection[str]) -> dict[str, Span]:
-    reals = {name: FloatDistribution(space[name].low, space[name].high, log=True) for name in names if name in space}
-    return {**space, **reals}
 
 
 def _trials(
@@ -142,6 +123,8 @@ def _trials(
     below: dict[int, float],
     repeat: int,
 ) -> list[PlannedTrial]:
+    from study.plan.space import space_of
+
     assert plan.spec.tune is not None
     seeds = plan.spec.tune.seeds
     first = plan.spec.tune.seed + repeat * seeds

@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from study.plan.arm import Arm, short
 from study.plan.mode import Finished, Mode
-from study.plan.sampling import FinishedTrial, best_of
 from study.plan.spec import StudySpec
 from study.plan.trials import Plan, PlannedTrial
+from study.plan.tries import FinishedTrial, best_of
 from study.plan.tuning import check_tuned_once, first_round, next_round, search_space
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from nsh_core.ranges import Range
 from nsh_core.registry import METHODS
 from study.plan.arm import Arm
@@ -86,6 +84,8 @@ class Pareto(Mode):
 
 def pareto_front(points: Sequence[tuple[float, ...]]) -> list[int]:
     """Places of the points that no other is as good as in everything and better than in something; less is better."""
+    import numpy as np  # which listing studies does without
+
     values = np.array(points, dtype=float).reshape(len(points), -1)
     beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
     return [place for place, is_beaten in enumerate(beaten) if not is_beaten]

@@ -9,8 +9,8 @@ from typing_extensions import override
 from nsh_core.ranges import Range
 from study.plan.arm import Arm
 from study.plan.mode import Finished, Mode
-from study.plan.sampling import FinishedTrial, best_of, tries_of
 from study.plan.trials import Plan, PlannedTrial, by_tuning
+from study.plan.tries import FinishedTrial, best_of, tries_of
 from study.plan.tuning import first_round, next_round, search_space
 
 

@@ -14,7 +14,8 @@ from study.analysis.importance import BEST, WAYS, dependence_p, fanova, ped_anov
 from study.analysis.statistics import ALPHA
 from study.plan.budget import SamplerConfig
 from study.plan.samplers import HALTON, Blind, find
-from study.plan.sampling import ROUND, STARTUP, FinishedTrial, round_of, suggest
+from study.plan.sampling import ROUND, STARTUP, round_of, suggest
+from study.plan.tries import FinishedTrial
 
 SPACE = {name: Range(0.01, 1.0) for name in "abcd"}
 NOISE = 0.5

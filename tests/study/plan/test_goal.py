@@ -9,7 +9,8 @@ from nsh_core.methods import Range
 from study.plan.budget import SamplerConfig, Tuning
 from study.plan.goal import Goal
 from study.plan.samplers import HALTON
-from study.plan.sampling import FinishedTrial, best_of, suggest, tries_of
+from study.plan.sampling import suggest
+from study.plan.tries import FinishedTrial, best_of, tries_of
 from study.registry import OBJECTIVES
 
 CONFIG = make_config({"code_length": 32})

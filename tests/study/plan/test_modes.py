@@ -12,8 +12,8 @@ from study.analysis.tables import over as have_results
 from study.analysis.verify import verify
 from study.plan.loading import load_spec
 from study.plan.planning import extended, make_plan
-from study.plan.sampling import FinishedTrial, tries_of
 from study.plan.spec import StudySpec
+from study.plan.tries import FinishedTrial, tries_of
 from tests.study.commands import TUNED_SPEC as SPEC
 from tests.study.commands import outcome, report, run
 

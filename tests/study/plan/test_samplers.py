@@ -16,8 +16,9 @@ from study.plan.budget import SamplerConfig
 from study.plan.loading import load_spec
 from study.plan.planning import extended, make_plan
 from study.plan.samplers import HALTON
-from study.plan.sampling import STARTUP, FinishedTrial, suggest
+from study.plan.sampling import STARTUP, suggest
 from study.plan.trials import Plan
+from study.plan.tries import FinishedTrial
 
 SPACE = {"x": Range(0.01, 1.0), "y": Range(0.1, 10.0), "k": Range(2, 32, step=1)}
 DISTRIBUTIONS = {

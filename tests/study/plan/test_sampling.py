@@ -14,7 +14,8 @@ from study.plan.loading import load_spec, with_mode
 from study.plan.modes.pareto import pareto_front
 from study.plan.planning import extended, make_plan
 from study.plan.samplers import HALTON
-from study.plan.sampling import ROUND, STARTUP, FinishedTrial, prune_below, suggest
+from study.plan.sampling import ROUND, STARTUP, prune_below, suggest
+from study.plan.tries import FinishedTrial
 from tests.study.commands import outcome, report, run
 
 TPE = SamplerConfig(name="tpe")

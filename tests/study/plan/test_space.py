@@ -6,9 +6,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from nsh_core import make_config
 from nsh_core.methods import Range
 from study.plan.arm import Arm
-from study.plan.space import space_of
+from study.plan.space import of_one_kind, space_of
 from study.plan.trials import PlannedTrial
-from study.plan.tuning import of_one_kind
 
 RATE, POSITIVES, EPOCHS = "train.learning_rate", "loss.num_positives", "train.epochs"
 
