@@ -165,6 +165,7 @@ class Session:
             lacking=dict(plan.lacking),
             map_at=map_at,
             precision_at=plan.trials[0].config.precision_at,
+            information={trial.config.method.name: trial.config.information for trial in plan.trials},
             continuous=self._continuous(map_at),
             storage=shown(self.url),
             command=recorded_command(),

@@ -1,19 +1,9 @@
-"""What is measured of a run: one catalogue that tables, figures, LaTeX, dashboard and label-free analysis read."""
+"""What is measured of a run: one catalogue that tables, figures, LaTeX, dashboard and label-free analysis read.
 
-from nsh_core.measures import catalogue
-from nsh_core.measures.evidence import Evidence
-from nsh_core.measures.measure import MEASURES, Measure, Place, measure, measures, taken
-from nsh_core.selection import RESULT, SELECTION
+What is here, and where it comes from, stands in __init__.pyi.
+"""
 
-__all__ = [
-    "MEASURES",
-    "RESULT",
-    "SELECTION",
-    "Evidence",
-    "Measure",
-    "Place",
-    "catalogue",
-    "measure",
-    "measures",
-    "taken",
-]
+from nsh_core.face import lazy
+from nsh_core.measures import catalogue  # noqa: F401, registers them
+
+__getattr__, __dir__, __all__ = lazy(__name__, __file__)

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-import torch
+from nsh_core.measures.entry import MEASURES, Measure, Place
 
-from nsh_core.codes import unpack
-from nsh_core.losses import agreeing_bits
-from nsh_core.measures.evidence import Evidence
-from nsh_core.measures.measure import MEASURES, Measure, Place
-from nsh_core.metrics import mean_average_precision, sorter_fidelity
-from nsh_core.metrics.relevance import Labels
-from nsh_core.sorters import build
+# What computes is imported when it computes: with torch, which tables and reports do without.
 
 
-def _class_order(labels: Labels) -> npt.NDArray[np.int64]:
+def _map_in_class_order(evidence: Any) -> float:
     """The database sorted by class, or by its first label where it has several."""
-    return np.argsort(labels if labels.ndim == 1 else labels.argmax(axis=1), kind="stable")
+    from nsh_core.metrics import mean_average_precision
 
-
-def _map_in_class_order(evidence: Evidence) -> float:
     labels = evidence.dataset.database.labels
-    order = _class_order(labels)
+    order = (labels if labels.ndim == 1 else labels.argmax(axis=1)).argsort(kind="stable")
     test = evidence.dataset.test
     return mean_average_precision(
         evidence.test_codes, test.labels, evidence.database[order], labels[order], evidence.map_at
     )
 
 
-def _fidelity(evidence: Evidence) -> float | None:
+def _fidelity(evidence: Any) -> float | None:
     """Sorter fidelity on one batch of database codes, evenly spaced; none for a method that sorts no list."""
+    import numpy as np
+    import torch
+
+    from nsh_core.codes import unpack
+    from nsh_core.losses import agreeing_bits
+    from nsh_core.metrics import sorter_fidelity
+    from nsh_core.sorters import build
+
     config, database = evidence.hasher.config, evidence.database
     if not (config.sorts and config.sorter.lists):
         return None
@@ -47,7 +45,7 @@ def _register_retrieval(name: str, label: str, column: str = "", **shown: Collec
     """A field of RetrievalMetrics, of validation and of test queries; shown: its places, by kind of queries."""
     for kind, word in (("val", "validation"), ("test", "test")):
 
-        def compute(evidence: Evidence, validation: bool = kind == "val") -> float:
+        def compute(evidence: Any, validation: bool = kind == "val") -> float:
             return getattr(evidence.validation if validation else evidence.test, name)
 
         own = column.format(kind=kind, map="{map}", cut="{cut}") if column else ""

@@ -1,15 +1,18 @@
-"""What a run leaves to be measured."""
+"""What a run leaves to be measured, and taking its measures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
+from math import isfinite
+from typing import SupportsFloat
 
 from nsh_core.codes import PackedCodes
 from nsh_core.data import Dataset, Split
-from nsh_core.errors import UserError
+from nsh_core.errors import UserError, naming
 from nsh_core.hasher import Hasher
+from nsh_core.measures.entry import measures
 from nsh_core.metrics import CodeHealth, RetrievalMetrics, code_health, retrieval_metrics
 
 
@@ -129,3 +132,34 @@ class Evidence:
         return retrieval_metrics(
             codes, queries.labels, self.database, database.labels, self.map_at, config.precision_at, self._threads
         )
+
+
+def taken(evidence: Evidence) -> dict[str, float]:
+    """Takes every measure that applies; none of test queries where these may not be looked at.
+
+    Args:
+        evidence: Of the run.
+
+    Returns:
+        Values by name, finite ones.
+
+    Raises:
+        UserError: One fails, or gives no number; the message names it.
+    """
+    values = {}
+    for one in measures():
+        if one.compute is None:
+            continue
+        with naming(f"measure {one.name!r}"):
+            try:
+                with nullcontext() if one.needs_labels else evidence.without_labels():
+                    value = one.compute(evidence)
+            except TestQueries:
+                continue
+            except UserError as error:
+                raise UserError(f"measure {one.name!r}: {error}") from None
+            if value is not None and not isinstance(value, SupportsFloat):
+                raise UserError(f"measure {one.name!r} must give a number or None, got {value!r}")
+            if value is not None and isfinite(value):
+                values[one.name] = float(value)
+    return values

@@ -1,17 +1,5 @@
-"""Retrieval metrics, code health and sorter fidelity."""
+"""Retrieval metrics, code health and sorter fidelity. What is here stands in __init__.pyi."""
 
-from nsh_core.metrics.ceiling import cosine_map
-from nsh_core.metrics.fidelity import sorter_fidelity
-from nsh_core.metrics.health import CodeHealth, code_health
-from nsh_core.metrics.retrieval import RetrievalMetrics, mean_average_precision, nearest, retrieval_metrics
+from nsh_core.face import lazy
 
-__all__ = [
-    "CodeHealth",
-    "RetrievalMetrics",
-    "code_health",
-    "cosine_map",
-    "mean_average_precision",
-    "nearest",
-    "retrieval_metrics",
-    "sorter_fidelity",
-]
+__getattr__, __dir__, __all__ = lazy(__name__, __file__)

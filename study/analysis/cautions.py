@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from scipy.stats import binomtest
-
 from study.analysis.results import Results
 from study.analysis.seeds import ALPHA, smallest_flips_p
 from study.analysis.tables import VALUED, failed_in_training, over
@@ -41,6 +39,8 @@ def failures(results: Results) -> list[str]:
     for arm, group in trials[trials.phase == "final"].groupby("arm", sort=False):
         count, runs = int(collapsed[group.index].sum()), len(group)
         if count:
+            from scipy.stats import binomtest  # at half a second, which studies without such runs save
+
             low, high = binomtest(count, runs).proportion_ci()
             rest = "; its means are of the other runs and compare no further than that" if count < runs else ""
             notes.append(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from nsh_core.measures import RESULT
 from study.analysis.power import MOST_SEEDS
@@ -52,7 +52,8 @@ class Claim:
             return "single"
         if pd.isna(row["p_holm"]):
             return "untested"
-        reach = float(stats.t.ppf(1 - ALPHA / row["tests"], row["degrees"])) * row["se"] if row["se"] > 0 else 0.0
+        beyond = float(special.stdtrit(row["degrees"], 1 - ALPHA / row["tests"]))
+        reach = beyond * row["se"] if row["se"] > 0 else 0.0
         equivalent = abs(row["difference"]) + reach < self.smallest_effect
         if row["p_holm"] < ALPHA:
             return "small" if equivalent else "clear"

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from nsh_core.measures import RESULT, SELECTION, Place, measures
 from study.analysis.crossed import Crossed, crossed
 from study.analysis.power import seeds_needed
-from study.analysis.statistics import compare_paired, holm, mean_interval
+from study.analysis.statistics import compare_paired, holm, mean_interval, skewness
 from study.plan.contrast import Contrast
 
 # The columns of a per-query table that measures are means of.
@@ -144,7 +143,7 @@ def compare(
 
 
 def _skewness(values: npt.NDArray[np.float64]) -> float:
-    return float(stats.skew(values, bias=False)) if len(values) >= 5 and np.ptp(values) > 0 else np.nan
+    return skewness(values) if len(values) >= 5 and np.ptp(values) > 0 else np.nan
 
 
 def _compared(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from study.analysis.statistics import quantile
 
@@ -49,7 +49,7 @@ class Crossed:
         """Of a two-sided t test of a mean of 0; NaN where nothing varies, so that there is no test."""
         if self.se <= _NOTHING * abs(self.mean):
             return 1.0 if self.mean == 0 else float("nan")
-        return float(2 * stats.t.sf(abs(self.mean) / self.se, self.degrees))
+        return float(2 * special.stdtr(self.degrees, -abs(self.mean) / self.se))
 
 
 def crossed(values: npt.ArrayLike) -> Crossed:

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nsh_core import Dataset
-from nsh_core.evaluation import gallery_queries
+import nsh_core
 from nsh_core.metrics.relevance import Relevance
 from study.analysis.generation import Generation
 from study.plan.spec import StudySpec
@@ -49,7 +48,7 @@ class Gallery:
         return replace(self, arms=self.arms[kept], nearest=self.nearest[kept]) if kept.any() else None
 
 
-def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
+def make_gallery(trials: pd.DataFrame, dataset: nsh_core.Dataset) -> Gallery | None:
     """The gallery of the first complete seed of each arm.
 
     Args:
@@ -59,6 +58,8 @@ def make_gallery(trials: pd.DataFrame, dataset: Dataset) -> Gallery | None:
     Returns:
         The gallery, none without any trial or where the data have no pictures.
     """
+    from nsh_core.evaluation import gallery_queries  # with torch, which reports do without
+
     first = trials.groupby("arm", sort=False).nearest.first().dropna()
     queries = gallery_queries(dataset)
     query_pictures = dataset.pictures(dataset.test, queries)

@@ -13,7 +13,6 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import create_trial
-from scipy.stats import rankdata
 
 from nsh_core import Config
 from study.analysis.judged import judged
@@ -207,6 +206,8 @@ def dependence_p(points: Values, values: Values, rounds: npt.NDArray[np.int64]) 
     Returns:
         [settings].
     """
+    from scipy.stats import rankdata  # at half a second, which studies without tuning save
+
     order = np.argsort(rounds, kind="stable")
     points, ranks, rounds = points[order], rankdata(values[order]), rounds[order]
     drawn = np.random.default_rng(0).random((_PERMUTATIONS, len(ranks)))

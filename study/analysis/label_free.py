@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from nsh_core.measures import MEASURES, RESULT, Measure, Place, measures
 from study.analysis.seeds import CONFIDENCE
@@ -30,6 +29,8 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         gains, how much above the mean of all arms, which is what a random pick gives. Intervals are 95%, by a bootstrap
         of arms, and gains_p is p by it of no gain.
     """
+    from scipy.stats import spearmanr  # at half a second, which other studies save
+
     means = trials.groupby("arm", sort=False)[[*_quantities(trials), RESULT]].mean()
     rows = []
     for one in _quantities(trials):
@@ -41,7 +42,7 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         [(chosen, loses, gains)] = _picks(signed[None], test[None])
         picked = np.random.default_rng(0).integers(0, len(test), (_RESAMPLES, len(test)))
         again = _picks(signed[picked], test[picked])
-        rho = float(stats.spearmanr(signed, test).statistic)
+        rho = float(spearmanr(signed, test).statistic)
         ends = _ends(_rank_correlation(signed[picked], test[picked])), _ends(again[:, 1]), _ends(again[:, 2])
         below = float((again[:, 2] <= 0).mean())
         p = min(1.0, 2 * max(min(below, 1 - below), 1 / (1 + _RESAMPLES)))
@@ -63,6 +64,8 @@ def within_levels(trials: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
     Returns:
         Rows of quantities, columns of factors; NaN where the quantity does not vary at any level.
     """
+    from scipy.stats import spearmanr
+
     names = [f"factor_{factor}" for factor in factors]
     means = trials.groupby("arm", sort=False).agg(
         {**dict.fromkeys(_quantities(trials), "mean"), RESULT: "mean", **dict.fromkeys(names, "first")}
@@ -74,7 +77,7 @@ def within_levels(trials: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
             for _, group in means[[one, RESULT, name]].dropna().groupby(name, sort=False):
                 signed, test = _signed(group[one]), group[RESULT].to_numpy(float)
                 if len(group) > 2 and np.ptp(test) > 0 and _varies(signed):
-                    found.append(float(stats.spearmanr(signed, test).statistic))
+                    found.append(float(spearmanr(signed, test).statistic))
             table.loc[one, factor] = np.mean(found) if found else np.nan
     return table.dropna(how="all")
 
@@ -120,7 +123,9 @@ def _picks(quantity: Values, test: Values) -> Values:
 
 def _rank_correlation(x: Values, y: Values) -> Values:
     """Spearman's [R] of rows [R, A]; 0 where nothing varies."""
-    ranks = (stats.rankdata(values, axis=1) for values in (x, y))
+    from scipy.stats import rankdata
+
+    ranks = (rankdata(values, axis=1) for values in (x, y))
     first, second = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
     scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     return np.divide((first * second).sum(axis=1), scale, out=np.zeros(len(x)), where=scale > 0)

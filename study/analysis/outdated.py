@@ -6,15 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial
-
 from nsh_core.errors import UserError
 from study.analysis.results import Results
-from study.execution.queue import has_result
 from study.plan.loading import SPECS, load_spec, with_mode
 from study.plan.spec import StudySpec
-from study.storage.opening import open_storage, storage_errors
 from study.storage.place import scheme_of
 
 # What a command may say otherwise, or where a file lies, is no change of a spec.
@@ -74,6 +69,12 @@ def _since(results: Results) -> int:
         file = Path(facts.storage.removeprefix("sqlite:///")).stat()
         if file.st_mtime < written or file.st_size > _MOST_BYTES:
             return 0
+        # Optuna's databases take a while to import, and most reports are of storages at rest.
+        import optuna
+
+        from study.execution.queue import has_result
+        from study.storage.opening import open_storage, storage_errors
+
         with storage_errors(facts.storage):
             study = optuna.load_study(study_name=facts.key, storage=open_storage(facts.storage))
             held = study.get_trials(deepcopy=False)
@@ -83,6 +84,6 @@ def _since(results: Results) -> int:
     return sum(trial.datetime_complete.timestamp() >= written for trial in ended)
 
 
-def _place(trial: FrozenTrial) -> tuple[str, int]:
+def _place(trial: Any) -> tuple[str, int]:
     """Its phase and number: tries of tuning, which are in a study of their own, are numbered from 0 too."""
     return trial.user_attrs.get("phase", "final"), trial.number

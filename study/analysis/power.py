@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from math import isnan
 
-from scipy import special, stats
+from scipy import special
 
 from study.analysis.crossed import Crossed
 from study.analysis.statistics import ALPHA
@@ -78,5 +78,5 @@ def shift_interval(t: float, degrees: float) -> tuple[float, float]:
     Returns:
         Its ends, the lower one at least 0.
     """
-    reach = float(stats.norm.ppf((1 + _CONFIDENCE) / 2)) * (1 + t**2 / (2 * degrees)) ** 0.5
+    reach = float(special.ndtri((1 + _CONFIDENCE) / 2)) * (1 + t**2 / (2 * degrees)) ** 0.5
     return max(0.0, t - reach), t + reach

@@ -107,7 +107,9 @@ class Results:
         if "config" not in known:
             return {}
         names = {arm: json.loads(config)["method"]["name"] for arm, config in zip(known.arm, known.config, strict=True)}
-        return {arm: METHODS[name].information for arm, name in names.items()}
+        # Methods come with torch, which takes a second.
+        told = self.facts.information
+        return {arm: told.get(name) or METHODS[name].information for arm, name in names.items()}
 
     @cached_property
     def ceilings(self) -> list[str]:

@@ -49,6 +49,7 @@ class RunFacts(BaseModel):
             alone were asked for.
         map_at: k of mAP@k, none for the whole database.
         precision_at: k of precision@k and recall@k.
+        information: Name of each method to what it learns from; empty where an earlier version wrote them.
         continuous: Retrieval by the continuous input.
         storage: Where Optuna's storage is, without its password.
         command: The command line as typed, without passwords.
@@ -73,6 +74,7 @@ class RunFacts(BaseModel):
     lacking: dict[str, str] = Field(default_factory=dict)
     map_at: int | None
     precision_at: int
+    information: dict[str, str] = Field(default_factory=dict)
     continuous: Continuous
     storage: str
     command: str

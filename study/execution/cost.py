@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from nsh_core import Dataset
+import nsh_core
 from nsh_core.measures import Place, measures
 from study.execution.provenance import provenance
-from study.execution.trial import train
 from study.plan.trials import PlannedTrial
 
 _MEASURES = [one.name for one in measures(Place.COST)]
@@ -31,7 +30,7 @@ def first_finals(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
     return list(first.values())
 
 
-def measure_cost(trials: Sequence[PlannedTrial], dataset: Dataset, repeats: int) -> Iterator[pd.DataFrame]:
+def measure_cost(trials: Sequence[PlannedTrial], dataset: nsh_core.Dataset, repeats: int) -> Iterator[pd.DataFrame]:
     """Trains a trial of each arm again and again, arms in turn, in this process.
 
     Args:
@@ -42,6 +41,8 @@ def measure_cost(trials: Sequence[PlannedTrial], dataset: Dataset, repeats: int)
     Yields:
         After each round all rows so far: arm, repeat, the cost measures, the machine's load in the minute before, host.
     """
+    from study.execution.trial import train  # with torch, which whoever reads a cost does without
+
     rows: list[dict[str, Any]] = []
     host = provenance()["host"]
     for repeat in range(-1, repeats):

@@ -10,8 +10,6 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
 import nsh_core
 from nsh_core import plugins
 
@@ -32,6 +30,8 @@ def provenance() -> dict[str, str]:
 
 @cache
 def _of_this_process() -> dict[str, str]:
+    import torch  # which what only compares facts does without
+
     return {
         "commit": _commit(),
         "code": _code(),
@@ -96,6 +96,8 @@ def capability_setting(capability: str) -> str:
     Args:
         capability: Of the other processor.
     """
+    import torch
+
     here = torch.backends.cpu.get_cpu_capability()
     wider = capability in _WIDTHS and here in _WIDTHS and _WIDTHS.index(here) > _WIDTHS.index(capability)
     return f"ATEN_CPU_CAPABILITY={capability.lower()}" if wider else ""

@@ -32,6 +32,22 @@ def test_help_comes_at_once(door):
     assert "--help" in told.stdout
 
 
+def test_a_report_is_written_without_torch(undisturbed, tmp_path):
+    command = [sys.executable, "-X", "importtime", str(ROOT / "study" / "report.py"), "--study", "tiny"]
+    folders = ["--results", str(undisturbed), "--reports", str(tmp_path)]
+    written = subprocess.run([*command, *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in written.stderr.splitlines()}
+    assert "study.reporting.document" in imported
+    assert not imported & {"torch", "numba"}
+
+
+def test_the_tables_of_a_study_are_read_without_the_imports_of_figures_and_statistics():
+    """What run.py has at its end, where nothing is left to run."""
+    slow = "{'scipy.stats', 'matplotlib', 'seaborn'}"
+    code = f"import sys, study.outcome, study.interface\nassert not {slow} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 @pytest.mark.slow(9)
 def test_scripts_and_their_workers_take_no_module_of_the_working_folder(undisturbed, tmp_path):
     """A script lies in a folder of its own, which is all that Python puts on the path of its process."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
+from study.analysis.crossed import crossed
 from study.analysis.statistics import (
     compare_paired,
     errorbar,
@@ -14,7 +15,9 @@ from study.analysis.statistics import (
     holm,
     interquartile_mean,
     mean_interval,
+    quantile,
     sign_flip_p,
+    skewness,
 )
 
 
@@ -65,6 +68,21 @@ def test_sign_flips_of_many_pairs_are_sampled():
     flips = np.where(np.arange(2**15)[:, None] >> np.arange(15) & 1, -1.0, 1.0)
     exact = np.mean(np.abs(flips @ values) >= abs(values.sum()) - 1e-12)
     assert sign_flip_p(values) == pytest.approx(exact, abs=0.01)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(5, 40), st.sampled_from([1e-6, 1.0, 1e6]))
+@settings(max_examples=60, deadline=None)
+def test_what_spares_the_import_of_scipys_statistics_is_theirs_to_the_last_bit(seed, count, spread):
+    scores = np.random.default_rng(seed).normal(0.7, spread, (3, count))
+    assert skewness(scores[0]) == scipy_stats.skew(scores[0], bias=False)
+    assert interquartile_mean(scores).tolist() == scipy_stats.trim_mean(scores, 0.25, axis=-1).tolist()
+    assert quantile(count / 3) == scipy_stats.t.ppf(0.975, count / 3)
+    found = crossed(scores)
+    assert found.p == 2 * scipy_stats.t.sf(abs(found.mean) / found.se, found.degrees)
+
+
+def test_the_skewness_of_what_rounding_alone_varies_is_none():
+    assert np.isnan(skewness(np.array([1.0, 1.0, 1.0, 1.0, np.nextafter(1.0, 2.0)])))
 
 
 def test_the_interquartile_mean_leaves_out_both_quarters():

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite, isnan
-from typing import Any, Literal, SupportsFloat, get_args
+from math import isnan
+from typing import Any, Literal, get_args
 
-from nsh_core.errors import UserError, naming
-from nsh_core.measures.evidence import Evidence, TestQueries
 from nsh_core.registry import MEASURES, called, nearest
 
 Better = Literal["higher", "lower"]
+# Of a nsh_core.measures.Evidence, which comes with torch: what shows measures does without.
+Compute = Callable[[Any], float | None]
 
 
 class Place(StrEnum):
@@ -55,8 +54,8 @@ class Measure:
         needs_labels: Whether it looks at labels. One that looks at those of test queries is taken of final runs alone.
         shown: Where it is shown.
         series: Its name in the history of a run, where it has one.
-        compute: Gives its value, or none where it does not apply; NaN and infinity count as none. No function for what
-            whoever runs the trial records.
+        compute: Gives its value, of a nsh_core.measures.Evidence, or none where it does not apply; NaN and infinity
+            count as none. No function for what whoever runs the trial records.
     """
 
     name: str
@@ -69,7 +68,7 @@ class Measure:
     needs_labels: bool = False
     shown: Collection[str] = ()
     series: str = ""
-    compute: Callable[[Evidence], float | None] | None = None
+    compute: Compute | None = None
 
     @property
     def sign(self) -> int:
@@ -137,9 +136,7 @@ def measures(shown: str | None = None) -> list[Measure]:
     return [measure for measure in found if shown is None or shown in measure.shown]
 
 
-def measure(
-    name: str, label: str, **facts: Any
-) -> Callable[[Callable[[Evidence], float | None]], Callable[[Evidence], float | None]]:
+def measure(name: str, label: str, **facts: Any) -> Callable[[Compute], Compute]:
     """A decorator: the function computes the measure of that name.
 
     It gives a number, or none where the measure does not apply; NaN and infinity are recorded as missing, like none. A
@@ -154,39 +151,8 @@ def measure(
         The decorator, which raises ValueError where the name is taken, or nothing could show the measure.
     """
 
-    def decorate(compute: Callable[[Evidence], float | None]) -> Callable[[Evidence], float | None]:
+    def decorate(compute: Compute) -> Compute:
         MEASURES.register(name, Measure(name, label, compute=compute, **facts))
         return compute
 
     return decorate
-
-
-def taken(evidence: Evidence) -> dict[str, float]:
-    """Takes every measure that applies; none of test queries where these may not be looked at.
-
-    Args:
-        evidence: Of the run.
-
-    Returns:
-        Values by name, finite ones.
-
-    Raises:
-        UserError: One fails, or gives no number; the message names it.
-    """
-    values = {}
-    for one in measures():
-        if one.compute is None:
-            continue
-        with naming(f"measure {one.name!r}"):
-            try:
-                with nullcontext() if one.needs_labels else evidence.without_labels():
-                    value = one.compute(evidence)
-            except TestQueries:
-                continue
-            except UserError as error:
-                raise UserError(f"measure {one.name!r}: {error}") from None
-            if value is not None and not isinstance(value, SupportsFloat):
-                raise UserError(f"measure {one.name!r} must give a number or None, got {value!r}")
-            if value is not None and isfinite(value):
-                values[one.name] = float(value)
-    return values
