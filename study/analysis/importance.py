@@ -18,6 +18,7 @@ from nsh_core import Config
 from study.analysis.judged import judged
 from study.analysis.statistics import ALPHA
 from study.analysis.tables import VALUED
+from study.execution.side_by_side import side_by_side
 from study.plan.budget import Tuning
 from study.plan.quiet import quiet
 from study.plan.sampling import round_of
@@ -102,24 +103,26 @@ def importances(trials: pd.DataFrame, tune: Tuning) -> pd.DataFrame:
         arm, tries, setting; of each of WAYS its share, its `_low` and `_high`, the middle 95% of shares in resampled
         tries, and `_first`, in how many of these no setting has a larger one; p, of no effect, see dependence_p.
     """
-    rows = []
-    for arm, tries in tries_by_arm(trials, tune).items():
-        moved = np.ptp(tries.points, axis=0) > 0
-        if len(tries.values) < FEWEST or not moved.any() or not np.ptp(tries.values):
-            continue
-        points, names = (
-            tries.points[:, moved],
-            [name for name, moves in zip(tries.settings, moved, strict=True) if moves],
-        )
-        columns: dict[str, object] = {"arm": arm, "tries": len(tries.values), "setting": names}
-        for way, (share, resampled) in zip(
-            WAYS, (fanova(points, tries.values), ped_anova(points, tries.values)), strict=True
-        ):
-            low, high = np.quantile(resampled, [ALPHA / 2, 1 - ALPHA / 2], axis=0)
-            first = (resampled == resampled.max(axis=1, keepdims=True)).mean(axis=0)
-            columns |= {way: share, f"{way}_low": low, f"{way}_high": high, f"{way}_first": first}
-        rows.append(pd.DataFrame(columns | {"p": dependence_p(points, tries.values, tries.rounds)}))
+    tried = tries_by_arm(trials, tune)
+    found = side_by_side(lambda arm: _of_arm(arm, tried[arm]), list(tried))
+    rows = [rows for rows in found if rows is not None]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["arm", "tries", "setting"])
+
+
+def _of_arm(arm: str, tries: Tries) -> pd.DataFrame | None:
+    """The rows of an arm; none where there is nothing to tell."""
+    moved = np.ptp(tries.points, axis=0) > 0
+    if len(tries.values) < FEWEST or not moved.any() or not np.ptp(tries.values):
+        return None
+    points = tries.points[:, moved]
+    names = [name for name, moves in zip(tries.settings, moved, strict=True) if moves]
+    columns: dict[str, object] = {"arm": arm, "tries": len(tries.values), "setting": names}
+    shares = fanova(points, tries.values), ped_anova(points, tries.values)
+    for way, (share, resampled) in zip(WAYS, shares, strict=True):
+        low, high = np.quantile(resampled, [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+        first = (resampled == resampled.max(axis=1, keepdims=True)).mean(axis=0)
+        columns |= {way: share, f"{way}_low": low, f"{way}_high": high, f"{way}_first": first}
+    return pd.DataFrame(columns | {"p": dependence_p(points, tries.values, tries.rounds)})
 
 
 def fanova(points: Values, values: Values) -> tuple[Values, Values]:
@@ -135,9 +138,8 @@ def fanova(points: Values, values: Values) -> tuple[Values, Values]:
     # It brings scikit-learn, which most studies have no use for.
     from optuna.importance import FanovaImportanceEvaluator
 
-    trees = np.array(
-        [_shares(points, values, FanovaImportanceEvaluator(n_trees=1, seed=seed)) for seed in range(_TREES)]
-    )
+    study = _study_of(points, values)
+    trees = np.array([_shares(study, FanovaImportanceEvaluator(n_trees=1, seed=seed)) for seed in range(_TREES)])
     return trees.mean(axis=0), trees
 
 
@@ -166,14 +168,12 @@ def _ped_anova(points: Values, values: Values) -> Values:
     if best == 1:
         return np.zeros(points.shape[1])
     # Optuna gives the variance of the chance to be among the best, given the setting alone.
-    shares = _shares(points, values, PedAnovaImportanceEvaluator(target_quantile=BEST)) / (best * (1 - best))
+    shares = _shares(_study_of(points, values), PedAnovaImportanceEvaluator(target_quantile=BEST)) / (best * (1 - best))
     return np.minimum(shares, 1)
 
 
-def _shares(points: Values, values: Values, evaluator: Any) -> Values:
-    """Importance of each setting as Optuna gives it, not made to sum to 1; all 0 where nothing varies."""
-    from optuna.importance import get_param_importances
-
+def _study_of(points: Values, values: Values) -> optuna.Study:
+    """Tries as Optuna wants them: it copies each, which takes as long as what is made of them."""
     low, high = points.min(axis=0), points.max(axis=0)
     spans: dict[str, BaseDistribution] = {
         str(place): FloatDistribution(*ends) for place, ends in enumerate(zip(low, high, strict=True))
@@ -184,11 +184,20 @@ def _shares(points: Values, values: Values, evaluator: Any) -> Values:
             create_trial(params=dict(zip(spans, point, strict=True)), distributions=spans, value=value)
             for point, value in zip(points.tolist(), values.tolist(), strict=True)
         )
+    return study
+
+
+def _shares(study: optuna.Study, evaluator: Any) -> Values:
+    """Importance of each setting as Optuna gives it, not made to sum to 1; all 0 where nothing varies."""
+    from optuna.importance import get_param_importances
+
+    names = list(study.get_trials(deepcopy=False)[0].params)
+    with quiet(), warnings.catch_warnings(action="ignore"):
         try:
             shares = get_param_importances(study, evaluator=evaluator, normalize=False)
         except RuntimeError:
-            return np.zeros(len(spans))
-    return np.array([shares.get(name, 0.0) for name in spans])
+            return np.zeros(len(names))
+    return np.array([shares.get(name, 0.0) for name in names])
 
 
 def dependence_p(points: Values, values: Values, rounds: npt.NDArray[np.int64]) -> Values:

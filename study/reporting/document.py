@@ -51,8 +51,9 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         UserError: The folder cannot be written into, or the studies share too few arms.
     """
     verdict = decide(results)
-    drawn = draw(results, folder)
+    # Before figures, whose processes have what this one knows by then.
     sections = sections_of(results)
+    drawn = draw(results, folder)
     if others:
         together, more = across_section([results, *others], folder)
         sections, drawn = [together, *sections], [*drawn, *more]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,8 +17,8 @@ from matplotlib.transforms import Bbox
 from nsh_core.errors import UserError, in_a_line
 from nsh_core.files import write_atomically
 from study.analysis.results import Results
+from study.execution.side_by_side import side_by_side
 from study.registry import FIGURES
-from study.reporting.figures.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     """
     names = results.spec.figures
     with styled():
-        made = side_by_side(_made, results, names)
+        made = side_by_side(partial(_made, results), names)
     drawn = []
     for name, (pictures, failure) in zip(names, made, strict=True):
         if pictures:

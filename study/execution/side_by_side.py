@@ -1,4 +1,4 @@
-"""Work on the same results in several processes."""
+"""Pieces of work in several processes, which have all that this one has by now."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from study.analysis.results import Results
 from study.execution.engine import cores
 
 T = TypeVar("T")
 _work: Callable[[str], Any]
 
 
-def side_by_side(work: Callable[[Results, str], T], results: Results, names: Sequence[str]) -> list[T]:
+def side_by_side(work: Callable[[str], T], names: Sequence[str]) -> list[T]:
     """Does a piece of work for each name, in as many processes as there are cores.
 
     Args:
-        work: Gets the results and a name; raises nothing, and gives what can be pickled.
-        results: Inherited by the processes, as all else that this one has by now.
+        work: Gets a name, and gives what can be pickled.
         names: What takes long comes last.
 
     Returns:
@@ -30,9 +28,8 @@ def side_by_side(work: Callable[[Results, str], T], results: Results, names: Seq
     many = min(cores(), len(names))
     # Elsewhere system libraries do not survive a fork.
     if many < 2 or sys.platform != "linux":
-        return [work(results, name) for name in names]
-    fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(many, fork, _begin, (lambda name: work(results, name),)) as pool:
+        return [work(name) for name in names]
+    with ProcessPoolExecutor(many, multiprocessing.get_context("fork"), _begin, (work,)) as pool:
         # What takes long first, so that no core waits for it at the end.
         return list(pool.map(_do, names[::-1]))[::-1]
 
