@@ -13,6 +13,7 @@ from nsh_core import make_config
 from study.analysis.importance import FEWEST, dependence_p, fanova, importances, ped_anova, tries_by_arm
 from study.analysis.results import Results, read_results
 from study.plan.budget import Tuning
+from study.reporting.document import write_report
 from study.reporting.figures.drawing import figure_of
 from study.reporting.tuned_importance import tuned_importance
 from tests.study.analysis.tuning_simulations import called, true_shares, tune
@@ -143,3 +144,18 @@ def test_reports_say_nothing_of_too_few_tries(stored):
         f"Nothing is told of fewer than 20 tries, whose best quarter holds fewer than five: {FLOOR} (17)."
     ]
     assert section.rows == []
+
+
+def test_a_report_works_them_out_once_for_all_its_processes(stored, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+
+    def counted(trials, tune):
+        with log.open("a") as file:
+            file.write("worked out\n")
+        return importances(trials, tune)
+
+    monkeypatch.setattr("study.analysis.results.importances", counted)
+    figures = stored.facts.spec.model_copy(update={"figures": ["budget", "importance"]})
+    fresh = replace(stored, facts=stored.facts.model_copy(update={"spec": figures}))
+    assert not write_report(fresh, tmp_path / "report").failures
+    assert log.read_text() == "worked out\n"
