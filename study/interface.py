@@ -17,8 +17,8 @@ from nsh_core.data import check_name
 from nsh_core.plugins import check_reachable
 from nsh_core.plugins import load as load_plugins
 from study import reporting
+from study.analysis.generation import RUN_FILE
 from study.analysis.results import Results
-from study.analysis.run_facts import RUN_FILE
 from study.analysis.seeds import what_is_weak
 from study.analysis.verify import Verification
 from study.analysis.verify import verify as train_again

@@ -10,13 +10,6 @@ if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-    if not {"--help", "--list", "--dry-run"} & set(sys.argv):
-        from study.execution.forking import warm_up
-
-        # Before what follows here is imported, which takes as long as what workers need.
-        warm_up()
-
-from study.execution.forking import cool_down
 from study.missing import missing
 
 try:
@@ -26,12 +19,13 @@ try:
     from nsh_core import cli, garbage
     from nsh_core.errors import UserError
     from nsh_core.registry import listed
+    from study.again import ran_all
     from study.execution.display import Display, display_here
     from study.execution.engine import EngineName, cores
+    from study.execution.forking import cool_down, warm_up
     from study.registry import MODES, TRACKERS
     from study.storage.place import JOURNAL, KINDS, scheme_of, shown
 except ModuleNotFoundError as error:
-    cool_down()
     missing(error)
 
 app = typer.Typer(add_completion=False)
@@ -143,12 +137,15 @@ def study(
         raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
         raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
+    runs = not dry_run and (verify, export, measure_cost) == (None, None, None)
+    if runs and not ran_all(results):
+        # Beside the imports of this process, which take as long as those of workers.
+        warm_up()
     if trials is not None:
         from study.named import spec_named
 
         if (mode or spec_named(study, results).mode) == "grid":
             limit, trials = limit or trials, None
-    runs = not dry_run and (verify, export, measure_cost) == (None, None, None)
     with display_here() if runs else Display() as display:
         # Not before: they take seconds, which neither --help nor --list has a use for.
         display.stage("loading packages")

@@ -23,7 +23,7 @@ from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.generation import writing
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
-from study.analysis.tables import COST_FILE, build_tables, complete, read_cost, write_tables
+from study.analysis.tables import COST_FILE, Tables, build_tables, complete, over, read_cost, write_tables
 from study.analysis.versions import provenance_of
 from study.execution.cost import COST, first_finals, measure_cost
 from study.execution.engine import Execution
@@ -130,7 +130,7 @@ class Session:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **cast(dict[str, Any], self.dataset.splits()))
             files.write(SPLITS, buffer.getvalue())
-            facts = self._facts(held.plan, provenance_of(tables.trials), files.digests)
+            facts = self._facts(held.plan, tables, files.digests)
             facts.write(self.folder)
             return Results(tables, facts, gallery, read_classes(self.folder))
 
@@ -147,7 +147,7 @@ class Session:
                 keep_shown(self.queue, results)
         return results
 
-    def _facts(self, plan: Plan, provenance: dict[str, str], digests: dict[str, str]) -> RunFacts:
+    def _facts(self, plan: Plan, tables: Tables, digests: dict[str, str]) -> RunFacts:
         limits = {trial.config.map_at for trial in plan.trials}
         chosen = limits.pop() if len(limits) == 1 else None
         map_at = self.dataset.default_map_at if chosen is None else chosen
@@ -162,6 +162,7 @@ class Session:
             test_queries=len(self.dataset.test),
             assignments=list(plan.assignments),
             seeds=plan.seeds,
+            left=int((~over(tables.trials)).sum()),
             lacking=dict(plan.lacking),
             map_at=map_at,
             precision_at=plan.trials[0].config.precision_at,
@@ -170,7 +171,7 @@ class Session:
             storage=shown(self.url),
             command=recorded_command(),
             written=datetime.now(UTC).isoformat(timespec="seconds"),
-            provenance=provenance,
+            provenance=provenance_of(tables.trials),
             plugins=plugins.digests(),
             digests=digests,
         )

@@ -12,9 +12,9 @@ from nsh_core import UserError, arguments
 from study import reporting
 from study.analysis.across import other_results
 from study.analysis.claims import Claim
+from study.analysis.generation import RUN_FILE
 from study.analysis.ranking import ranking
 from study.analysis.results import Results, read_results
-from study.analysis.run_facts import RUN_FILE
 from study.analysis.tables import over
 from study.analysis.unplanned import find_arm, unplanned
 from study.analysis.verdict import Verdict, decide, is_complete

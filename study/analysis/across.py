@@ -11,8 +11,8 @@ import pandas as pd
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
 from nsh_core.registry import nearest
+from study.analysis.generation import RUN_FILE
 from study.analysis.results import Results, read_results, studies_in
-from study.analysis.run_facts import RUN_FILE
 from study.analysis.statistics import iqm_with_interval, probability_of_improvement
 
 

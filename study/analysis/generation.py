@@ -12,6 +12,8 @@ from pathlib import Path
 
 from nsh_core.files import write_atomically
 
+# Written last.
+RUN_FILE = "run.json"
 _PATIENCE_SECONDS = 60
 # Written beside the tables for people, and read by nothing here; git keeps neither in results/reference.
 _MAY_BE_MISSING = ("trials.csv", "splits.npz")

@@ -17,9 +17,9 @@ from nsh_core.registry import METHODS, listed, nearest
 from study.analysis.by_class import Classes, read_classes
 from study.analysis.comparisons import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
-from study.analysis.generation import reading, strangers
+from study.analysis.generation import RUN_FILE, reading, strangers
 from study.analysis.importance import importances
-from study.analysis.run_facts import RUN_FILE, RunFacts, load_plugins_of
+from study.analysis.run_facts import RunFacts, load_plugins_of
 from study.analysis.tables import Tables, complete, read_tables, tables_of
 from study.plan.asked import not_asked
 from study.plan.spec import StudySpec

@@ -12,9 +12,8 @@ from nsh_core import plugins
 from nsh_core.errors import UserError
 from nsh_core.files import write_atomically
 from nsh_core.settings import validation_line
+from study.analysis.generation import RUN_FILE
 from study.plan.spec import StudySpec
-
-RUN_FILE = "run.json"
 
 
 class Continuous(BaseModel):
@@ -45,6 +44,7 @@ class RunFacts(BaseModel):
         test_queries: Number of test queries.
         assignments: Overrides of every arm.
         seeds: Of each arm.
+        left: Planned trials without a result; none where an earlier version wrote them.
         lacking: Arms without a trial, by name: what the machine that wrote the tables lacks for them, or that others
             alone were asked for.
         map_at: k of mAP@k, none for the whole database.
@@ -71,6 +71,7 @@ class RunFacts(BaseModel):
     test_queries: int
     assignments: list[str] = Field(default_factory=list)
     seeds: int = 0
+    left: int | None = None
     lacking: dict[str, str] = Field(default_factory=dict)
     map_at: int | None
     precision_at: int

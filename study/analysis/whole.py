@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 
 from nsh_core.errors import UserError
+from study.analysis.generation import RUN_FILE
 from study.analysis.results import read_results
-from study.analysis.run_facts import RUN_FILE
 from study.execution.records import is_whole
 from study.storage.opening import open_storage, storage_errors
 from study.storage.place import scheme_of, shown

@@ -25,7 +25,9 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def warm_up() -> None:
-    """Starts the process, or does nothing where it runs; this checkout comes first on its path."""
+    """Starts the process, or does nothing where it runs or none is used; this checkout comes first on its path."""
+    if START_METHOD != "forkserver":
+        return
     multiprocessing.set_forkserver_preload(["study.execution.fork_server"])
     first = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     # With a safe path the working directory, which may be another checkout, is no part of it.
@@ -40,8 +42,7 @@ def fork(target: Callable[..., None], *arguments: object) -> BaseProcess:
         target: What it does, by name importable there.
         arguments: For that.
     """
-    if START_METHOD == "forkserver":
-        warm_up()
+    warm_up()
     context: Any = multiprocessing.get_context(START_METHOD)
     process: BaseProcess = context.Process(target=target, args=arguments, daemon=True)
     with _without_main():
