@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -145,15 +145,42 @@ class Config(Section):
         settings["sorter"]["temperature"] = self.sorter.softness
         return reduce(lambda node, part: node[part], dotted.split("."), settings)
 
+    def with_seed(self, seed: int) -> Config:
+        """The same run with another seed.
+
+        Args:
+            seed: In its range, which is not looked at again.
+        """
+        other = self.model_copy(update={"seed": seed})
+        other.__dict__["_around_the_seed"] = self._around_the_seed
+        return other
+
     def digest(self) -> str:
         """Stable identifier of the content, 12 hex digits; the same for the same settings in any order."""
+        before, after = self._around_the_seed
+        return hashlib.sha256(f"{before}{self.seed}{after}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def _around_the_seed(self) -> tuple[str, str]:
+        """What the digest is of, in front of the seed and behind it: a study has very many runs that share it."""
         settings = self.model_dump(mode="json")
         for section, later in _LATER.items():
             for name, before in later.items():
                 if settings[section][name] == before:
                     del settings[section][name]
-        text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        front, rest = (
+            json.dumps(
+                {name: own for name, own in settings.items() if is_there(name)}, sort_keys=True, separators=(",", ":")
+            )
+            for is_there in ("seed".__gt__, "seed".__lt__)
+        )
+        return f'{front[:-1]},"seed":', f",{rest[1:]}"
+
+    def __copy__(self) -> Config:
+        # A copy may have other settings.
+        copied = super().__copy__()
+        copied.__dict__.pop("_around_the_seed", None)
+        return copied
 
 
 def make_config(settings: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()) -> Config:

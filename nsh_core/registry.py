@@ -204,11 +204,8 @@ class Registry(Generic[T]):
 
     def entries(self) -> list[T]:
         """All entries, in the order of their names."""
-        known = self._all
-        return [
-            entry if name not in self._installed and not isinstance(entry := known.get(name, ""), str) else self[name]
-            for name in self.names()
-        ]
+        known = self._all | dict.fromkeys(self._installed, "")
+        return [self[name] if isinstance(entry, str) else entry for name, entry in known.items()]
 
     @property
     def _all(self) -> dict[str, T | str]:

@@ -17,7 +17,7 @@ def csv_text(table: pd.DataFrame) -> str:
         table: Of numbers and text.
     """
     texts = table.select_dtypes(["object", "string"])
-    return table.assign(**{str(name): texts[name].map(_escaped) for name in texts}).to_csv(index=False)
+    return table.assign(**{str(name): _safe(texts[name]) for name in texts}).to_csv(index=False)
 
 
 def read_csv(path: Path, text: list[str]) -> pd.DataFrame:
@@ -33,6 +33,13 @@ def read_csv(path: Path, text: list[str]) -> pd.DataFrame:
     """
     table = pd.read_csv(path, dtype=dict.fromkeys(text, "str"), keep_default_na=False, na_values=[""])
     return table.assign(**{name: table[name].str.removeprefix("'") for name in text})
+
+
+def _safe(column: pd.Series) -> pd.Series:
+    # Most columns of very many cells hold no such text.
+    if isinstance(column.dtype, pd.StringDtype) and not column.str.startswith(_TAKEN_FOR_A_FORMULA, na=False).any():
+        return column
+    return column.map(_escaped)
 
 
 def _escaped(cell: object) -> object:

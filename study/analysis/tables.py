@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from nsh_core.errors import TRAINING_FAILURES
-from nsh_core.measures import measures
+from nsh_core.measures import MEASURES
 from nsh_core.metrics.per_query import from_text
 from study.analysis.comparisons import compare, summarize
 from study.analysis.csv_files import csv_text, read_csv
@@ -23,7 +24,7 @@ from study.execution.cost import COST
 from study.execution.queue import TrialQueue
 from study.execution.records import TrialFacts, state_of
 from study.plan.spec import StudySpec
-from study.plan.trials import Plan, PlannedTrial
+from study.plan.trials import PlannedTrial
 
 COST_FILE = "cost.csv"
 VALUED = ("complete", "pruned")
@@ -61,23 +62,24 @@ def build_tables(queue: TrialQueue) -> Tables:
     Args:
         queue: Of the study.
     """
-    latest = queue.latest()
-    rows, points, by_query = [], _Points(), []
-    for planned, key in zip(queue.plan.trials, queue.keys, strict=True):
+    latest, plan = queue.latest(), queue.plan
+    study = {"key": plan.key, "dataset": plan.dataset}
+    # In columns, as there may be very many trials.
+    columns: dict[str, list[Any]] = {}
+    points, by_query = _Points(), []
+    for planned, key in zip(plan.trials, queue.keys, strict=True):
         trial = latest.get(key)
         facts = _facts(trial)
-        rows.append(_row(queue.plan, planned, trial, facts, key))
+        for name, value in _row(study, planned, trial, facts, key).items():
+            columns.setdefault(name, []).append(value)
         if not planned.tuning:
             points.add(planned, facts)
             if facts.ap:
                 ap = {kind: from_text(text) for kind, text in facts.ap.items()}
                 by_query.append({"arm": planned.arm.name, "seed": planned.seed} | ap)
-    return tables_of(
-        pd.DataFrame(rows),
-        points.frame(),
-        pd.DataFrame(by_query, columns=_PER_QUERY),
-        queue.plan.spec,
-    )
+    # What a table was made of takes as much memory as the table.
+    trials = pd.DataFrame({name: columns.pop(name) for name in tuple(columns)})
+    return tables_of(trials, points.frame(), pd.DataFrame(by_query, columns=_PER_QUERY), plan.spec)
 
 
 def tables_of(trials: pd.DataFrame, curves: pd.DataFrame, per_query: pd.DataFrame, spec: StudySpec) -> Tables:
@@ -129,21 +131,23 @@ def _facts(trial: FrozenTrial | None) -> TrialFacts:
     return TrialFacts.whole(trial) or TrialFacts(failure=DAMAGED)
 
 
-def _row(plan: Plan, planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts, key: str) -> dict[str, Any]:
+def _row(
+    study: Mapping[str, str], planned: PlannedTrial, trial: FrozenTrial | None, facts: TrialFacts, key: str
+) -> dict[str, Any]:
     state = "missing" if trial is None else state_of(trial)
     if facts.failure == DAMAGED:
         state = "failed"
     return {
-        "study": plan.key,
+        "study": study["key"],
         "arm": planned.arm.name,
         "seed": planned.seed,
         "phase": planned.phase,
         "state": state,
         "failure": facts.failure if state == "failed" else "",
-        "dataset": plan.dataset,
+        "dataset": study["dataset"],
         "bits": planned.config.code_length,
         **{f"factor_{factor}": label for factor, label in planned.arm.levels.items()},
-        **{one.name: facts.measures.get(one.name) for one in measures()},
+        **{name: facts.measures.get(name) for name in MEASURES.names()},
         "stacked": facts.stacked,
         "sorter_form": facts.sorter_form,
         "nearest": json.dumps(facts.nearest) if facts.codes_sha256 is not None else None,
@@ -160,41 +164,59 @@ class _Points:
     """The points of all curves, of which there may be millions, in columns."""
 
     def __init__(self) -> None:
-        self._of: list[tuple[str, int, int]] = []
-        self._curves: list[str] = []
+        self._arms: list[str] = []
+        self._seeds: list[int] = []
+        self._curves: list[npt.NDArray[np.int64]] = []
         self._x: list[npt.NDArray[np.float64]] = []
         self._values: list[npt.NDArray[np.float64]] = []
+        # Each name of a curve with its place among them, and those of all points of a trial: most trials share theirs.
+        self._names: dict[str, int] = {}
+        self._places: dict[tuple[str, ...], npt.NDArray[np.int64]] = {}
 
     def add(self, planned: PlannedTrial, facts: TrialFacts) -> None:
         """Those of a trial: its history, then its curves by Hamming radius."""
-        history: list[tuple[str, float, float | None]] = [
-            (name, record["epoch"], value)
-            for record in facts.history
-            for name, value in record.items()
-            if name != "epoch"
-        ]
-        history += [
-            (name, radius, value) for name, values in facts.curves.items() for radius, value in enumerate(values)
-        ]
-        if history:
-            names, x, values = zip(*history, strict=True)
-            self._of.append((planned.arm.name, planned.seed, len(history)))
-            self._curves += names
+        names: list[str] = []
+        x: list[float] = []
+        values: list[float | None] = []
+        for record in facts.history:
+            own = [name for name in record if name != "epoch"]
+            names += own
+            x += [record["epoch"]] * len(own)
+            values += [record[name] for name in own]
+        for name, curve in facts.curves.items():
+            names += [name] * len(curve)
+            x += range(len(curve))
+            values += curve
+        if names:
+            self._arms.append(planned.arm.name)
+            self._seeds.append(planned.seed)
+            self._curves.append(self._places_of(tuple(names)))
             self._x.append(np.array(x, float))
             self._values.append(np.array(values, float))
 
+    def _places_of(self, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        if names not in self._places:
+            self._places[names] = np.array([self._names.setdefault(name, len(self._names)) for name in names])
+        return self._places[names]
+
     def frame(self) -> pd.DataFrame:
         """As in Tables."""
-        arms, seeds, counts = zip(*self._of, strict=True) if self._of else ((), (), ())
+        counts = [len(own) for own in self._x]
+        places = np.concatenate([*self._curves, np.array([], int)])
         return pd.DataFrame(
             {
-                "arm": np.repeat(np.array(arms, object), counts),
-                "seed": np.repeat(np.array(seeds, int), counts),
-                "curve": self._curves,
+                "arm": _taken(self._arms, np.repeat(np.arange(len(counts)), counts)),
+                "seed": np.repeat(np.array(self._seeds, int), counts),
+                "curve": _taken(list(self._names), places),
                 "x": np.concatenate([*self._x, []]),
                 "value": np.concatenate([*self._values, []]),
             }
         )
+
+
+def _taken(texts: list[str], places: npt.NDArray[np.int64]) -> Any:
+    """Texts at places as a column, of which pandas looks at each text once."""
+    return pd.Series(texts).take(places).array
 
 
 def write_tables(tables: Tables, files: Generation) -> None:
@@ -234,9 +256,9 @@ def read_tables(folder: Path, spec: StudySpec) -> Tables:
     missing = set(_STRUCTURE) - set(trials)
     if missing:
         raise ValueError(f"written by another version, without {', '.join(sorted(missing))}")
-    for one in measures():
-        if one.name not in trials:
-            trials[one.name] = np.nan
+    for name in MEASURES.names():
+        if name not in trials:
+            trials[name] = np.nan
     frames = [
         trials,
         pd.read_parquet(folder / "curves.parquet"),

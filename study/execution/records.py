@@ -11,7 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core import Config
-from nsh_core.measures import SELECTION, Place, measures
+from nsh_core.measures import MEASURES, SELECTION, Place, measures
 from study.execution.attributes import as_system, known
 from study.plan.goal import Goal
 from study.storage.transactions import CLAIMANT
@@ -173,7 +173,7 @@ class TrialFacts:
     @classmethod
     def _of(cls, apart: Mapping[str, Any], rest: Mapping[str, Any]) -> TrialFacts:
         told = {**apart, **rest}
-        values = {one.name: told[one.name] for one in measures() if told.get(one.name) is not None}
+        values = {name: told[name] for name in MEASURES.names() if told.get(name) is not None}
         return cls(
             values,
             told.get(_SHOWN, ""),

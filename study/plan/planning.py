@@ -80,9 +80,10 @@ def overruled(plan: Plan) -> dict[str, list[str]]:
         plan: Of the command.
     """
     found: dict[str, list[str]] = {}
-    for arm in plan.spec.arms:
+    assigned = plan.assigned
+    for arm in plan.spec.arms if assigned else ():
         own = plan.spec.overrides(arm.levels)
-        for name in plan.assigned:
+        for name in assigned:
             if any(name == one or name.startswith(f"{one}.") for one in own):
                 found.setdefault(name, []).append(arm.name)
     return found
@@ -153,8 +154,12 @@ def extended(plan: Plan, finished: Mapping[str, FinishedTrial]) -> Plan:
         return plan
     more: list[PlannedTrial] = []
     tuned: dict[str, list[PlannedTrial]] = {}
+    by_arm: dict[str, list[PlannedTrial]] = {}
+    for trial in plan.trials:
+        if trial.tuning:
+            by_arm.setdefault(trial.arm.name, []).append(trial)
     for arm in spec.arms:
-        tunings = by_tuning(spec.tune, [trial for trial in plan.trials if trial.tuning and trial.arm == arm])
+        tunings = by_tuning(spec.tune, by_arm.get(arm.name, []))
         complete = []
         for repeat, trials in tunings.items():
             over = [finished[digest] for trial in trials if (digest := trial.config.digest()) in finished]
@@ -184,7 +189,7 @@ def with_more(plan: Plan, trials: Iterable[PlannedTrial]) -> Plan:
         plan: Of a study.
         trials: Of its arms, none of them in it.
     """
-    places = [arm.levels for arm in plan.spec.arms]
+    places = {frozenset(arm.levels.items()): place for place, arm in enumerate(plan.spec.arms)}
     every = [*plan.trials, *trials]
-    every.sort(key=lambda trial: (not trial.tuning, places.index(trial.arm.levels)))
+    every.sort(key=lambda trial: (not trial.tuning, places[frozenset(trial.arm.levels.items())]))
     return replace(plan, trials=of_one_kind(every))

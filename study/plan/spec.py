@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -199,10 +200,17 @@ class StudySpec(BaseModel):
         tuned, final = self.how.most(self)
         return 0 if self.tune is None else tuned * self.tune.runs(seeds), final * seeds
 
-    @property
+    @cached_property
     def arms(self) -> list[Arm]:
         """The arms that the factors make, in the mode's order."""
         return self.how.arms(self)
+
+    def __copy__(self) -> StudySpec:
+        # What a copy changes, its arms follow from.
+        copied = super().__copy__()
+        for name in ("arms", "_levels"):
+            copied.__dict__.pop(name, None)
+        return copied
 
     def arm(self, name: str) -> Arm:
         """An arm by name.
@@ -269,9 +277,13 @@ class StudySpec(BaseModel):
         """
         result: dict[str, Any] = {}
         for factor, label in levels.items():
-            known = self.factors[factor]
-            if isinstance(known, dict):
-                result |= known[label]
-            else:
-                result[factor] = known[self.labels(factor).index(label)]
+            result |= self._levels[factor][label]
         return result
+
+    @cached_property
+    def _levels(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Factor to level label to the settings that it changes."""
+        return {
+            factor: known if isinstance(known, dict) else {str(level): {factor: level} for level in known}
+            for factor, known in self.factors.items()
+        }

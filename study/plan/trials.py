@@ -162,8 +162,9 @@ class Plan:
         Raises:
             UserError: The settings do not fit.
         """
+        config = self.config(arm, *layers, {"seed": 0})
         seeds = range(self.seeds) if seeds is None else seeds
-        return [PlannedTrial(arm, self.config(arm, *layers, {"seed": seed}), tuned or {}) for seed in seeds]
+        return [PlannedTrial(arm, config.with_seed(seed), tuned or {}) for seed in seeds]
 
 
 def by_tuning(tune: Tuning, trials: Iterable[PlannedTrial]) -> dict[int, list[PlannedTrial]]:

@@ -70,6 +70,17 @@ def test_the_digest_is_of_the_content():
     assert len(Config().digest()) == 12
 
 
+def test_the_same_run_with_another_seed_is_as_if_it_were_made_anew():
+    config = make_config({"code_length": 16, "sorter": {"temperature": 2.0}, "seed": 1})
+    other = config.with_seed(7)
+    anew = make_config({"code_length": 16, "sorter": {"temperature": 2.0}, "seed": 7})
+    assert other == anew
+    assert other.digest() == anew.digest() != config.digest()
+    assert other.model_dump_json() == anew.model_dump_json()
+    shorter = other.model_copy(update={"code_length": 8})
+    assert shorter.digest() == Config.model_validate_json(shorter.model_dump_json()).digest()
+
+
 def test_stored_trials_keep_their_digests():
     """Settings that came later change none, so that a study goes on with what it has."""
     tables = sorted(Path(__file__).parents[2].glob("results/reference/*/trials.parquet"))

@@ -36,6 +36,16 @@ def test_the_shipped_studies():
         assert spec.reference_arm in [trial.arm for trial in plan.trials]
 
 
+def test_a_copy_of_a_spec_has_the_arms_of_its_own_factors(spec_file):
+    spec = load_spec(str(spec_file))
+    assert spec.arms is spec.arms
+    copy = spec.model_copy(update={"factors": {"code_length": [8, 12]}, "reference": {"code_length": 8}})
+    assert [arm.overrides for arm in copy.arms] == [{"code_length": 8}, {"code_length": 12}]
+    assert copy.overrides({"code_length": "12"}) == {"code_length": 12}
+    assert spec.arms != copy.arms
+    assert spec == load_spec(str(spec_file))
+
+
 def test_arms_win_over_assignments_and_those_over_the_base(spec_file):
     levels = SPEC.replace("sorter.name: [softsort, argsort]", "s: {open: {}, fixed: {loss.gap: 2}}")
     spec_file.write_text(levels.replace("{sorter.name: softsort}", "{s: open}"))
