@@ -2,7 +2,8 @@
 
 Clients take trials that train nothing from a queue, so that all that takes time is storage: once they only claim them,
 once they claim, report five evaluations and record a result. Prints claims and whole trials a second, beside so many
-trials that are over, and for how long a trial must train so that 10, 100 and 1,000 workers do not wait for one another.
+trials that are over, how long a client's processor is busy with a claim, and for how long a trial must train so that
+10, 100 and 1,000 workers do not wait for one another.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Annotated, Any
 
 import optuna
 import typer
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.bulk import fill
@@ -50,15 +52,20 @@ def main(
     storage: Annotated[list[str], typer.Option(help="of " + ", ".join(STORAGES))] = list(STORAGES),  # noqa: B006
 ) -> None:
     """Measure and print a table in Markdown."""
-    print("| storage | finished | clients | claims a second | trials a second | shortest training, 10 / 100 / 1,000 |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| storage | finished | clients | claims a second | busy with a claim | trials a second | "
+        "shortest training, 10 / 100 / 1,000 |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name in storage:
         for beside in finished:
             for count in clients:
-                claims = claims_a_second(name, count, trials, beside)
-                rate = trials_a_second(name, count, trials, beside)
+                with served(name, fill_with(beside, 2 * trials)) as url:
+                    claims, busy = _rate(_claim_all, url, count, range(beside, beside + trials))
+                    rate, _ = _rate(_run_all, url, count, range(beside + trials, beside + 2 * trials))
                 shortest = " / ".join(f"{number / rate:.1f} s" for number in (10, 100, 1000))
-                print(f"| {name} | {beside} | {count} | {claims:.0f} | {rate:.1f} | {shortest} |", flush=True)
+                measured = f"{claims:.0f} | {1000 * busy:.1f} ms | {rate:.1f} | {shortest}"
+                print(f"| {name} | {beside} | {count} | {measured} |", flush=True)
 
 
 def claims_a_second(storage: str, clients: int, waiting: int, finished: int) -> float:
@@ -70,19 +77,8 @@ def claims_a_second(storage: str, clients: int, waiting: int, finished: int) -> 
         waiting: Trials that are claimed.
         finished: Trials of the study that are over.
     """
-    return _rate(_claim_all, storage, clients, waiting, finished)
-
-
-def trials_a_second(storage: str, clients: int, waiting: int, finished: int) -> float:
-    """How many trials that train nothing clients get through: claim, five evaluations, result.
-
-    Args:
-        storage: As in claims_a_second.
-        clients: As there.
-        waiting: Trials that are run.
-        finished: As there.
-    """
-    return _rate(_run_all, storage, clients, waiting, finished)
+    with served(storage, fill_with(finished, waiting)) as url:
+        return _rate(_claim_all, url, clients, range(finished, finished + waiting))[0]
 
 
 @contextmanager
@@ -162,13 +158,21 @@ def fill_with(finished: int, waiting: int) -> Callable[[str], None]:
     return lambda url: fill(url, STUDY, trials_of(finished, waiting))
 
 
-def _rate(work: Callable[..., Any], storage: str, clients: int, waiting: int, finished: int) -> float:
-    keys = {str(finished + number) for number in range(waiting)}
-    with served(storage, fill_with(finished, waiting)) as url:
-        done, seconds = at_once([lambda ready: work(url, keys, ready)] * clients)
-    if sum(done) != waiting:
-        raise RuntimeError(f"{sum(done)} of {waiting} trials were claimed")
-    return waiting / seconds
+def _rate(work: Callable[..., int], url: str, clients: int, numbers: range) -> tuple[float, float]:
+    """Trials of such keys a second, and seconds for which a client's processor is busy with one."""
+    keys = set(map(str, numbers))
+
+    def measured(ready: Callable[[], object]) -> tuple[int, float]:
+        storage = open_storage(url, patiently=True)
+        study = optuna.load_study(study_name=STUDY, storage=storage)
+        ready()
+        start = time.process_time()
+        return work(storage, study, keys), time.process_time() - start
+
+    done, seconds = at_once([measured] * clients)
+    if sum(count for count, _ in done) != len(numbers):
+        raise RuntimeError(f"{sum(count for count, _ in done)} of {len(numbers)} trials were claimed")
+    return len(numbers) / seconds, sum(busy for _, busy in done) / len(numbers)
 
 
 def at_once(tasks: Sequence[Callable[[Callable[[], object]], Any]]) -> tuple[list[Any], float]:
@@ -196,23 +200,14 @@ def at_once(tasks: Sequence[Callable[[Callable[[], object]], Any]]) -> tuple[lis
     return [done[place] for place in range(len(tasks))], seconds
 
 
-def _opened(url: str) -> tuple[Any, optuna.Study]:
-    storage = open_storage(url, patiently=True)
-    return storage, optuna.load_study(study_name=STUDY, storage=storage)
-
-
-def _claim_all(url: str, keys: set[str], ready: Callable[[], object]) -> int:
-    storage, study = _opened(url)
-    ready()
+def _claim_all(storage: BaseStorage, study: optuna.Study, keys: set[str]) -> int:
     done = 0
     while claim([study], storage, keys, lambda _: 1):
         done += 1
     return done
 
 
-def _run_all(url: str, keys: set[str], ready: Callable[[], object]) -> int:
-    storage, study = _opened(url)
-    ready()
+def _run_all(storage: BaseStorage, study: optuna.Study, keys: set[str]) -> int:
     done = 0
     while claimed := claim([study], storage, keys, lambda _: 1):
         for epoch in range(_EVALUATIONS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 from nsh_core import packages
@@ -91,13 +92,19 @@ def check(name: str, hard_forward: bool = False, **options: Any) -> None:
     Raises:
         UserError: There is no such backend, or it has no such option.
     """
-    allowed = list(inspect.signature(backend(name)).parameters)
+    allowed = _parameters(backend(name))
     for option in options:
         if option not in allowed:
             takes = f"{', '.join(allowed) or 'none'}{nearest(option, allowed)}"
             raise UserError(f"sorter {name} has no option {option!r}, it takes: {takes}")
     if hard_forward and backend(name).level_form == "hard":
         raise UserError(f"sorter {name} is hard already: leave hard_forward at false")
+
+
+@cache
+def _parameters(kind: type) -> list[str]:
+    """What a backend takes; asked of every config that is read."""
+    return list(inspect.signature(kind).parameters)
 
 
 def lacking(name: str) -> str:

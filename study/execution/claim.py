@@ -21,10 +21,10 @@ from study.execution.stack_size import stack_kind
 from study.storage.optuna_internals import held, running, study_id, trial_id
 from study.storage.transactions import Transactions
 
-# A look is at so many trials that wait: more than there are others who take the first of them at this moment.
-_LOOK = 64
-# So many looks find the rest of a stack, or it stays smaller: the kind of each trial in them is found out.
-_STACK_LOOKS = 16
+# A look is at so many trials that wait: more than others take of them until it is out of date.
+_LOOK = 128
+# So many looks, at fewer, find the rest of a stack, or it stays smaller: the kind of each trial in them is found out.
+_STACK_LOOK, _STACK_LOOKS = 64, 16
 
 
 def claim(
@@ -70,7 +70,7 @@ def _taken(
     after = -1 if number is None else number
     attributes = {"owner": me} | ({} if number is None else {"lead": number})
     for look in count():
-        trials = steps.peek(study_id(study), after, _LOOK, lead is not None)
+        trials = steps.peek(study_id(study), after, _LOOK if lead is None else _STACK_LOOK, lead is not None)
         behind = {trial.number for trial, _ in duplicates(trials)}
         waiting = [one for one in trials if one.state == TrialState.WAITING and trial_id(one) > after]
         free = [

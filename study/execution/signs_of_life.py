@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import random
 import threading
 import time
 from collections.abc import Collection, Hashable, Iterator, Mapping
+from functools import cache
 
 import optuna
 
@@ -52,33 +55,53 @@ def no_sign_of(who: str) -> str:
     return f"no sign of life of {who} for {STALE_SECONDS} s"
 
 
-@contextlib.contextmanager
-def alive(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
+def alive(study: optuna.Study, trial: optuna.Trial) -> contextlib.AbstractContextManager[None]:
     """Counts on a trial while the block runs, so that whoever waits for it sees that it does.
 
     Args:
         study: That it belongs to.
         trial: A running one, the first of its stack.
 
-    Yields:
-        Nothing.
+    Returns:
+        A context, of nothing.
     """
-    over = threading.Event()
+    return _pulse(os.getpid()).of(study, trial)
 
-    def count_on() -> None:
-        # Where it began before, as while a stack was chosen, the same numbers again would be no signs.
-        count = random.randrange(1 << 30)
-        while not over.wait(BEAT_SECONDS):
-            count += 1
-            beat(study, trial, count)
 
-    thread = threading.Thread(target=count_on, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+class _Pulse:
+    """Counts on the trials of a process, in one thread for all of them: to start and end one each takes longer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._trials: dict[object, tuple[optuna.Study, optuna.Trial]] = {}
+        threading.Thread(target=self._go_on, daemon=True).start()
+
+    @contextlib.contextmanager
+    def of(self, study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
+        """See alive."""
+        block = object()
+        with self._lock:
+            self._trials[block] = study, trial
+        try:
+            yield
+        finally:
+            # A sign that is being given comes first.
+            with self._lock:
+                del self._trials[block]
+
+    def _go_on(self) -> None:
+        # Where another process began before, the same numbers again would be no signs.
+        for count in itertools.count(random.randrange(1 << 30)):
+            time.sleep(BEAT_SECONDS)
+            with self._lock:
+                for study, trial in self._trials.values():
+                    beat(study, trial, count)
+
+
+@cache
+def _pulse(pid: int) -> _Pulse:
+    """A fork has no threads of whoever it was forked from: a pulse for each process id."""
+    return _Pulse()
 
 
 def beat(study: optuna.Study, trial: optuna.Trial, count: int) -> None:

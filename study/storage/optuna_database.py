@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
+from optuna.distributions import check_distribution_compatibility, distribution_to_json, json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import or_, select
+from sqlalchemy import Connection, or_, select
 
 from study.storage.optuna_internals import trial_id
 
-__all__ = ["RereadingStorage", "models"]
+__all__ = ["RereadingStorage", "check_levels", "models"]
 
 _LAST_ID = 2**31 - 1
 _PART = 500
@@ -46,3 +47,28 @@ class RereadingStorage(RDBStorage):
             one for part in parts for one in super(RereadingStorage, self)._get_trials(study_id, None, part, _LAST_ID)
         ]
         return sorted(trials, key=trial_id)
+
+
+def check_levels(connection: Connection, study_id: int, trials: Iterable[FrozenTrial]) -> None:
+    """Looks whether a study has the parameters of trials with the same levels, as Optuna does.
+
+    Args:
+        connection: To the database.
+        study_id: Of the study.
+        trials: To be added to it.
+
+    Raises:
+        ValueError: It has not.
+    """
+    columns, params = models.TrialModel.__table__.c, models.TrialParamModel.__table__
+    asked = {(name, distribution_to_json(levels)) for one in trials for name, levels in one.distributions.items()}
+    for name, levels in asked:
+        known = (
+            select(params.c.distribution_json)
+            .join_from(params, models.TrialModel.__table__, params.c.trial_id == columns.trial_id)
+            .where(columns.study_id == study_id, params.c.param_name == name)
+            .limit(1)
+        )
+        before = connection.scalar(known)
+        if before is not None:
+            check_distribution_compatibility(json_to_distribution(before), json_to_distribution(levels))

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from optuna.distributions import check_distribution_compatibility, distribution_to_json, json_to_distribution
+from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Row, func, insert, inspect, select, text
+from sqlalchemy import Row, func, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
-from study.storage.optuna_database import RereadingStorage, models
+from study.storage.optuna_database import RereadingStorage, check_levels, models
 from study.storage.optuna_internals import trial_id as number_of
 from study.storage.transactions import CLAIMANT, OWN, Transactions, slim
 
@@ -44,21 +44,22 @@ _WAITING = """FROM (
     WHERE study_id = %(study)s AND state = 'WAITING' AND trial_id > %(after)s ORDER BY trial_id LIMIT %(count)s
 ) t"""
 _WHOLE = f"SELECT t.trial_id, t.number, t.state, a.system, a.key, a.value_json {_WAITING} {_ATTRIBUTES}"
+# As one text, which Python reads at once; attributes each by an index, whatever the server takes the tables to hold.
 _KEYS = f"""
-SELECT t.trial_id, t.number, t.state, a.system, a.key, a.value_json {_WAITING}
-LEFT JOIN LATERAL (
-    SELECT false AS system, key, value_json FROM trial_user_attributes
-    WHERE trial_id = t.trial_id AND key = '{_EARLIER_KEY}'
-    UNION ALL SELECT true, key, value_json FROM trial_system_attributes
-    WHERE trial_id = t.trial_id AND key IN ('{_KEY}', '{_AFTER}')
-) a ON true ORDER BY t.trial_id
+SELECT json_agg(json_build_array(t.trial_id, t.number, t.state,
+    (SELECT value_json::json FROM trial_system_attributes WHERE trial_id = t.trial_id AND key = '{_KEY}'),
+    (SELECT value_json::json FROM trial_system_attributes WHERE trial_id = t.trial_id AND key = '{_AFTER}'),
+    (SELECT value_json::json FROM trial_user_attributes WHERE trial_id = t.trial_id AND key = '{_EARLIER_KEY}'),
+    NULL)) {_WAITING}
 """
 _OF_KEYS = f"""
-SELECT t.trial_id, t.number, t.state, k.value_json AS own_key, a.value_json AS own_after, f.value_json AS failure
+SELECT json_agg(json_build_array(t.trial_id, t.number, t.state,
+    k.value_json::json, a.value_json::json, NULL, f.value_json::json))
 FROM trial_system_attributes k JOIN trials t ON t.trial_id = k.trial_id
 LEFT JOIN trial_system_attributes a ON a.trial_id = k.trial_id AND a.key = '{_AFTER}'
 LEFT JOIN trial_user_attributes f ON f.trial_id = k.trial_id AND f.key = 'failure'
-WHERE k.key = '{_KEY}' AND k.value_json = ANY(%(keys)s) AND t.study_id = %(study)s AND t.trial_id <> ALL(%(known)s)
+WHERE k.key = '{_KEY}' AND k.value_json = ANY(ARRAY(SELECT json_array_elements_text(%(keys)s::json)))
+    AND t.study_id = %(study)s AND t.trial_id <> ALL(%(known)s::int[])
 """
 _TOLD_OF = "SELECT key, value_json FROM trial_user_attributes WHERE trial_id = %(trial)s"
 # Attributes of the trials that a part named "changed" returns.
@@ -70,9 +71,10 @@ _TOLD = """INSERT INTO {table} (trial_id, key, value_json)
 _TAKE = f"""
 WITH mine AS MATERIALIZED (
     SELECT t.trial_id, t.number, t.state FROM trial_system_attributes s JOIN trials t ON t.trial_id = s.trial_id
-    WHERE s.trial_id = ANY(%(trials)s) AND s.key = %(claim)s
+    WHERE s.trial_id = ANY(%(trials)s::int[]) AND s.key = %(claim)s
 ), free AS MATERIALIZED (
-    SELECT trial_id FROM trials WHERE trial_id = ANY(%(trials)s) AND state = 'WAITING' AND NOT EXISTS (SELECT FROM mine)
+    SELECT trial_id FROM trials
+    WHERE trial_id = ANY(%(trials)s::int[]) AND state = 'WAITING' AND NOT EXISTS (SELECT FROM mine)
     ORDER BY trial_id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), changed AS (
     UPDATE trials SET state = 'RUNNING', datetime_start = %(now)s WHERE trial_id IN (SELECT trial_id FROM free)
@@ -128,7 +130,7 @@ class Postgres(RereadingStorage, Transactions):
         with self.engine.begin() as connection:
             # Numbers of trials go by the lock of their study, as Optuna's own.
             connection.execute(select(_STUDIES).where(_STUDIES.c.study_id == study_id).with_for_update())
-            _check_levels(connection, study_id, trials)
+            check_levels(connection, study_id, trials)
             after = {json.dumps(one.system_attrs[_KEY]): one.system_attrs[_AFTER] for one in trials}
             newest = (
                 select(key, func.max(columns.number))
@@ -177,23 +179,16 @@ class Postgres(RereadingStorage, Transactions):
         return trials
 
     def _look(self, study_id: int, after: int, count: int, whole: bool) -> list[FrozenTrial]:
-        waiting = self._trials(_WHOLE if whole else _KEYS, study=study_id, after=after, count=count)
-        if any(_EARLIER_KEY in one.user_attrs for one in waiting.values()):
+        asked = {"study": study_id, "after": after, "count": count}
+        waiting = [*self._trials(_WHOLE, **asked).values()] if whole else self._slim(_KEYS, **asked)
+        if any(_EARLIER_KEY in one.user_attrs for one in waiting):
             # No index knows it.
             return self.get_all_trials(study_id, deepcopy=False)
-        keys = [json.dumps(one.system_attrs[_KEY]) for one in waiting.values() if _KEY in one.system_attrs]
-        others = self._rows(_OF_KEYS, study=study_id, keys=keys, known=list(waiting)) if keys else []
-        same = [
-            slim(
-                row.number,
-                row.trial_id,
-                TrialState[row.state],
-                {} if row.failure is None else {"failure": json.loads(row.failure)},
-                {_KEY: json.loads(row.own_key), _AFTER: json.loads(row.own_after or "-1")},
-            )
-            for row in others
-        ]
-        return sorted([*waiting.values(), *same], key=lambda trial: trial.number)
+        keys = [json.dumps(one.system_attrs[_KEY]) for one in waiting if _KEY in one.system_attrs]
+        if keys:
+            known = _ids(map(number_of, waiting))
+            waiting += self._slim(_OF_KEYS, study=study_id, keys=json.dumps(keys), known=known)
+        return sorted(waiting, key=lambda trial: trial.number)
 
     @override
     def take(self, trial_ids: Sequence[int], most: int, claim: str, attributes: Mapping[str, Any]) -> list[FrozenTrial]:
@@ -201,7 +196,7 @@ class Postgres(RereadingStorage, Transactions):
         told = {mark: True} | {OWN + name: value for name, value in attributes.items()}
         taken = self._trials(
             _TAKE,
-            trials=list(trial_ids),
+            trials=_ids(trial_ids),
             claim=mark,
             most=most,
             now=_now(),
@@ -255,6 +250,16 @@ class Postgres(RereadingStorage, Transactions):
         if not done:
             super().set_trial_intermediate_value(trial_id, step, intermediate_value)
 
+    def _slim(self, statement: str, **values: Any) -> list[FrozenTrial]:
+        """Trials of which no more than their keys, what they follow and why they failed is known."""
+        trials = []
+        for one, number, state, key, after, earlier_key, failure in self._rows(statement, **values)[0][0] or ():
+            user = {"failure": failure, _EARLIER_KEY: earlier_key}
+            system = {_KEY: key, _AFTER: after}
+            known = ({name: told for name, told in own.items() if told is not None} for own in (user, system))
+            trials.append(slim(number, one, TrialState[state], *known))
+        return trials
+
     def _trials(self, statement: str, **values: Any) -> dict[int, FrozenTrial]:
         """Trials by the rows of their attributes."""
         found: dict[int, FrozenTrial] = {}
@@ -273,19 +278,9 @@ class Postgres(RereadingStorage, Transactions):
             return connection.exec_driver_sql(statement, values).all()
 
 
-def _check_levels(connection: Connection, study_id: int, trials: Iterable[FrozenTrial]) -> None:
-    """Raises ValueError where a study has a parameter with other levels, as Optuna does."""
-    asked = {(name, distribution_to_json(levels)) for one in trials for name, levels in one.distributions.items()}
-    for name, levels in asked:
-        known = (
-            select(_PARAMS.c.distribution_json)
-            .join_from(_PARAMS, _TRIALS, _PARAMS.c.trial_id == _TRIALS.c.trial_id)
-            .where(_TRIALS.c.study_id == study_id, _PARAMS.c.param_name == name)
-            .limit(1)
-        )
-        before = connection.scalar(known)
-        if before is not None:
-            check_distribution_compatibility(json_to_distribution(before), json_to_distribution(levels))
+def _ids(trial_ids: Iterable[int]) -> str:
+    """Ids as an array, which the driver itself takes long to write."""
+    return f"{{{','.join(map(str, trial_ids))}}}"
 
 
 def _as_json(attributes: Mapping[str, Any]) -> list[str]:
