@@ -1,18 +1,25 @@
 """What a very large study costs at its end: python -m benchmarks.many_trials --arms 1000 --seeds 100.
 
 Writes a journal of so many complete trials with made-up results, each as large as one on the digits, and prints seconds
-and peak memory of reading it, of the tables, and of writing them.
+and peak memory of reading it, of the tables, of the report, and of the dashboard's first answers. Seconds are those for
+which a processor was busy, which other people's jobs change less than those on the clock.
 """
 
 from __future__ import annotations
 
 import cProfile
+import multiprocessing
+import os
 import pstats
 import resource
+import subprocess
+import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -21,20 +28,22 @@ import typer
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.bulk import fill
+from nsh_core import load_dataset
 from nsh_core.measures import RESULT, SELECTION
 from nsh_core.metrics.per_query import as_text
-from study.analysis.generation import writing
-from study.analysis.tables import build_tables, write_tables
 from study.execution.attributes import as_system
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import FACTS, Task, TrialFacts
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
 from study.plan.trials import Plan
+from study.session import Session
 from study.storage.opening import open_storage
 
-_FINGERPRINT = "made-up"
-_QUERIES, _RADII, _EVALUATIONS = 200, 33, 10
+_QUERIES, _PICTURES, _RADII, _EVALUATIONS = 300, 8, 33, 10
+_PORT = 13580
+# Beyond that a user would take it for broken.
+_PATIENCE_SECONDS = 600
 
 app = typer.Typer(add_completion=False)
 
@@ -44,39 +53,96 @@ def main(
     arms: Annotated[int, typer.Option(help="arms of the study")] = 1000,
     seeds: Annotated[int, typer.Option(help="seeds of each")] = 100,
     profile: Annotated[bool, typer.Option(help="show where the time of the tables goes")] = False,
+    report: Annotated[bool, typer.Option(help="write the report, too")] = True,
+    dashboard: Annotated[bool, typer.Option(help="ask the dashboard, too")] = True,
 ) -> None:
     """Measure and print seconds and megabytes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        journal, dataset = folder / "o.journal", load_dataset("digits")
         with _measured("plan"):
             plan = make_plan(load_spec(str(_spec(folder, arms, seeds))))
-        with _measured("journal written"):
-            fill(str(folder / "o.journal"), plan.key, _trials(plan))
-        print(f"{(folder / 'o.journal').stat().st_size / 1e6:.0f} MB on disk")
+        # In a process of its own, whose memory is none of the tables'.
+        writer = multiprocessing.get_context("fork").Process(
+            target=lambda: fill(str(journal), plan.key, _trials(plan, dataset.fingerprint()))
+        )
+        writer.start()
+        writer.join()
+        print(f"{journal.stat().st_size / 1e6:.0f} MB on disk")
         with _measured("read"):
-            queue = TrialQueue(open_storage(str(folder / "o.journal")), plan, _FINGERPRINT)
+            queue = TrialQueue(open_storage(str(journal)), plan, dataset.fingerprint())
             queue.trials()
         with _measured("one look at the queue"):
             queue.latest()
+        (folder / plan.key).mkdir()
         profiler = cProfile.Profile()
-        with _measured("tables"):
+        with _measured("tables, built and written"):
             if profile:
                 profiler.enable()
-            tables = build_tables(queue)
+            Session(queue, dataset, folder / plan.key, str(journal)).write_results()
             profiler.disable()
-        (folder / "results").mkdir()
-        with _measured("tables written"), writing(folder / "results") as files:
-            write_tables(tables, files)
         if profile:
             pstats.Stats(profiler).sort_stats("cumtime").print_stats(40)
+        if report:
+            _of_a_program("report", ["study/report.py", "--study", plan.key, "--results", name, "--reports", name])
+        if dashboard:
+            _ask_the_dashboard(journal)
 
 
 @contextmanager
 def _measured(what: str) -> Iterator[None]:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     yield
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{what}: {time.perf_counter() - start:.1f} s, peak memory by now {peak:.0f} MB", flush=True)
+    busy, clock = time.process_time() - busy, time.perf_counter() - start
+    print(f"{what}: {busy:.1f} s, {clock:.1f} s on the clock, peak memory by now {peak:.0f} MB", flush=True)
+
+
+def _of_a_program(what: str, arguments: list[str]) -> None:
+    """Runs a script of the project to its end."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    clock, busy = time.perf_counter() - start, used.ru_utime + used.ru_stime
+    print(
+        f"{what}: {busy:.1f} s, {clock:.1f} s on the clock, peak memory {used.ru_maxrss / 1024:.0f} MB, "
+        f"exit code {process.returncode}",
+        flush=True,
+    )
+
+
+def _ask_the_dashboard(journal: Path) -> None:
+    """How long optuna-dashboard takes until it lists the studies, and until it shows one."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("optuna-dashboard"), journal, "--port", str(_PORT)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for path in ("/api/studies", "/api/studies/0", "/api/studies/0"):
+            size = _answer(f"http://127.0.0.1:{_PORT}{path}", process)
+            peak = int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+            clock = time.perf_counter() - start
+            print(
+                f"dashboard, {path}: {size / 1e6:.1f} MB, {clock:.1f} s on the clock, peak memory {peak:.0f} MB",
+                flush=True,
+            )
+            start = time.perf_counter()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answer(url: str, process: subprocess.Popen[bytes]) -> int:
+    """Bytes of the answer, for which the server may have to start first."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(urllib.error.URLError), urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as answer:
+            return len(answer.read())
+        time.sleep(0.1)
+    raise RuntimeError(f"no answer from {url}")
 
 
 def _spec(folder: Path, arms: int, seeds: int) -> Path:
@@ -89,10 +155,10 @@ def _spec(folder: Path, arms: int, seeds: int) -> Path:
     return path
 
 
-def _trials(plan: Plan) -> Iterator[FrozenTrial]:
+def _trials(plan: Plan, fingerprint: str) -> Iterator[FrozenTrial]:
     rng = np.random.default_rng(0)
     for planned in plan.trials:
-        task = Task(trial_key(planned, _FINGERPRINT), -1, planned.arm.name, planned.phase, _FINGERPRINT, planned.config)
+        task = Task(trial_key(planned, fingerprint), -1, planned.arm.name, planned.phase, fingerprint, planned.config)
         value = float(rng.uniform(0.4, 0.6))
         facts = TrialFacts(
             {SELECTION: value, RESULT: value + 0.01, "train_seconds": 1.0, "total_seconds": 1.5},
@@ -101,6 +167,7 @@ def _trials(plan: Plan) -> Iterator[FrozenTrial]:
             history=[{"epoch": float(epoch), SELECTION: value, "loss": 1.0} for epoch in range(_EVALUATIONS)],
             curves={f"test_{name}_by_radius": [value] * _RADII for name in ("precision", "recall")},
             ap={kind: as_text(rng.random(_QUERIES)) for kind in ("val", "test")},
+            nearest=rng.integers(0, 500, (_PICTURES, 10)).tolist(),
             provenance={"commit": "made up", "host": "none"},
         )
         shown, asked = task.user_attributes(), task.system_attributes()

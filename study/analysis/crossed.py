@@ -19,6 +19,8 @@ Values = npt.NDArray[np.float64]
 
 # Of a mean, what its error is by rounding alone.
 _NOTHING = 1e-9
+# Above, the largest of all pairs is drawn in another way; see chosen_p.
+_MANY_ARMS, _MANY_RUNS = 200, 20_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def chosen_p(values: Values, chosen: int, draws: int = 4000) -> Values:
     Args:
         values: [A, S, Q] of A arms on the same S seeds and Q queries, or [A, S].
         chosen: Place of the chosen arm.
-        draws: Of the bootstrap.
+        draws: Of the bootstrap; a quarter of them for more than 200 arms, or 20,000 runs.
 
     Returns:
         p values [A], 1 for the chosen one; NaN for a single seed.
@@ -104,20 +106,34 @@ def chosen_p(values: Values, chosen: int, draws: int = 4000) -> Values:
     rest = by_seed - by_seed.mean(axis=0) - means[:, None] + means.mean()
     # What is left of A arms around a common level has (A - 1) / A of its variance.
     spread = np.sqrt((rest**2).sum(axis=1) / (seeds - 1) * arms / (arms - 1))
-    rng = np.random.default_rng(0)
-    drawn = rng.normal(size=(draws, arms, seeds)) * spread[:, None]
-    levels = drawn.mean(axis=2) + rng.normal(size=(draws, arms)) @ _root(by_query - noise).T
-    largest = np.zeros(draws)
-    observed = np.zeros(arms)
-    for a, b in zip(*np.triu_indices(arms, 1), strict=True):
-        v_queries, v_rest = (one[a, a] + one[b, b] - 2 * one[a, b] for one in (by_query, noise))
-        estimated = v_queries * rng.chisquare(count - 1, draws) / (count - 1)
-        variance = (drawn[:, a] - drawn[:, b]).var(axis=1, ddof=1) / seeds + np.maximum(estimated - v_rest, 0)
-        np.maximum(largest, _ratio(levels[:, a] - levels[:, b], variance), out=largest)
-        if chosen in (a, b):
-            own = (by_seed[a] - by_seed[b]).var(ddof=1) / seeds + max(v_queries - v_rest, 0)
-            observed[b if a == chosen else a] = _ratio(means[a] - means[b], own)
-    return (1 + (largest[:, None] >= observed).sum(axis=0)) / (1 + draws)
+    v_queries, v_rest = _of_pairs(by_query), _of_pairs(noise)
+    own = (by_seed - by_seed[chosen]).var(axis=1, ddof=1) / seeds
+    observed = _ratio(means - means[chosen], own + np.maximum(v_queries[chosen] - v_rest[chosen], 0))
+    rng, root = np.random.default_rng(0), _root(by_query - noise)
+    if arms > _MANY_ARMS or arms * seeds > _MANY_RUNS:
+        # One draw after another, and fewer: all at once would take gigabytes, and each pair by itself hours.
+        largest, pairs = np.zeros(draws // 4), np.triu_indices(arms, 1)
+        for place in range(len(largest)):
+            drawn = rng.normal(size=(arms, seeds)) * spread[:, None]
+            levels = drawn.mean(axis=1) + root @ rng.normal(size=arms)
+            estimated = v_queries[pairs] * rng.chisquare(count - 1, len(pairs[0])) / (count - 1)
+            variance = _of_pairs(np.cov(drawn))[pairs] / seeds + np.maximum(estimated - v_rest[pairs], 0)
+            largest[place] = _ratio(levels[pairs[0]] - levels[pairs[1]], variance).max()
+    else:
+        largest = np.zeros(draws)
+        drawn = rng.normal(size=(draws, arms, seeds)) * spread[:, None]
+        levels = drawn.mean(axis=2) + rng.normal(size=(draws, arms)) @ root.T
+        for a, b in zip(*np.triu_indices(arms, 1), strict=True):
+            estimated = v_queries[a, b] * rng.chisquare(count - 1, draws) / (count - 1)
+            variance = (drawn[:, a] - drawn[:, b]).var(axis=1, ddof=1) / seeds + np.maximum(estimated - v_rest[a, b], 0)
+            np.maximum(largest, _ratio(levels[:, a] - levels[:, b], variance), out=largest)
+    return (1 + (largest[:, None] >= observed).sum(axis=0)) / (1 + len(largest))
+
+
+def _of_pairs(covariance: Values) -> Values:
+    """Variances [A, A] of the differences of all pairs, from the covariance [A, A]."""
+    own = covariance.diagonal()
+    return own[:, None] + own - 2 * covariance
 
 
 def _ratio(difference: npt.ArrayLike, variance: npt.ArrayLike) -> Values:

@@ -90,7 +90,7 @@ class Results:
         """Its mode, a study.plan.mode.Mode."""
         return self.spec.how
 
-    @property
+    @cached_property
     def done(self) -> pd.DataFrame:
         """The complete final trials."""
         return complete(self.tables.trials)
@@ -174,10 +174,15 @@ class Results:
         Args:
             arm: With complete trials.
         """
-        row = self.summary_of(RESULT).loc[arm]
+        row = self._result.loc[arm]
         if arm in self.deterministic and not self.by_query:
             return f"{row['mean']:.3f} (deterministic)"
         return f"{row['mean']:.3f}" + ("" if row.n < 2 else f" [{row.both_low:.3f}, {row.both_high:.3f}]")
+
+    @cached_property
+    def _result(self) -> pd.DataFrame:
+        """Summary rows of the result, which is told of each arm."""
+        return self.summary_of(RESULT)
 
     def cost_of(self, arm: str, measure: Measure) -> str:
         """What a run of an arm costs by itself, in words: the mean of its repeats; empty where it was not measured.
@@ -195,7 +200,7 @@ class Results:
         """The measures of cost, where it was measured."""
         return measures(Place.COST) if len(self.tables.cost) else []
 
-    @property
+    @cached_property
     def deterministic(self) -> set[str]:
         """The arms whose codes are the same for every seed, so that seeds have no interval to give."""
         codes = self.done.groupby("arm").codes_sha256

@@ -141,4 +141,5 @@ class Mode(ABC):
             spec: The study.
             done: Arms with complete final trials.
         """
-        return [arm.name for group in spec.groups().values() for arm in group if arm.name in done]
+        known = set(done)
+        return [arm.name for group in spec.groups().values() for arm in group if arm.name in known]

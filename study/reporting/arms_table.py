@@ -30,14 +30,14 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
     tuned = tuned_arms(results)
     told = len(set(results.information.values())) > 1
     columns = ["arm", *(["information"] if told else []), "seeds", *(["settings x tries"] if tuned else [])]
-    rows = []
+    rows, counts = [], results.summary_of(RESULT).n
     for one in shown:
         columns += [results.column(one), *(["over seeds alone"] if one.name == RESULT and results.by_query else [])]
     columns += [results.column(one) for one in results.cost_measures]
     for arm in results.arms:
         row = [f"{arm}{' †' if arm in verdict.tied else ''}"]
         row += [results.information[arm]] if told else []
-        row.append(f"{results.summary_of(RESULT).n[arm]:.0f}")
+        row.append(f"{counts[arm]:.0f}")
         if tuned:
             row.append(f"{len(tuned[arm].settings)} x {tuned[arm].tries}" if arm in tuned else "not tuned")
         for one in shown:

@@ -52,3 +52,16 @@ def test_p_of_the_chosen_one_is_1_and_few_seeds_give_none():
     deterministic = np.tile(np.array([[0.1], [0.2], [0.1]]), (1, 5))
     assert list(chosen_p(deterministic, 1) < 0.05) == [True, False, True]
     assert (chosen_p(np.zeros((3, 5)), 0) == 1).all()
+
+
+def test_of_very_many_arms_p_is_the_same_but_for_the_draws(monkeypatch):
+    rng = np.random.default_rng(1)
+    values = rng.normal(0.5, 0.05, (12, 10, 40)) + rng.normal(0, 0.01, (12, 1, 1))
+    by_pair = chosen_p(values, 1)
+    monkeypatch.setattr("study.analysis.crossed._MANY_RUNS", 12 * 10 - 1)
+    # 1,000 draws: three standard errors of a share, and half of that for the 4,000.
+    assert chosen_p(values, 1) == pytest.approx(by_pair, abs=0.07)
+    assert 0.02 < by_pair.min() < 0.2 < by_pair[by_pair < 1].max()
+    deterministic = np.tile(np.array([[0.1], [0.2], [0.1]]), (1, 50))
+    assert list(chosen_p(deterministic, 1) < 0.05) == [True, False, True]
+    assert (chosen_p(np.zeros((3, 50)), 0) == 1).all()
