@@ -31,6 +31,8 @@ from benchmarks.bulk import fill
 from nsh_core import load_dataset
 from nsh_core.measures import RESULT, SELECTION
 from nsh_core.metrics.per_query import as_text
+from study.analysis.generation import writing
+from study.analysis.tables import build_tables, write_tables
 from study.execution.attributes import as_system
 from study.execution.queue import TrialQueue, trial_key
 from study.execution.records import FACTS, Task, TrialFacts
@@ -59,34 +61,54 @@ def main(
     """Measure and print seconds and megabytes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        journal, dataset = folder / "o.journal", load_dataset("digits")
-        with _measured("plan"):
-            plan = make_plan(load_spec(str(_spec(folder, arms, seeds))))
-        # In a process of its own, whose memory is none of the tables'.
-        writer = multiprocessing.get_context("fork").Process(
-            target=lambda: fill(str(journal), plan.key, _trials(plan, dataset.fingerprint()))
-        )
-        writer.start()
-        writer.join()
-        print(f"{journal.stat().st_size / 1e6:.0f} MB on disk")
-        with _measured("read"):
-            queue = TrialQueue(open_storage(str(journal)), plan, dataset.fingerprint())
-            queue.trials()
-        with _measured("one look at the queue"):
-            queue.latest()
-        (folder / plan.key).mkdir()
-        profiler = cProfile.Profile()
-        with _measured("tables, built and written"):
-            if profile:
-                profiler.enable()
-            Session(queue, dataset, folder / plan.key, str(journal)).write_results()
-            profiler.disable()
-        if profile:
-            pstats.Stats(profiler).sort_stats("cumtime").print_stats(40)
+        study = _spec(folder, arms, seeds)
+        # In a process of its own each, so that the memory of one is none of the next's.
+        for step in (lambda: _fill(study), lambda: _make_tables(study, profile)):
+            process = multiprocessing.get_context("fork").Process(target=step)
+            process.start()
+            process.join()
+            if process.exitcode:
+                raise typer.Exit(1)
         if report:
-            _of_a_program("report", ["study/report.py", "--study", plan.key, "--results", name, "--reports", name])
+            _run("report", ["study/report.py", "--study", study.stem, "--results", name, "--reports", name])
         if dashboard:
-            _ask_the_dashboard(journal)
+            _ask_the_dashboard(_journal(study))
+
+
+def _fill(study: Path) -> None:
+    plan, journal = make_plan(load_spec(str(study))), _journal(study)
+    fill(str(journal), plan.key, _trials(plan, load_dataset(plan.dataset).fingerprint()))
+    print(f"{journal.stat().st_size / 1e6:.0f} MB on disk", flush=True)
+
+
+def _make_tables(study: Path, profile: bool) -> None:
+    with _measured("plan"):
+        plan = make_plan(load_spec(str(study)))
+    journal, folder, dataset = str(_journal(study)), study.with_suffix(""), load_dataset(plan.dataset)
+    with _measured("read"):
+        queue = TrialQueue(open_storage(journal), plan, dataset.fingerprint())
+        queue.trials()
+    with _measured("one look at the queue"):
+        queue.latest()
+    profiler = cProfile.Profile()
+    with _measured("tables"):
+        if profile:
+            profiler.enable()
+        tables = build_tables(queue)
+        profiler.disable()
+    folder.mkdir()
+    with _measured("tables written"), writing(folder) as files:
+        write_tables(tables, files)
+    if profile:
+        pstats.Stats(profiler).sort_stats("cumtime").print_stats(40)
+    del tables
+    # With what a report needs beside them.
+    with _measured("tables again, and all that a run writes at its end"):
+        Session(queue, dataset, folder, journal).write_results()
+
+
+def _journal(study: Path) -> Path:
+    return study.with_suffix(".journal")
 
 
 @contextmanager
@@ -98,7 +120,7 @@ def _measured(what: str) -> Iterator[None]:
     print(f"{what}: {busy:.1f} s, {clock:.1f} s on the clock, peak memory by now {peak:.0f} MB", flush=True)
 
 
-def _of_a_program(what: str, arguments: list[str]) -> None:
+def _run(what: str, arguments: list[str]) -> None:
     """Runs a script of the project to its end."""
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
