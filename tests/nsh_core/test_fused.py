@@ -76,6 +76,26 @@ def test_kernels_give_what_matrices_of_all_pairs_give(name, data):
         torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["neuralsort", "sinkhorn"])
+@pytest.mark.parametrize(
+    ("n", "bits", "temperature"), [(129, 20, 0.06), (700, 64, 0.5), (1501, 64, 2.0), (1601, 9, 1.0)]
+)
+def test_many_ranks_are_interpolated_to_the_last_digits(name, n, bits, temperature):
+    """Stretches whose ranks all are nodes, and stretches with fewer nodes than ranks."""
+    sorter = build(name, temperature=temperature)
+    given = [
+        one[:, :size].detach().requires_grad_() for one, size in zip(batch(1, n, bits, n), (7, n, 7, n), strict=True)
+    ]
+    codes, latents = given[:2], given[2:]
+    keys = agreeing_bits(codes[0][0], codes[1][0])
+    ranked = sorter.sort_levels(keys, latents[0][0] @ latents[1][0].T / NCE_TEMPERATURE, bits + 1)
+    expected = sorted_nce_by_anchor(ranked, 3, 0, "all", [None], n).mean()[None]
+    got = sorted_nce_of_codes(sorter.kernel_for(codes[0]), codes, latents, [NCE_TEMPERATURE], slice(3, n), 3)
+    torch.testing.assert_close(got, expected, atol=1e-9, rtol=1e-9)
+    for one, other in zip(gradients(got, given), gradients(expected, given), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-11, rtol=1e-8)
+
+
 @pytest.mark.parametrize("name", ON_LEVELS)
 def test_kernels_give_the_published_form(name):
     """P [n, n, n], the latents sorted by it, a cross entropy for each positive; ties at most change who gets what."""
