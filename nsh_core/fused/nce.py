@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from nsh_core.compiled import compiled
+from nsh_core.fused.exponentials import exponentials
 
 Floats = npt.NDArray[Any]
 
@@ -35,12 +37,14 @@ def nce_of_runs(out: Floats, count: Floats, runs: int, m: int, start: int, stop:
         if after > start and before < stop:
             largest = max(largest, out[u])
         before = after
+    for u in range(runs):
+        gradient[u] = out[u] - largest
+    exponentials(gradient[:runs], np.empty(runs))
     total = 0.0
     before = 0.0
     for u in range(runs):
         after = before + count[u]
-        repelling = min(after, stop) - max(before, start)
-        gradient[u] = repelling * math.exp(out[u] - largest) if repelling > 0 else 0.0
+        gradient[u] *= max(min(after, stop) - max(before, start), 0.0)
         total += gradient[u]
         before = after
     repelled = largest + math.log(total)

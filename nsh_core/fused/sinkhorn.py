@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from nsh_core.compiled import compiled
+from nsh_core.fused.exponentials import exponentials
 from nsh_core.fused.kernel_matrix import (
     fold,
     kernel_matrix,
@@ -68,9 +67,10 @@ def sinkhorn(
             for _ in range(int(count[u])):
                 key = bits / 2 - u
                 potential += (before + key) * climb if rank > 0 else 0.0
-                level_of_rank[rank], by_rank[rank], before = u, math.exp(potential), key
+                level_of_rank[rank], by_rank[rank], before = u, potential, key
                 rank += 1
         low, high = whole_vectors(nearest, furthest + 1)
+        exponentials(by_rank, out)
         fold(by_rank, h[0])
         for step in range(iterations):
             over_ranks(h[step], to_nodes, position, at_nodes, by_stretch, low, high, room, f[step], tilted_h[step])

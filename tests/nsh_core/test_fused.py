@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nsh_core import make_config
 from nsh_core.fused import carry_to_ranks, sorted_nce, sorted_nce_of_codes, threads
+from nsh_core.fused.exponentials import exponentials
 from nsh_core.losses import agreeing_bits
 from nsh_core.losses.selection import negative_ranks
 from nsh_core.losses.sorted_nce import sorted_nce_by_anchor
@@ -200,6 +201,16 @@ def test_payload_is_carried_to_ranks_as_by_the_dense_kernel(width):
         expected, *others = ([out, *torch.autograd.grad((out * weight).sum(), (ranks, payload))] for out in results)
         for other in others:
             torch.testing.assert_close(other, expected, atol=1e-9, rtol=1e-9)
+
+
+def test_exponentials_are_those_of_the_library():
+    given = np.concatenate([np.linspace(-708, 709, 20_011), np.linspace(-1, 1, 2_003), [0.0, -1e-300]])
+    got = given.copy()
+    exponentials(got, np.empty(len(got)))
+    np.testing.assert_allclose(got, np.exp(given), rtol=4e-16, atol=0)
+    beyond = np.array([-np.inf, -1e5, 1e5, np.inf])
+    exponentials(beyond, np.empty(4))
+    np.testing.assert_allclose(beyond, np.exp([-708.0, -708.0, 709.0, 709.0]), rtol=4e-16)
 
 
 def test_single_precision_is_near_double():
