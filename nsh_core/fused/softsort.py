@@ -28,9 +28,12 @@ def softsort(
     temperature = parameters[0]
     n = len(items)
     distance, run = np.empty(n, np.int16), np.empty(n, np.int16)
-    work = np.empty((11, bits + 1))
-    count, total, level, out, share, a, nearer, nearer_total, further, further_total, factor = work
-    rest, by_payload = np.empty(bits + 1), np.empty(bits + 1)
+    # One by one: rows of a matrix would be compiled as if their numbers did not lie together.
+    count, total, level = np.empty(bits + 1), np.empty(bits + 1), np.empty(bits + 1)
+    out, share, a = np.empty(bits + 1), np.empty(bits + 1), np.empty(bits + 1)
+    nearer, nearer_total = np.empty(bits + 1), np.empty(bits + 1)
+    further, further_total = np.empty(bits + 1), np.empty(bits + 1)
+    factor, rest, by_payload = np.empty(bits + 1), np.empty(bits + 1), np.empty(bits + 1)
     decay = np.empty(bits + 1)
     for u in range(bits + 1):
         decay[u] = math.exp(-u / temperature)
