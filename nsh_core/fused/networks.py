@@ -9,7 +9,7 @@ from nsh_core.fused.comparators import KEY, PAYLOAD, Floats, Places, sort, unsor
 from nsh_core.fused.levels import Words, distances
 from nsh_core.fused.nce import nce_of_runs
 
-GROUP = 32
+GROUP = 64
 Wires = tuple[Places, Places, Places, Places]
 
 
