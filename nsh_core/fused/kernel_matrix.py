@@ -113,17 +113,18 @@ def over_levels(
         room: See Rooms.
         out: Gets the sums of ranks, [B, S].
     """
+    zero = np.int64(0)  # for a literal all would be compiled anew
+    if len(out) == 1:
+        row_times(values, by_level, out[0], low, high, zero, out.shape[1])
+        return
     by_key, nodes = room[0][: len(at_nodes)], room[1][: len(at_nodes)]
     wanted = values[low:high]
     for q in range(len(by_key)):
         row, weight = by_key[q, low:high], at_nodes[q, low:high]
         for u in range(len(row)):
             row[u] = weight[u] * wanted[u]
-    zero = np.int64(0)  # for a literal all would be compiled anew
-    sums = out if len(out) == 1 else nodes
-    product(by_key, by_level, sums, low, high, zero, sums.shape[1])
-    if len(out) > 1:
-        product(to_ranks, nodes, out, zero, len(nodes), zero, out.shape[1])
+    product(by_key, by_level, nodes, low, high, zero, nodes.shape[1])
+    product(to_ranks, nodes, out, zero, len(nodes), zero, out.shape[1])
 
 
 @compiled
@@ -155,10 +156,15 @@ def over_ranks(
     """
     by_key, both = room
     zero, nodes = np.int64(0), len(at_nodes)
-    gathered = values
-    if len(values) > 1:
-        gathered = both[:nodes]
-        product(to_nodes, values, gathered, zero, len(values), zero, values.shape[1])
+    if len(values) == 1:
+        given, place, other = values[0], position[0], both[1]
+        for s in range(len(given)):
+            other[s] = given[s] * place[s]
+        row_times(given, by_stretch, out, zero, len(given), low, high)
+        row_times(other, by_stretch, tilted, zero, len(given), low, high)
+        return
+    gathered = both[:nodes]
+    product(to_nodes, values, gathered, zero, len(values), zero, values.shape[1])
     for q in range(nodes):
         given, place, plain, other = gathered[q], position[q], both[q], both[nodes + q]
         for s in range(len(given)):
@@ -200,11 +206,29 @@ def whole_vectors(low: int, high: int) -> tuple[int, int]:
 
 
 @compiled
+def row_times(row: Array, right: Array, out: Array, start: int, stop: int, low: int, high: int) -> None:
+    """A row [inner] times a matrix [inner, columns]; see product."""
+    sums = out[low:high]
+    for j in range(len(sums)):
+        sums[j] = 0
+    for k in range(start, stop, 4):
+        a, b, c, d = row[k], row[k + 1], row[k + 2], row[k + 3]
+        one, two, three, four = (
+            right[k, low:high],
+            right[k + 1, low:high],
+            right[k + 2, low:high],
+            right[k + 3, low:high],
+        )
+        for j in range(len(sums)):
+            sums[j] += (a * one[j] + b * two[j]) + (c * three[j] + d * four[j])
+
+
+@compiled
 def product(left: Array, right: Array, out: Array, start: int, stop: int, low: int, high: int) -> None:
     """Product of matrices [rows, inner] and [inner, columns], over `start` to `stop` of inner, for some columns.
 
     Args:
-        left: Its rows are one, two or a multiple of four.
+        left: Its rows are a multiple of four.
         right: The other one.
         out: Gets the columns from `low` to `high` - 1.
         start: A multiple of four, as `stop`.
@@ -212,22 +236,6 @@ def product(left: Array, right: Array, out: Array, start: int, stop: int, low: i
         low: See there.
         high: See there.
     """
-    if len(out) < 4:
-        for q in range(len(out)):
-            only = out[q, low:high]
-            for j in range(len(only)):
-                only[j] = 0
-            for k in range(start, stop, 4):
-                v0, v1, v2, v3 = (
-                    right[k, low:high],
-                    right[k + 1, low:high],
-                    right[k + 2, low:high],
-                    right[k + 3, low:high],
-                )
-                a0, a1, a2, a3 = left[q, k], left[q, k + 1], left[q, k + 2], left[q, k + 3]
-                for j in range(len(only)):
-                    only[j] += (a0 * v0[j] + a1 * v1[j]) + (a2 * v2[j] + a3 * v3[j])
-        return
     for q in range(0, len(out), 4):
         o0, o1, o2, o3 = out[q, low:high], out[q + 1, low:high], out[q + 2, low:high], out[q + 3, low:high]
         for j in range(len(o0)):
