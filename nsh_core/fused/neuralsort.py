@@ -92,8 +92,9 @@ def neuralsort(
         # spread_i = mean_k |s_i - s_k| moves with the item's own key and, the other way, with those of all others.
         nearer = nearer_others = others = 0.0
         for u in range(levels):
-            to[u] *= own[u]
-            to_out[u] *= own[u]
+            # Beside the occupied levels sums may be out of range.
+            to[u] = to[u] * own[u] if count[u] > 0 else 0.0
+            to_out[u] = to_out[u] * own[u] if count[u] > 0 else 0.0
             others += count[u] * to_out[u] - total[u] * to[u]
         for u in range(levels):
             mine = count[u] * to_out[u] - total[u] * to[u]

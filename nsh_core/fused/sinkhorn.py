@@ -70,13 +70,18 @@ def sinkhorn(
                 level_of_rank[rank], by_rank[rank], before = u, potential, key
                 rank += 1
         low, high = whole_vectors(nearest, furthest + 1)
+        # Scalings of ranks are free of a common factor: with this one they are numbers whatever the codes.
+        middle = (by_rank.min() + by_rank.max()) / 2
+        for j in range(n):
+            by_rank[j] -= middle
         exponentials(by_rank, out)
         fold(by_rank, h[0])
         for step in range(iterations):
             over_ranks(h[step], to_nodes, position, at_nodes, by_stretch, low, high, room, f[step], tilted_h[step])
             scalings = f[step]
             for u in range(levels):
-                scalings[u] = 1 / scalings[u]
+                # Beside the occupied levels sums may be out of range.
+                scalings[u] = 1 / scalings[u] if count[u] > 0 else 0
                 to_level[u] = count[u] * scalings[u]
             over_levels(to_level, at_nodes, by_level, to_ranks, low, high, room, h[step + 1])
             for k in range(size):
@@ -100,7 +105,7 @@ def sinkhorn(
                 carried[k, s] = by_out[k, s] * h[-1, k, s]
         over_ranks(carried, to_nodes, position, at_nodes, by_stretch, low, high, room, from_ranks, tilted)
         for u in range(low, high):
-            by_payload[u] = f[-1, u] * from_ranks[u]
+            by_payload[u] = f[-1, u] * from_ranks[u] if count[u] > 0 else 0
             factor[u] = f[-1, u] * tilted[u] - f[-1, u] * tilted_h[-1, u] * by_payload[u]
         for step in range(iterations - 1, -1, -1):
             for k in range(size):
@@ -110,7 +115,7 @@ def sinkhorn(
             over_ranks(to_rank, to_nodes, position, at_nodes, by_stretch, low, high, room, from_ranks, tilted)
             scalings, of_h = f[step], tilted_h[step]
             for u in range(levels):
-                own = scalings[u] * from_ranks[u]
+                own = scalings[u] * from_ranks[u] if count[u] > 0 else 0
                 rest[u] += scalings[u] * tilted[u] - scalings[u] * of_h[u] * own
                 to_level[u] = -(count[u] * own) * scalings[u]
             if step == iterations - 1:

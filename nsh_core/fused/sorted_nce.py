@@ -147,7 +147,8 @@ def _of_run(
     step = min(n, max(1, _BLOCK // len(items)))
     pairs = anchors.new_empty(step, len(items)), anchors.new_empty(step, len(items))
     losses: list[Tensor] = []
-    gradients: list[list[Tensor]] = [[], [], [], []]
+    by_anchors: list[list[Tensor]] = [[], []]
+    by_items: list[Tensor | None] = [None, None]
     transposed = item_latents.t()
     # A split of one part costs little, slices of small batches add up.
     for own, latents in zip(anchors.split(step), anchor_latents.split(step), strict=True):
@@ -158,14 +159,11 @@ def _of_run(
         rows = payload.numpy(), by_key.numpy(), loss.numpy(), anchor_words[start : start + count]
         on_threads(kernel.rows, rows, settings)
         losses.append(loss)
-        if wanted[0]:
-            gradients[0].append(by_key @ items)
-        if wanted[1]:
-            gradients[1].append(by_key.t() @ own)
-        if wanted[2]:
-            gradients[2].append(payload @ item_latents)
-        if wanted[3]:
-            gradients[3].append(payload.t() @ latents)
-    by_anchors = [torch.cat(parts) if parts else None for parts in gradients[::2]]
-    by_items = [sum(parts[1:], parts[0]) if parts else None for parts in gradients[1::2]]
-    return torch.cat(losses), [by_anchors[0], by_items[0], by_anchors[1], by_items[1]]
+        for which, (gradient, one, other) in enumerate(((by_key, own, items), (payload, latents, item_latents))):
+            if wanted[2 * which]:
+                by_anchors[which].append(gradient @ other)
+            if wanted[2 * which + 1]:
+                so_far = by_items[which]
+                by_items[which] = gradient.t() @ one if so_far is None else so_far.addmm_(gradient.t(), one)
+    codes, latent = (torch.cat(parts) if parts else None for parts in by_anchors)
+    return torch.cat(losses), [codes, by_items[0], latent, by_items[1]]
