@@ -185,9 +185,6 @@ def study(
         if measure_cost is not None:
             return 0 if outcome.print_cost(asked, measure_cost, console) else SOME_FAILED
         with outcome.finishing(asked, on_finish):
-            if not asked.session.queue.unfinished():
-                # Where nothing is left to run, nobody waits for these imports.
-                cool_down()
             asked.run(
                 jobs=jobs,
                 limit=limit,

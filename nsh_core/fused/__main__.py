@@ -11,7 +11,8 @@ from nsh_core.sorters.networks import bitonic, wiring
 _N, _M = 8, 2
 
 if __name__ == "__main__":
-    codes, latents = torch.ones(1, _N, 16), torch.ones(1, _N, 4)
+    # Of so many bits, all alike, Sinkhorn takes double precision too.
+    codes, latents = torch.ones(1, _N, 64), torch.ones(1, _N, 4)
     for name in sorters.names():
         if sorters.sorts_lists(name) and not sorters.lacking(name):
             kernel = sorters.build(name).kernel_for(codes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from nsh_core.compiled import compiled
@@ -18,8 +21,23 @@ from nsh_core.fused.levels import Floats, Words, distances, hand_back
 from nsh_core.fused.nce import nce_of_runs
 
 
-@compiled
 def sinkhorn(
+    payload: Floats, by_key: Floats, loss: Floats, anchors: Words, items: Words, bits: int, *rest: Any
+) -> None:
+    """SortedNCE of some anchors by Sinkhorn; see sorters.sinkhorn for the formulas and sorters.Kernel.
+
+    Anchors whose scalings are no numbers of the payload's precision are worked out in double precision.
+    """
+    of_anchors(payload, by_key, loss, anchors, items, bits, *rest)
+    left = np.flatnonzero(np.isnan(loss))
+    if len(left) and payload.dtype != np.float64:
+        double = payload[left].astype(np.float64), np.empty((len(left), len(items))), np.empty(len(left))
+        of_anchors(*double, anchors[left], items, bits, *rest)
+        payload[left], by_key[left], loss[left] = double
+
+
+@compiled
+def of_anchors(
     payload: Floats,
     by_key: Floats,
     loss: Floats,
@@ -30,9 +48,9 @@ def sinkhorn(
     scales: tuple[float, float],
     parameters: tuple[float, int],
 ) -> None:
-    """SortedNCE of some anchors by Sinkhorn; see sorters.sinkhorn for the formulas and sorters.Kernel.
+    """Scalings have the payload's precision; the loss of an anchor where that does not do is NaN, all else left alone.
 
-    Scalings have the payload's precision. No square of one is taken, which might not be a number of that precision.
+    No square of a scaling is taken, which might not be a number of that precision.
     """
     m, first_negative, stop = selection
     temperature, iterations = parameters
@@ -49,6 +67,8 @@ def sinkhorn(
     room = np.empty((2 * len(position), levels), kind), np.empty((2 * len(position), stretches), kind)
     from_ranks, tilted, tilted_h = np.zeros(levels, kind), np.zeros(levels, kind), np.zeros((iterations, levels), kind)
     factor, rest, by_payload, to_potential = np.empty(levels), np.empty(levels), np.empty(levels), np.empty(levels)
+    # Of a sum over ranks, at any level; with a share for what gradients put on top.
+    furthest_exponent, limit = bits / (4 * temperature) + math.log(n), 0.9 * math.log(np.finfo(kind).max)
     climb = 1 / (2 * (n - 1) * temperature)
     ones, out, gradient, by_rank = np.ones(n), np.empty(n), np.empty(n), np.empty(n)
     for i in range(len(anchors)):
@@ -70,8 +90,12 @@ def sinkhorn(
                 level_of_rank[rank], by_rank[rank], before = u, potential, key
                 rank += 1
         low, high = whole_vectors(nearest, furthest + 1)
-        # Scalings of ranks are free of a common factor: with this one they are numbers whatever the codes.
-        middle = (by_rank.min() + by_rank.max()) / 2
+        # Scalings of ranks are free of a common factor: with this one they are nearest to 1.
+        least, most = by_rank.min(), by_rank.max()
+        middle = (least + most) / 2
+        if (most - least) / 2 + furthest_exponent > limit:
+            loss[i] = math.nan
+            continue
         for j in range(n):
             by_rank[j] -= middle
         exponentials(by_rank, out)
@@ -80,8 +104,7 @@ def sinkhorn(
             over_ranks(h[step], to_nodes, position, at_nodes, by_stretch, low, high, room, f[step], tilted_h[step])
             scalings = f[step]
             for u in range(levels):
-                # Beside the occupied levels sums may be out of range.
-                scalings[u] = 1 / scalings[u] if count[u] > 0 else 0
+                scalings[u] = 1 / scalings[u]
                 to_level[u] = count[u] * scalings[u]
             over_levels(to_level, at_nodes, by_level, to_ranks, low, high, room, h[step + 1])
             for k in range(size):
@@ -105,7 +128,7 @@ def sinkhorn(
                 carried[k, s] = by_out[k, s] * h[-1, k, s]
         over_ranks(carried, to_nodes, position, at_nodes, by_stretch, low, high, room, from_ranks, tilted)
         for u in range(low, high):
-            by_payload[u] = f[-1, u] * from_ranks[u] if count[u] > 0 else 0
+            by_payload[u] = f[-1, u] * from_ranks[u]
             factor[u] = f[-1, u] * tilted[u] - f[-1, u] * tilted_h[-1, u] * by_payload[u]
         for step in range(iterations - 1, -1, -1):
             for k in range(size):
@@ -115,7 +138,7 @@ def sinkhorn(
             over_ranks(to_rank, to_nodes, position, at_nodes, by_stretch, low, high, room, from_ranks, tilted)
             scalings, of_h = f[step], tilted_h[step]
             for u in range(levels):
-                own = scalings[u] * from_ranks[u] if count[u] > 0 else 0
+                own = scalings[u] * from_ranks[u]
                 rest[u] += scalings[u] * tilted[u] - scalings[u] * of_h[u] * own
                 to_level[u] = -(count[u] * own) * scalings[u]
             if step == iterations - 1:

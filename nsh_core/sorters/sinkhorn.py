@@ -77,8 +77,8 @@ class Sinkhorn(Sorter):
     @override
     def kernel(self, codes: Tensor) -> Kernel | None:
         n, bits = codes.shape[-2:]
-        # Scalings, their products and sums of n of them are numbers of the codes' precision, whatever the codes.
-        if n == 1 or bits / (4 * self.temperature) + math.log(n) > 0.6 * math.log(torch.finfo(codes.dtype).max):
+        # Twice the exponent of a scaling, of which a sum must be a number of double precision whatever the codes.
+        if n == 1 or bits / (2 * self.temperature) + math.log(n) > 0.9 * math.log(torch.finfo(torch.float64).max):
             return None
         from nsh_core.fused.sinkhorn import sinkhorn  # numba's import takes as long as torch's
 
