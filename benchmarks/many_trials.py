@@ -28,7 +28,7 @@ import typer
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.bulk import fill
-from nsh_core import load_dataset
+from nsh_core import cli, load_dataset
 from nsh_core.measures import RESULT, SELECTION
 from nsh_core.metrics.per_query import as_text
 from study.analysis.generation import writing
@@ -52,8 +52,8 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    arms: Annotated[int, typer.Option(help="arms of the study")] = 1000,
-    seeds: Annotated[int, typer.Option(help="seeds of each")] = 100,
+    arms: Annotated[int, typer.Option(help="arms of the study", min=2)] = 1000,
+    seeds: Annotated[int, typer.Option(help="seeds of each", min=1)] = 100,
     profile: Annotated[bool, typer.Option(help="show where the time of the tables goes")] = False,
     report: Annotated[bool, typer.Option(help="write the report, too")] = True,
     dashboard: Annotated[bool, typer.Option(help="ask the dashboard, too")] = True,
@@ -203,4 +203,4 @@ def _trials(plan: Plan, fingerprint: str) -> Iterator[FrozenTrial]:
 
 
 if __name__ == "__main__":
-    app()
+    cli.run(app)

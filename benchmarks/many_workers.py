@@ -20,6 +20,7 @@ import typer
 from optuna.trial import TrialState
 
 from benchmarks.storage import FACTS, STUDY, at_once, fill_with, served
+from nsh_core import cli
 from study.execution.claim import claim
 from study.execution.trial import Outcome, record
 from study.storage.opening import open_storage
@@ -34,11 +35,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    workers: Annotated[int, typer.Option(help="that train at the same time")] = 1000,
-    processes: Annotated[int, typer.Option(help="that hold them as threads")] = 4,
-    leads: Annotated[int, typer.Option(help="runs that look at all trials every 3 s")] = 4,
-    trials: Annotated[int, typer.Option(help="for each worker")] = 2,
-    seconds: Annotated[float, typer.Option(help="of a trial, on average")] = 60,
+    workers: Annotated[int, typer.Option(help="that train at the same time", min=1)] = 1000,
+    processes: Annotated[int, typer.Option(help="that hold them as threads", min=1)] = 4,
+    leads: Annotated[int, typer.Option(help="runs that look at all trials every 3 s", min=1)] = 4,
+    trials: Annotated[int, typer.Option(help="for each worker", min=1)] = 2,
+    seconds: Annotated[float, typer.Option(help="of a trial, on average", min=0)] = 60,
 ) -> None:
     """Simulate and print what workers waited for."""
     count = workers * trials
@@ -112,4 +113,4 @@ def _look(url: str, ready: Callable[[], object]) -> list[float]:
 
 
 if __name__ == "__main__":
-    app()
+    cli.run(app)

@@ -22,8 +22,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.bulk import fill
-from nsh_core import make_config
+from nsh_core import cli, make_config
+from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION
+from nsh_core.registry import nearest
 from study.execution.attributes import as_system
 from study.execution.claim import claim
 from study.execution.records import Task, TrialFacts
@@ -46,12 +48,15 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    trials: Annotated[int, typer.Option(help="that wait, of each measurement")] = 400,
-    clients: Annotated[list[int], typer.Option(help="processes that take trials")] = [1, 4, 16],  # noqa: B006
-    finished: Annotated[list[int], typer.Option(help="trials that are over beside them")] = [100],  # noqa: B006
+    trials: Annotated[int, typer.Option(help="that wait, of each measurement", min=1)] = 400,
+    clients: Annotated[list[int], typer.Option(help="processes that take trials", min=1)] = [1, 4, 16],  # noqa: B006
+    finished: Annotated[list[int], typer.Option(help="trials that are over beside them", min=0)] = [100],  # noqa: B006
     storage: Annotated[list[str], typer.Option(help="of " + ", ".join(STORAGES))] = list(STORAGES),  # noqa: B006
 ) -> None:
     """Measure and print a table in Markdown."""
+    for name in storage:
+        if name not in STORAGES:
+            raise UserError(f"--storage must be one of {', '.join(STORAGES)}, got {name!r}{nearest(name, STORAGES)}")
     print(
         "| storage | finished | clients | claims a second | busy with a claim | trials a second | "
         "shortest training, 10 / 100 / 1,000 |"
@@ -218,4 +223,4 @@ def _run_all(storage: BaseStorage, study: optuna.Study, keys: set[str]) -> int:
 
 
 if __name__ == "__main__":
-    app()
+    cli.run(app)

@@ -18,7 +18,8 @@ class _SignThrough(torch.autograd.Function):
     @staticmethod
     @override
     def forward(ctx: Any, relaxed: Tensor) -> Tensor:
-        return relaxed.sign().add_(0.5).sign_()  # NaN stays NaN
+        # The sign of NaN is 0: with the difference it stays what it is.
+        return relaxed.sign().add_(0.5).sign_().add_(relaxed - relaxed)
 
     @staticmethod
     @override

@@ -90,7 +90,7 @@ def check(name: str, hard_forward: bool = False, **options: Any) -> None:
         options: As for build.
 
     Raises:
-        UserError: There is no such backend, or it has no such option.
+        UserError: There is no such backend, it has no such option, or another value of it.
     """
     allowed = _parameters(backend(name))
     for option in options:
@@ -99,6 +99,8 @@ def check(name: str, hard_forward: bool = False, **options: Any) -> None:
             raise UserError(f"sorter {name} has no option {option!r}, it takes: {takes}")
     if hard_forward and backend(name).level_form == "hard":
         raise UserError(f"sorter {name} is hard already: leave hard_forward at false")
+    if not lacking(name):
+        _constructed(name, options)
 
 
 @cache
@@ -159,5 +161,9 @@ def _made(name: str, hard_forward: bool, options: dict[str, Any]) -> FirstRanks:
     check(name, hard_forward, **options)
     if line := lacking(name):
         raise UserError(line)
+    return _constructed(name, options)
+
+
+def _constructed(name: str, options: dict[str, Any]) -> FirstRanks:
     with naming(f"sorter {name!r}"):
         return backend(name)(**options)

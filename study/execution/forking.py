@@ -65,8 +65,10 @@ def cool_down() -> None:
     """Ends the process: alone it would go on with its imports, and hold the pipes of whoever is waited for."""
     pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
     if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)
+            # It is dead when this returns, and left for multiprocessing to find so, which else would take it for alive.
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 @contextlib.contextmanager

@@ -189,3 +189,8 @@ def test_bad_files_are_named(tmp_path, text, message):
     path.write_text("a: 1\n" * 10**6)
     with pytest.raises(UserError, match="more than 100000 characters, the most that are read"):
         read_mapping(path)
+
+
+def test_a_bad_value_of_an_option_is_refused_before_anything_runs():
+    with pytest.raises(UserError, match=r"iterations must be .*got 0"):
+        make_config({"sorter": {"name": "sinkhorn", "options": {"iterations": 0}}})

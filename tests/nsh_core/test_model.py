@@ -13,6 +13,7 @@ def test_the_sign_is_hard_and_its_gradient_is_tanhs():
     assert codes.tolist() == [-1, 1, 1]
     (codes * torch.tensor([1.0, 2, 3])).sum().backward()
     assert relaxed.grad.tolist() == [1, 2, 3]
+    assert sign_through(torch.full((9,), float("nan"))).isnan().all()
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "identity"])
