@@ -29,6 +29,7 @@ import pandas as pd
 from optuna.storages.journal import JournalFileSymlinkLock
 
 import nsh_core
+import study.execution.forking
 import study.execution.scheduler
 import study.execution.trial
 import study.run
@@ -246,6 +247,7 @@ def _unclear(code: int, said: str) -> list[str]:
 def _prepare() -> None:
     """Workers within the run, training remembered, a dead run's lock given up soon."""
     study.execution.scheduler.LocalEngine = Inline  # type: ignore[misc, assignment]
+    study.execution.forking.START_METHOD = "fork"
     remembered: dict[str, Any] = {}
     real = nsh_core.fit_together
 
