@@ -26,6 +26,7 @@ from typing import Any
 
 import optuna
 import pandas as pd
+import torch
 from optuna.storages.journal import JournalFileSymlinkLock
 
 import nsh_core
@@ -248,6 +249,7 @@ def _prepare() -> None:
     """Workers within the run, training remembered, a dead run's lock given up soon."""
     study.execution.scheduler.LocalEngine = Inline  # type: ignore[misc, assignment]
     study.execution.forking.START_METHOD = "fork"
+    torch.set_num_threads(1)  # a fork has none of OpenMP's threads, and would wait for them
     remembered: dict[str, Any] = {}
     real = nsh_core.fit_together
 
