@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import seaborn as sns
@@ -29,6 +30,9 @@ class Drawn:
         name: Of its files.
         caption: What stands below it.
         png: The picture; empty if it failed.
+        alt: What it shows, for those who do not see it.
+        page: Data and layout of plotly, as JSON has them; none where there is only the picture.
+        large: Whether it is to be shown as wide as the page, as photos are.
         failure: Why it failed, in one line; empty if it did not.
     """
 
@@ -36,6 +40,9 @@ class Drawn:
     caption: str
     png: bytes = b""
     failure: str = ""
+    alt: str = ""
+    page: dict[str, Any] | None = None
+    large: bool = False
 
 
 def draw(results: Results, folder: Path) -> list[Drawn]:
