@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Intervals, Mark, Points, numbers
-from study.reporting.figures.style import by_length, continuous, estimates, looks_of
+from study.reporting.figures.style import by_length, continuous, estimates, extremes, looks_of
 
 _MOST = 20
 _ROW, _AROUND = 0.165, 0.62  # inches: a row, and what is around those of a panel
@@ -64,20 +63,20 @@ def _kept(results: Results, names: dict[str, str], most: int) -> dict[str, str]:
 
 def _marks(results: Results, names: dict[str, str], label: str) -> tuple[Mark, ...]:
     """Seeds, intervals and means of arms, a row each."""
-    table, looks, done = estimates(results), looks_of(results), results.done
+    table, looks, done = estimates(results), looks_of(results, apart=False), results.done
     marks: list[Mark] = [continuous(results, "x")]
     for row, (arm, name) in enumerate(names.items()):
         own = done[done.arm == arm]
         seeds = zip(own.seed, own[RESULT], strict=True)
-        mean, low, high = (float(table[column][arm]) for column in ("mean", "low", "high"))
+        at, estimate = numbers([row]), table[arm]
         marks += [
             Points(
                 x=numbers(own[RESULT]), y=row + np.linspace(-0.18, 0.18, len(own) + 2)[1:-1], size=2.2, opacity=0.6,
                 hover=tuple(f"{name}\nseed {seed}: {value:.4f}" for seed, value in seeds),
             ),
-            Intervals(at=numbers([row]), low=numbers([low]), high=numbers([high]), along="x", look=looks[arm]),
+            Intervals(at=at, low=numbers([estimate.low]), high=numbers([estimate.high]), along="x", look=looks[arm]),
             Points(
-                look=looks[arm], x=numbers([mean]), y=numbers([row]), size=5.5,
+                look=looks[arm], x=numbers([estimate.mean]), y=at, size=5.5,
                 hover=(f"{name}\n{label} {results.estimate(arm)}\n{len(own)} seeds",),
             ),
         ]  # fmt: skip
@@ -93,9 +92,7 @@ def _left_out(arms: int, drawn: int, groups: int) -> str:
 
 
 def _alt(results: Results, drawn: list[str]) -> str:
-    means: pd.Series = estimates(results)["mean"][drawn].sort_values(ascending=False)
-    ends = f"highest {means.index[0]} {results.estimate(str(means.index[0]))}"
-    if len(means) > 1:
-        ends += f", lowest {means.index[-1]} {results.estimate(str(means.index[-1]))}"
+    table = estimates(results)
+    means = extremes({arm: table[arm].mean for arm in drawn})
     level = f"continuous input {results.facts.continuous.test_map:.3f}"
-    return f"Test {results.map_name} of {len(means)} arms, mean over seeds: {ends}; {level}."
+    return f"Test {results.map_name} of {len(drawn)} arms, mean over seeds: {means}; {level}."

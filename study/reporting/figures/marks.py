@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.float64]
 Letter = Literal["x", "y"]  # of an axis
 
 
-def numbers(values: Iterable[float]) -> Numbers:
+def numbers(values: Iterable[Any]) -> Numbers:
     """Numbers as marks hold them.
 
     Args:

@@ -122,7 +122,8 @@ def _(mark: Cells, panel: Panel, chart: Chart, place: Place, layout: Drawing) ->
 @drawn.register
 def _(mark: Texts, panel: Panel, chart: Chart, place: Place, layout: Drawing) -> list[Drawing]:
     side = {"left": "middle left", "right": "middle right", "center": "middle center"}[mark.side]
-    words = {"mode": "text", "text": [literal(text) for text in mark.texts], "textposition": side}
+    # A space for the gap that print has in points.
+    words = {"mode": "text", "text": [f"&nbsp;{literal(text)}&nbsp;" for text in mark.texts], "textposition": side}
     look = {"textfont": {"color": mark.look.color, "size": 12}, "cliponaxis": False, "hoverinfo": "skip"}
     return [_trace(mark, place, x=_plain(mark.x), y=_plain(mark.y), **words, **look)]
 
@@ -153,14 +154,18 @@ def _box(place: Place, left: float, top: float, size: float) -> Drawing:
 
 def _hover(mark: Points | Line, panel: Panel, own: tuple[str, ...] = ()) -> Drawing:
     """What is said of each point: its own words, or whose it is and where."""
-    texts = list(own)
-    if not own:
-        for x, y in zip(mark.x, mark.y, strict=True):
-            said = [
-                f"{axis.label}: {axis.said(value)}".removeprefix(": ") for axis, value in ((panel.x, x), (panel.y, y))
-            ]
-            texts.append("\n".join([mark.name, *said] if mark.name else said))
-    return {"hovertext": [literal(text) for text in texts], "hoverinfo": "text"}
+    if own or panel.x.names or panel.y.names:
+        texts = own or [_said(mark, panel, x, y) for x, y in zip(mark.x, mark.y, strict=True)]
+        return {"hovertext": [literal(text) for text in texts], "hoverinfo": "text"}
+    # Shorter than a text a point; a % in words is not of the template.
+    words = [literal(text).replace("%", "&#37;") for text in (mark.name, panel.x.label, panel.y.label)]
+    template = f"{words[0]}<br>{words[1]}: %{{x:.4~g}}<br>{words[2]}: %{{y:.4~g}}<extra></extra>"
+    return {"hovertemplate": template.removeprefix("<br>")}
+
+
+def _said(mark: Mark, panel: Panel, x: float, y: float) -> str:
+    where = [f"{axis.label}: {axis.said(value)}".removeprefix(": ") for axis, value in ((panel.x, x), (panel.y, y))]
+    return "\n".join([mark.name, *where] if mark.name else where)
 
 
 def _marker(mark: Mark, size: float) -> Drawing:

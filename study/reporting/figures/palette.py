@@ -14,7 +14,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 RIGHT, WRONG = "#0078b4", "#d85a00"
 QUIET = "#7a7a7a"  # what belongs to no arm: single seeds, reference lines
-_LENGTH = "code_length"
+CODE_LENGTH = "code_length"  # the factor
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,18 @@ def look(family: int, length: int = 0) -> Look:
     return Look(COLORS[family % len(COLORS)], MARKERS[family % len(MARKERS)], DASHES[rounds % len(DASHES)])
 
 
-def looks(arms: Iterable[Arm]) -> dict[str, Look]:
+def looks(arms: Iterable[Arm], apart: bool = True) -> dict[str, Look]:
     """The look of each arm by name; arms apart in code length alone share colour and marker.
 
     Args:
         arms: All arms of a study's spec, whoever of them is drawn.
+        apart: Whether such arms have dashes of their own; not where there is a panel a code length.
     """
     families: dict[str, int] = {}
     lengths: dict[str, int] = {}
     found = {}
     for arm in arms:
-        length = lengths.setdefault(arm.levels.get(_LENGTH, ""), len(lengths))
+        length = lengths.setdefault(arm.levels.get(CODE_LENGTH, ""), len(lengths)) if apart else 0
         found[arm.name] = look(families.setdefault(family(arm), len(families)), length)
     return found
 
@@ -64,4 +65,4 @@ def family(arm: Arm) -> str:
     Args:
         arm: Of a spec.
     """
-    return joined({factor: label for factor, label in arm.levels.items() if factor != _LENGTH})
+    return joined({factor: label for factor, label in arm.levels.items() if factor != CODE_LENGTH})
