@@ -48,3 +48,8 @@ class Glance:
 
     columns: list[str]
     rows: list[tuple[str, list[Cell]]]
+
+    @property
+    def cells(self) -> list[list[str | Cell]]:
+        """Rows as a table has them, the name first."""
+        return [[name, *cells] for name, cells in self.rows]
