@@ -10,10 +10,16 @@ from nsh_core.files import write_atomically
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
+from study.reporting.arm_changes import arm_changes
 from study.reporting.arms_table import LABELS, MARK, arms_table, class_order, glance
+from study.reporting.base_settings import base_settings
+from study.reporting.beside import beside
+from study.reporting.cite import bibtex
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_table
 from study.reporting.page import page, templates
+from study.reporting.recipes import recipes
+from study.reporting.search_spaces import search_spaces
 from study.reporting.sections import across_section, sections_of
 
 # Longer lists of comparisons are folded.
@@ -68,6 +74,11 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "map_name": results.map_name,
         "class_order": class_order(results),
         "sections": sections,
+        "setup": [one for one in (base_settings(results), arm_changes(results), search_spaces(results)) if one],
+        "recipes": recipes(results),
+        "bibtex": bibtex(results),
+        "papers": results.facts.papers,
+        "files": beside(results, folder, [one.name for one in figures]),
         "facts": _facts(results) | ({"left out": "; ".join(failures)} if failures else {}),
     }
     write_atomically(folder / "report.md", templates().get_template("report.md.j2").render(context, figures=figures))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
+import io
 import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from nsh_core.markdown import as_markdown
 from study.reporting.figures.drawing import Drawn
+from study.reporting.section import Section
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -54,8 +58,16 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = as_markdown
+    environment.filters["csv"] = _csv
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     return environment
+
+
+def _csv(section: Section) -> str:
+    """A table as a CSV file within a link."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([section.columns, *section.rows])
+    return f"data:text/csv;charset=utf-8,{quote(buffer.getvalue())}"
 
 
 def page(template: str, figures: Sequence[Drawn], **context: Any) -> str:

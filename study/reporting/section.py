@@ -15,6 +15,7 @@ class Section:
         columns: Heads.
         rows: Cells as text.
         best: Which rows stand out.
+        folded: Whether it is looked up more than read.
     """
 
     title: str
@@ -22,6 +23,7 @@ class Section:
     columns: list[str]
     rows: list[list[str]]
     best: list[int] = field(default_factory=list)
+    folded: bool = False
 
 
 @dataclass(frozen=True)
