@@ -70,7 +70,7 @@ def _allowed(field: FieldInfo) -> str:
     if bool in _kinds(field.annotation):
         choices = ["true", "false"]
     bounds = [
-        f"{words} {in_words(getattr(one, name))}"
+        f"{words} {getattr(one, name):.12g}"
         for one in field.metadata
         for name, words in _BOUNDS.items()
         if hasattr(one, name)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# A number stands first: 0.743 [0.713, 0.773], < 0.001.
-_NUMBER = re.compile(r"(p\s)?[<>=~\s]*[-+]?\.?\d")
+# A number stands first, as in 0.743 [0.713, 0.773], [0.713, 0.773] and p < 0.001.
+_NUMBER = re.compile(r"(p\s)?[<>=~\s[]*[-+]?\.?\d")
 
 
 @dataclass(frozen=True)
