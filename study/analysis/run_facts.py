@@ -94,6 +94,12 @@ class RunFacts(BaseModel):
         """mAP@k as it is written in figures."""
         return f"mAP@{self.map_at or 'all'}"
 
+    @property
+    def data_name(self) -> str:
+        """The data set as tables name it: without the folder that it lies in."""
+        kind, colon, argument = self.dataset.partition(":")
+        return f"{kind}{colon}{Path(argument).name}" if argument else Path(kind).name
+
     def write(self, folder: Path) -> None:
         """Writes run.json.
 
