@@ -15,8 +15,9 @@ study: env
 	$(PY) study/run.py --study sorter_ablation
 	$(PY) study/report.py --study sorter_ablation
 
+# All parts, or some: make reference PARTS="digits-sorters digits-bits"
 reference: env
-	scripts/reference.sh
+	$(PY) scripts/reference.py $(PARTS)
 
 test: dev
 	.venv/bin/ruff check .
