@@ -16,6 +16,7 @@ from nsh_core import Dataset, UserError, load_dataset, plugins
 from nsh_core.evaluation import continuous_map
 from nsh_core.files import check_folder, write_atomically
 from nsh_core.preparation import prepared
+from nsh_core.registry import METHODS, SORTERS
 from study import reporting
 from study.analysis.by_class import read_classes, write_classes
 from study.analysis.csv_files import csv_text
@@ -23,6 +24,7 @@ from study.analysis.gallery import make_gallery, write_gallery
 from study.analysis.generation import writing
 from study.analysis.results import Results
 from study.analysis.run_facts import Continuous, RunFacts
+from study.analysis.searched import searched
 from study.analysis.tables import COST_FILE, Tables, build_tables, complete, over, read_cost, write_tables
 from study.analysis.versions import provenance_of
 from study.execution.cost import COST, first_finals, measure_cost
@@ -132,7 +134,7 @@ class Session:
             files.write(SPLITS, buffer.getvalue())
             facts = self._facts(held.plan, tables, files.digests)
             facts.write(self.folder)
-            return Results(tables, facts, gallery, read_classes(self.folder))
+            return Results(tables, facts, gallery, read_classes(self.folder), folder=self.folder)
 
     def publish(self) -> Results:
         """Writes the results, and shows them on the dashboard.
@@ -167,6 +169,8 @@ class Session:
             map_at=map_at,
             precision_at=plan.trials[0].config.precision_at,
             information={trial.config.method.name: trial.config.information for trial in plan.trials},
+            papers=_papers(plan),
+            spaces=searched(plan.trials),
             continuous=self._continuous(map_at),
             storage=shown(self.url),
             command=recorded_command(),
@@ -187,6 +191,15 @@ class Session:
         spec = self.plan.spec
         reference = self.plan.config(spec.reference_arm, spec.overrides(spec.reference_levels))
         return Continuous(**continuous_map(prepared(reference, self.dataset), map_at))
+
+
+def _papers(plan: Plan) -> dict[str, str]:
+    """The sources of the methods and sorters of a plan, by name; a plug-in's may have none."""
+    configs = [trial.config for trial in plan.trials]
+    entries = {config.method.name: METHODS[config.method.name] for config in configs}
+    entries |= {config.sorter.name: SORTERS[config.sorter.name] for config in configs if config.sorts}
+    papers = {name: getattr(entry, "paper", "") for name, entry in entries.items()}
+    return {name: paper for name, paper in papers.items() if paper}
 
 
 def open_session(plan: Plan, results: Path, storage: str | None) -> Session:

@@ -35,6 +35,7 @@ class Results:
         gallery: Pictures, where the data have any.
         classes: Labels of the test queries, where they have one each; see study.analysis.by_class.
         left_out: How many seeds that the folder holds are not among these.
+        folder: That holds its tables; none where they lie in none.
     """
 
     tables: Tables
@@ -42,6 +43,7 @@ class Results:
     gallery: Gallery | None = None
     classes: Classes | None = None
     left_out: int = 0
+    folder: Path | None = None
 
     def of_seeds(self, count: int) -> Results:
         """The study as its first seeds show it; what tuning tried stays as it is.
@@ -280,9 +282,8 @@ def read_results(folder: Path, first: str = "run the study") -> Results:
     try:
         with reading(folder):
             facts = _facts(folder)
-            return Results(
-                read_tables(folder, facts.spec), facts, read_gallery(folder, facts.spec), read_classes(folder)
-            )
+            tables, gallery = read_tables(folder, facts.spec), read_gallery(folder, facts.spec)
+            return Results(tables, facts, gallery, read_classes(folder), folder=folder)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} is damaged, run the study again: {' '.join(str(error).split())}") from None
 

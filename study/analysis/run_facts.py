@@ -13,6 +13,7 @@ from nsh_core.errors import UserError
 from nsh_core.files import write_atomically
 from nsh_core.settings import validation_line
 from study.analysis.generation import RUN_FILE
+from study.analysis.searched import Searched
 from study.plan.spec import StudySpec
 
 
@@ -50,6 +51,8 @@ class RunFacts(BaseModel):
         map_at: k of mAP@k, none for the whole database.
         precision_at: k of precision@k and recall@k.
         information: Name of each method to what it learns from; empty where an earlier version wrote them.
+        papers: Name of each method and sorter that ran to its source; empty where an earlier version wrote them.
+        spaces: Arm to setting to where tuning searched it; empty where an earlier version wrote them.
         continuous: Retrieval by the continuous input.
         storage: Where Optuna's storage is, without its password.
         command: The command line as typed, without passwords.
@@ -76,6 +79,8 @@ class RunFacts(BaseModel):
     map_at: int | None
     precision_at: int
     information: dict[str, str] = Field(default_factory=dict)
+    papers: dict[str, str] = Field(default_factory=dict)
+    spaces: dict[str, dict[str, Searched]] = Field(default_factory=dict)
     continuous: Continuous
     storage: str
     command: str

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from nsh_core.files import write_atomically
-from nsh_core.markdown import as_markdown
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
+from study.reporting.arm_changes import arm_changes
 from study.reporting.arms_table import arms_table, class_order, glance
+from study.reporting.base_settings import base_settings
+from study.reporting.beside import beside
+from study.reporting.cite import bibtex
 from study.reporting.figures.drawing import draw
 from study.reporting.latex import latex_tables
 from study.reporting.notes import LABELS, MARK, brackets
+from study.reporting.page import page, templates
+from study.reporting.recipes import recipes
+from study.reporting.search_spaces import search_spaces
 from study.reporting.sections import across_section, sections_of
 
 # Longer lists of comparisons are folded.
@@ -59,15 +62,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         together, more = across_section([results, *others], folder)
         sections, drawn = [together, *sections], [*drawn, *more]
     failures = [one.failure for one in drawn if one.failure]
-    environment = Environment(
-        loader=PackageLoader("study.reporting"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["plain"] = as_markdown
+    figures = sorted((one for one in drawn if not one.failure), key=lambda one: not one.large)
     context = {
         "name": results.facts.key,
         "question": results.spec.question,
@@ -76,19 +71,19 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
         "mark": " ".join([*([MARK] if verdict.tied else []), *([LABELS] if results.ceilings else [])]),
         "most_open": _MOST_OPEN,
         "glance": glance(results, verdict),
-        "table": arms_table(results, verdict),
+        "table_of_arms": arms_table(results, verdict),
         "map_name": results.map_name,
         "class_order": class_order(results),
         "sections": sections,
-        "figures": [
-            {"name": one.name, "caption": one.caption, "base64": base64.b64encode(one.png).decode()}
-            for one in drawn
-            if not one.failure
-        ],
+        "setup": [one for one in (base_settings(results), arm_changes(results), search_spaces(results)) if one],
+        "recipes": recipes(results),
+        "bibtex": bibtex(results),
+        "papers": results.facts.papers,
+        "files": beside(results, folder, [one.name for one in figures]),
         "facts": _facts(results) | ({"left out": "; ".join(failures)} if failures else {}),
     }
-    for name in ("report.md", "report.html"):
-        write_atomically(folder / name, environment.get_template(f"{name}.j2").render(context))
+    write_atomically(folder / "report.md", templates().get_template("report.md.j2").render(context, figures=figures))
+    write_atomically(folder / "report.html", page("report.html.j2", figures, **context))
     write_atomically(folder / "table.tex", latex_tables(results, verdict))
     return Report(verdict.headline, failures)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -73,7 +75,12 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
     plan = queue.plan
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        report = write_report(results, root / "reports" / plan.key)
+        beside = root / "results" / plan.key
+        beside.mkdir(parents=True)
+        with reading(tables):
+            for file in filter(_is_kept, tables.iterdir()):
+                shutil.copyfile(file, beside / file.name)
+        report = write_report(replace(results, folder=beside), root / "reports" / plan.key)
         with storage_errors(url):
             journal = open_storage(str(root / "results" / JOURNAL))
             with quiet():
@@ -86,12 +93,10 @@ def export(queue: TrialQueue, url: str, results: Results, tables: Path, path: Pa
         for plugin in plugins.loaded():
             if plugin.is_file:
                 write_atomically(root / _place(plugin), plugin.source)
-        files = [(file, file.relative_to(root)) for file in root.rglob("*") if file.is_file()]
         buffer = io.BytesIO()
-        with reading(tables), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            files += [(file, Path("results", plan.key, file.name)) for file in tables.iterdir() if _is_kept(file)]
-            for file, name in sorted(files, key=lambda pair: pair[1]):
-                archive.write(file, name)
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(path for path in root.rglob("*") if path.is_file()):
+                archive.write(file, file.relative_to(root))
     write_atomically(path, buffer.getvalue())
     return report.failures
 

@@ -15,6 +15,7 @@ class Section:
         columns: Heads.
         rows: Cells as text.
         best: Which rows stand out.
+        folded: Whether it is looked up more than read.
     """
 
     title: str
@@ -22,6 +23,7 @@ class Section:
     columns: list[str]
     rows: list[list[str]]
     best: list[int] = field(default_factory=list)
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,8 @@ class Glance:
 
     columns: list[str]
     rows: list[tuple[str, list[Cell]]]
+
+    @property
+    def cells(self) -> list[list[str | Cell]]:
+        """Rows as a table has them, the name first."""
+        return [[name, *cells] for name, cells in self.rows]

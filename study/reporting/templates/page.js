@@ -1,0 +1,151 @@
+"use strict";
+// Own lines: of a library for tables a report would use some hundredth.
+(() => {
+  const LEAST_TO_FILTER = 9;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const narrow = matchMedia("(max-width: 64rem)");
+
+  const make = (tag, text = "", properties = {}) =>
+    Object.assign(document.createElement(tag), { textContent: text, ...properties });
+
+  // A cell is its first number, as 0.743 of "0.743 [0.713, 0.773]", where most cells of its column begin with one.
+  const NUMBER = /^[<>~]?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)/i;
+  const numberIn = (text) => Number.parseFloat((NUMBER.exec(text) ?? [])[1]);
+
+  function sortable(table) {
+    const body = table.tBodies[0];
+    const asWritten = [...body.rows];
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      if (!head.textContent) return;
+      const button = make("button", head.textContent, { type: "button" });
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const order = { ascending: "descending", descending: "" }[head.getAttribute("aria-sort")] ?? "ascending";
+        table.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+        if (order) head.setAttribute("aria-sort", order);
+        body.append(...(order ? sorted(asWritten, column, order) : asWritten));
+      });
+    });
+  }
+
+  function sorted(rows, column, order) {
+    const told = rows.map((row) => {
+      const text = row.cells[column].textContent.trim();
+      return { row, text, number: numberIn(text) };
+    });
+    const filled = told.filter(({ text }) => text);
+    const numeric = filled.filter(({ number }) => !Number.isNaN(number)).length * 2 > filled.length;
+    const [known, rest] = [[], []];
+    told.forEach((one) => ((numeric ? !Number.isNaN(one.number) : one.text) ? known : rest).push(one));
+    const sign = order === "ascending" ? 1 : -1;
+    known.sort((a, b) => sign * (numeric ? a.number - b.number : a.text.localeCompare(b.text, "en", { numeric: true })));
+    return [...known, ...rest].map(({ row }) => row);
+  }
+
+  function filterable(table) {
+    const rows = [...table.tBodies[0].rows];
+    if (rows.length < LEAST_TO_FILTER) return;
+    const field = make("input", "", { type: "search", autocomplete: "off" });
+    const label = make("label", `Filter ${table.dataset.title} `);
+    const count = make("output");
+    const tools = make("div", "", { className: "tools" });
+    label.append(field);
+    tools.append(label, count);
+    table.parentElement.before(tools);
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      rows.forEach((row) => {
+        const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+      });
+      const shown = rows.filter((row) => !row.hidden).length;
+      count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    });
+  }
+
+  function copyable(block) {
+    const button = make("button", "Copy", { type: "button", className: "copy" });
+    const title = block.dataset.copy;
+    button.setAttribute("aria-label", `Copy ${title}`);
+    block.before(button);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(block.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(block);
+        button.textContent = "Selected: press Ctrl+C";
+      }
+    });
+  }
+
+  // plotly.js is unpacked once, when the first figure comes near; a browser that cannot keeps the pictures.
+  let unpacked;
+  async function unpack() {
+    const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    document.head.append(make("script", await new Response(stream).text()));
+    return window.Plotly;
+  }
+
+  function look() {
+    const style = getComputedStyle(document.documentElement);
+    const color = (name) => style.getPropertyValue(`--${name}`).trim();
+    const axis = {
+      automargin: true, gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("soft"), tickcolor: color("soft"),
+    };
+    const clear = "rgba(0,0,0,0)";
+    return {
+      layout: {
+        font: { color: color("ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
+        paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis,
+        legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, bgcolor: clear },
+        margin: { l: 50, r: 20, t: 40, b: 50 },
+        hoverlabel: { bgcolor: color("paper"), bordercolor: color("soft"), font: { color: color("ink") } },
+        modebar: { bgcolor: clear, color: color("soft"), activecolor: color("link") },
+      },
+    };
+  }
+
+  const plots = [];
+  async function draw(figure) {
+    const plot = make("div", "", { className: "plot" });
+    const picture = figure.querySelector("img");
+    try {
+      const plotly = await (unpacked ??= unpack());
+      const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
+      const { width, ...rest } = layout;
+      plot.setAttribute("role", "img");
+      plot.setAttribute("aria-label", picture.alt);
+      picture.after(plot);
+      const shown = { height: 450, ...rest, autosize: true, template: look() };
+      await plotly.newPlot(plot, data, shown, { responsive: true, displaylogo: false });
+      figure.classList.add("drawn");
+      plots.push(plot);
+    } catch (error) {
+      plot.remove();
+      console.warn(`the picture stays: ${error}`);
+    }
+  }
+
+  document.querySelectorAll("table").forEach((table) => {
+    sortable(table);
+    filterable(table);
+  });
+  document.querySelectorAll("pre[data-copy]").forEach(copyable);
+  const contents = document.querySelector("nav details");
+  const fold = () => (contents.open = !narrow.matches);
+  narrow.addEventListener("change", fold);
+  fold();
+  if (document.getElementById("plotly")) {
+    const near = new IntersectionObserver(
+      (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+        near.unobserve(target);
+        draw(target);
+      }),
+      { rootMargin: "400px" },
+    );
+    document.querySelectorAll("figure:has(> script)").forEach((figure) => near.observe(figure));
+    dark.addEventListener("change", () => plots.forEach((plot) => window.Plotly.relayout(plot, { template: look() })));
+  }
+})();
