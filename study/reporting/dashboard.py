@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import warnings
 from pathlib import Path
 
@@ -17,8 +16,10 @@ from study.analysis.results import Results
 from study.analysis.verdict import decide
 from study.execution.queue import TrialQueue
 from study.plan.goal import Goal
+from study.registry import FIGURES
 from study.reporting.artifacts import add_artifacts
 from study.reporting.by_version import by_version
+from study.reporting.figures.on_page import on_page
 from study.storage.opening import storage_errors
 
 
@@ -41,9 +42,8 @@ def publish(queue: TrialQueue, dataset: Dataset, url: str, results: Results, art
                 goal = (study is not queue.study and results.spec.tune) or Goal()
                 study.set_metric_names([goal.title(results.map_name)])
                 optuna_dashboard.save_note(study, note(results) if study is queue.study else tuning_note(results, goal))
-        if not results.done.empty:
-            for name, figure in (("arms", arms_figure(results)), ("training", training_figure(results))):
-                optuna_dashboard.save_plotly_graph_object(queue.study, figure, graph_object_id=name)
+        for name, figure in figures(results).items():
+            optuna_dashboard.save_plotly_graph_object(queue.study, figure, graph_object_id=name)
         add_artifacts(queue, dataset, artifacts)
 
 
@@ -84,48 +84,15 @@ def tuning_note(results: Results, goal: Goal) -> str:
     )
 
 
-def arms_figure(results: Results) -> go.Figure:
-    """Test mAP of each arm, every seed and the mean with its interval.
+def figures(results: Results) -> dict[str, go.Figure]:
+    """The figures of the dashboard by name, those of the report: every arm, and training.
 
     Args:
         results: Of the study so far.
     """
-    summary = results.summary_of(RESULT)
-    order = results.ranked_arms[::-1]
-    names = [html.escape(str(arm)) for arm in order]
-    means = summary.loc[order]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=results.done[RESULT],
-        y=results.done.arm.map(html.escape),
-        mode="markers",
-        name="seeds",
-        marker={"color": "gray", "opacity": 0.5},
-    )
-    figure.add_scatter(
-        x=means["mean"], y=names, mode="markers", name="mean, 95% interval", marker={"symbol": "diamond", "size": 9},
-        error_x={
-            "type": "data", "symmetric": False,
-            "array": (means.both_high - means["mean"]).fillna(0),
-            "arrayminus": (means["mean"] - means.both_low).fillna(0),
-        },
-    )  # fmt: skip
-    figure.update_yaxes(categoryorder="array", categoryarray=names)
-    return figure.update_layout(title=f"Test {results.map_name} of each arm", xaxis_title=f"test {results.map_name}")
-
-
-def training_figure(results: Results) -> go.Figure:
-    """Mean validation mAP of each arm by epoch.
-
-    Args:
-        results: Of the study so far.
-    """
-    table = results.tables.curves
-    means = table[table.curve == SELECTION].groupby(["arm", "x"], sort=False).value.mean()
-    figure = go.Figure()
-    for arm in means.index.unique("arm"):
-        line = means.loc[arm].sort_index()
-        figure.add_scatter(x=line.index, y=line, mode="lines+markers", name=html.escape(str(arm)))
-    return figure.update_layout(
-        title="Training", xaxis_title="epoch", yaxis_title=f"validation {results.map_name}, mean over seeds"
-    )
+    drawn = {}
+    for name in ("arms", "curves"):
+        chart = FIGURES[name].draw(results)
+        if chart is not None:
+            drawn[name] = go.Figure(on_page(chart))
+    return drawn

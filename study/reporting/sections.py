@@ -20,7 +20,8 @@ from study.plan.arm import short
 from study.reporting.by_class import by_class
 from study.reporting.by_version import by_version
 from study.reporting.figures.critical_difference import ACROSS, diagram
-from study.reporting.figures.drawing import Drawn, save, styled
+from study.reporting.figures.drawing import Drawn, save
+from study.reporting.figures.on_paper import styled
 from study.reporting.section import Section
 from study.reporting.tuned_importance import tuned_importance
 from study.reporting.tuned_settings import tuned_settings
@@ -156,7 +157,7 @@ def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, l
     with styled():
         figure = diagram(blocks(studies))
         if figure is not None:
-            drawn.append(Drawn("across", ACROSS, save(figure, folder, "across")))
+            drawn.append(save(figure, folder, "across", ACROSS))
     rows = []
     for row in table.to_dict("records"):
         better = f"{row['better']:.2f} [{row['better_low']:.2f}, {row['better_high']:.2f}]"

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.figure import Figure
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
 
 from nsh_core.measures import Place, measures
 from study.analysis.results import Results
-from study.analysis.statistics import errorbar
+from study.analysis.statistics import mean_interval
+from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.style import OF_MANY, colors, legend_below, line_arms
+from study.reporting.figures.marks import Band, Line, Mark
+from study.reporting.figures.style import FEWEST, MOST_DRAWN, best_of, columns_of, extremes, left_out, looks_of
+
+_FAR = 2.0  # times the range of all others: an arm that makes an axis longer is cut off
 
 
-@study_figure(f"Training: validation mAP and loss by epoch, mean over seeds and its 95% interval. {OF_MANY}")
-def curves(results: Results) -> Figure | None:
+@study_figure(
+    "Training: validation mAP and loss by epoch, mean over seeds; band: its 95% interval, where there are at least "
+    "three seeds."
+)
+def curves(results: Results) -> Chart | None:
     """Validation mAP, SortedNCE and the anchor loss by epoch, where a method has them.
 
     Args:
@@ -23,19 +31,66 @@ def curves(results: Results) -> Figure | None:
     Returns:
         The figure, none without any of them.
     """
-    order = line_arms(results)
+    drawn = best_of(results, results.arms, MOST_DRAWN)
     table = results.tables.curves
-    table = table[table.arm.isin(order)]
-    panels = [one for one in measures(Place.CURVES) if (table.curve == one.series).any()]
-    if not panels:
+    table = table[table.arm.isin(drawn)]
+    shown = [one for one in measures(Place.CURVES) if (table.curve == one.series).any()]
+    if not shown:
         return None
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 3.0), squeeze=False, layout="constrained")
-    for axis, one in zip(axes[0], panels, strict=True):
-        sns.lineplot(
-            table[table.curve == one.series], x="x", y="value", hue="arm", hue_order=order, palette=colors(results),
-            errorbar=errorbar, ax=axis, legend=axis is axes[0][0],
-        )  # fmt: skip
-        axis.set(xlabel="epoch", ylabel=results.title(one))
-    axes[0][0].get_legend().remove()
-    legend_below(figure, axes[0][0])
-    return figure
+    panels, notes, alt = [], [left_out(len(drawn), len(results.arms))], []
+    for one in shown:
+        own = table[table.curve == one.series].groupby(["arm", "x"]).value.agg(["mean", "count", mean_interval])
+        arms = [arm for arm in drawn if arm in own.index.unique("arm")]
+        low, high, far = _limits(own, arms)
+        label = results.title(one)
+        panels.append(Panel(_marks(results, own, arms), Axis("epoch"), Axis(label, low=low, high=high)))
+        if far:
+            notes.append(f"The axis of {label} is that of the other arms: {', '.join(far)} leaves it.")
+        alt.append(_alt(label, own, arms))
+    columns = columns_of(len(panels))
+    note = " ".join(filter(None, notes))
+    return Chart(tuple(panels), f"By epoch, means over seeds. {' '.join(alt)}", note, columns, wide=columns > 1)
+
+
+def _marks(results: Results, own: pd.DataFrame, arms: Sequence[str]) -> tuple[Mark, ...]:
+    """The band and the line of each arm."""
+    looks, bands, lines = looks_of(results), [], []
+    for arm in arms:
+        rows = own.loc[arm]
+        x = rows.index.to_numpy(float)
+        many = rows[(rows["count"] >= FEWEST).to_numpy()]
+        if len(many):
+            low, high = np.transpose(many.mean_interval.tolist())
+            at = many.index.to_numpy(float)
+            bands.append(Band(arm, looks[arm], listed=False, x=at, low=low, high=high))
+        lines.append(Line(arm, looks[arm], x=x, y=rows["mean"].to_numpy(float), markers=len(rows) == 1))
+    return (*bands, *lines)
+
+
+def _limits(own: pd.DataFrame, arms: Sequence[str]) -> tuple[float | None, float | None, list[str]]:
+    """The ends of a vertical axis, none as the data have them, and the arms that leave it."""
+    ends = {arm: (own.loc[arm]["mean"].min(), own.loc[arm]["mean"].max()) for arm in arms}
+    far: list[str] = []
+    while len(ends) > 2 and len(far) < len(arms) // 4:
+        without = {arm: _span(other for name, other in ends.items() if name != arm) for arm in ends}
+        worst = min(without, key=lambda arm: without[arm][1] - without[arm][0])
+        low, high = _span(ends.values())
+        if high - low <= _FAR * (without[worst][1] - without[worst][0]):
+            break
+        far.append(worst)
+        del ends[worst]
+    if not far:
+        return None, None, []
+    low, high = _span(ends.values())
+    room = 0.12 * (high - low)
+    return low - room, high + room, far
+
+
+def _span(ends: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    lows, highs = zip(*ends, strict=True)
+    return min(lows), max(highs)
+
+
+def _alt(label: str, own: pd.DataFrame, arms: Sequence[str]) -> str:
+    last = {arm: float(own.loc[arm]["mean"].iloc[-1]) for arm in arms}
+    return f"{label} at the last epoch: {extremes(last)}."

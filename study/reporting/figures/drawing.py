@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from nsh_core.errors import UserError, in_a_line
 from nsh_core.files import write_atomically
 from study.analysis.results import Results
 from study.execution.side_by_side import side_by_side
 from study.registry import FIGURES
+from study.reporting.figures.chart import Chart
+from study.reporting.figures.on_page import on_page
+from study.reporting.figures.on_paper import on_paper, styled
+
+_DPI = 200
+# Of a figure that no chart describes; a chart is as wide as it says.
+_PAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,25 +61,23 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     Raises:
         UserError: The folder cannot be written into.
     """
-    names = results.spec.figures
-    with styled():
-        made = side_by_side(partial(_made, results), names)
-    drawn = []
-    for name, (pictures, failure) in zip(names, made, strict=True):
-        if pictures:
-            _write(pictures, folder, name)
-        if pictures or failure:
-            drawn.append(Drawn(name, FIGURES[name].caption, pictures.get("png", b""), failure))
-    return drawn
+    made = side_by_side(partial(_made, results), results.spec.figures)
+    drawn = [one for one in made if one is not None]
+    for one, pdf in drawn:
+        if not one.failure:
+            _write(one, pdf, folder)
+    return [one for one, _ in drawn]
 
 
-def _made(results: Results, name: str) -> tuple[dict[str, bytes], str]:
-    """The pictures of a figure, none where it has nothing to show, and why it failed."""
+def _made(results: Results, name: str) -> tuple[Drawn, bytes] | None:
+    """A figure and its PDF, or why it failed; none where it has nothing to show."""
+    caption = FIGURES[name].caption
     try:
-        figure = _drawn(results, name)
-        return {} if figure is None else _rendered(figure), ""
+        with styled():
+            figure = _drawn(results, name)
+        return None if figure is None else _rendered(figure, name, caption)
     except (Exception, SystemExit) as error:
-        return {}, _failure(name, error)
+        return Drawn(name, caption, failure=_failure(name, error)), b""
 
 
 def figure_of(results: Results, name: str) -> Figure:
@@ -93,18 +94,19 @@ def figure_of(results: Results, name: str) -> Figure:
     try:
         with styled():
             figure = _drawn(results, name)
+        drawn = on_paper(figure) if isinstance(figure, Chart) else figure
     except (Exception, SystemExit) as error:
         raise UserError(_failure(name, error)) from error
-    if figure is None:
+    if drawn is None:
         raise UserError(f"figure {name!r} has nothing to show of study {results.facts.key}")
-    plt.close(figure)
-    return figure
+    plt.close(drawn)
+    return drawn
 
 
-def _drawn(results: Results, name: str) -> Figure | None:
+def _drawn(results: Results, name: str) -> Chart | Figure | None:
     figure = FIGURES[name].draw(results)
-    if not isinstance(figure, Figure | None):
-        raise TypeError(f"it must give a matplotlib Figure or None, got {type(figure).__name__}")
+    if not isinstance(figure, Chart | Figure | None):
+        raise TypeError(f"it must give a Chart, a matplotlib Figure or None, got {type(figure).__name__}")
     return figure
 
 
@@ -113,57 +115,51 @@ def _failure(name: str, error: BaseException) -> str:
     return f"figure {name!r}{by and f' of {by}'} failed: {in_a_line(error)}"
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """The look of all figures, in which a $ is a $.
-
-    Yields:
-        Nothing; what is drawn in the block has it.
-    """
-    with (
-        sns.axes_style("whitegrid"),
-        sns.plotting_context("paper", font_scale=1.1),
-        plt.rc_context({"text.parse_math": False}),
-    ):
-        yield
-
-
-def save(figure: Figure, folder: Path, name: str) -> bytes:
+def save(figure: Chart | Figure, folder: Path, name: str, caption: str) -> Drawn:
     """Writes a figure as PNG and PDF, and closes it.
 
     Args:
         figure: Drawn.
         folder: Of the report.
         name: Of the files.
-
-    Returns:
-        The PNG.
+        caption: What stands below it.
 
     Raises:
         UserError: The folder cannot be written into.
     """
-    pictures = _rendered(figure)
-    _write(pictures, folder, name)
-    return pictures["png"]
+    drawn, pdf = _rendered(figure, name, caption)
+    _write(drawn, pdf, folder)
+    return drawn
 
 
-def _rendered(figure: Figure) -> dict[str, bytes]:
-    pictures = {"png": _saved(figure, "png", "tight")}
-    # The PDF gets the layout of the PNG: to find it takes as long as to draw.
-    figure.set_layout_engine("none")
-    box = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
-    # Without a date the same results give the same bytes.
-    pictures["pdf"] = _saved(figure, "pdf", box, CreationDate=None)
+def _rendered(figure: Chart | Figure, name: str, caption: str) -> tuple[Drawn, bytes]:
+    if isinstance(figure, Chart):
+        png, pdf = _pictures(on_paper(figure), tight=False)
+        caption = f"{caption} {figure.note}".rstrip()
+        return Drawn(name, caption, png, alt=figure.alt, page=on_page(figure), large=figure.large), pdf
+    png, pdf = _pictures(figure, tight=True)
+    return Drawn(name, caption, png, alt=caption), pdf
+
+
+def _pictures(figure: Figure, tight: bool) -> tuple[bytes, bytes]:
+    """PNG and PDF, cut to what is drawn if tight, or of the size of the figure."""
+    with styled():
+        png = _saved(figure, "png", bbox_inches="tight" if tight else None)
+        # The PDF gets the layout of the PNG: to find it takes as long as to draw.
+        figure.set_layout_engine("none")
+        box = figure.get_tightbbox().padded(_PAD) if tight else None
+        # Without a date the same results give the same bytes.
+        pdf = _saved(figure, "pdf", bbox_inches=box, metadata={"CreationDate": None})
     plt.close(figure)
-    return pictures
+    return png, pdf
 
 
-def _saved(figure: Figure, kind: str, box: Bbox | str, **metadata: None) -> bytes:
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=150, bbox_inches=box, metadata=metadata)
+    figure.savefig(buffer, format=kind, dpi=_DPI, **options)
     return buffer.getvalue()
 
 
-def _write(pictures: dict[str, bytes], folder: Path, name: str) -> None:
-    for kind, picture in pictures.items():
-        write_atomically(folder / f"{name}.{kind}", picture)
+def _write(drawn: Drawn, pdf: bytes, folder: Path) -> None:
+    write_atomically(folder / f"{drawn.name}.png", drawn.png)
+    write_atomically(folder / f"{drawn.name}.pdf", pdf)

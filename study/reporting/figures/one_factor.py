@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.figure import Figure
+import numpy as np
 
+from nsh_core.measures import RESULT
 from study.analysis.results import Results
-from study.analysis.statistics import mean_interval
 from study.plan.arm import short
+from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
-
-_COLUMNS = 3
+from study.reporting.figures.marks import Band, Intervals, Mark, Points, Rule, numbers
+from study.reporting.figures.palette import Look
+from study.reporting.figures.style import columns_of, estimates, looks_of
 
 
 @study_figure(
-    "One factor at a time around the tuned configuration, whose own level stands in brackets: a point a seed, the"
-    " mean and its 95% interval; the band is the tuned configuration."
+    "One factor at a time around the tuned configuration, whose own level stands in brackets: small, a seed; large, "
+    "the mean with its 95% interval, where there are at least three seeds; line and band are the tuned configuration."
 )
-def one_factor(results: Results) -> Figure | None:
+def one_factor(results: Results) -> Chart | None:
     """Test mAP at each level of a factor, a panel a factor; band: the tuned configuration itself.
 
     Args:
@@ -27,37 +27,51 @@ def one_factor(results: Results) -> Figure | None:
     Returns:
         The figure, none for another mode or before the tuned configuration has run.
     """
-    spec, done = results.spec, results.done
-    centre_arm = results.mode.centre
-    if centre_arm is None or centre_arm not in set(done.arm):
+    centre = results.mode.centre
+    if centre is None or centre not in set(results.done.arm):
         return None
-    factors = list(spec.factors)
-    columns = min(_COLUMNS, len(factors))
-    rows = -(-len(factors) // columns)
-    size = (3.2 * columns, 0.4 + 2.6 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
-    blue, orange = sns.color_palette("colorblind")[:2]
-    centre = done[done.arm == centre_arm].test_map
-    low, high = mean_interval(centre)
-    for axis, factor in zip(axes.flat, factors, strict=False):
-        axis.axhline(centre.mean(), color=orange, lw=1.2)
-        axis.axhspan(low, high, color=orange, alpha=0.15, lw=0)
-        labels = spec.labels(factor)
-        for place, label in enumerate(labels):
-            arm = spec.arm_at(spec.reference_levels | {factor: label}).name
-            values = done[done.arm == arm].test_map
-            if arm == centre_arm or values.empty:
-                continue
-            lower, upper = mean_interval(values)
-            spread = [[values.mean() - lower], [upper - values.mean()]]
-            axis.scatter([place] * len(values), values, s=10, color="0.5", alpha=0.6)
-            axis.errorbar(place, values.mean(), yerr=spread, fmt="D", ms=5, color=blue, capsize=3)
-        names = [f"({label})" if label == spec.reference_levels[factor] else label for label in labels]
-        long = max(map(len, names)) > 5
-        axis.set_xticks(range(len(labels)), names, rotation=40 if long else 0, ha="right" if long else "center")
-        axis.set(xlabel=short(factor).replace("_", " "), xlim=(-0.5, len(labels) - 0.5))
-    for axis in axes.flat[len(factors) :]:
-        axis.axis("off")
-    for row in axes:
-        row[0].set_ylabel(f"test {results.map_name}")
-    return figure
+    means, panels, alt = estimates(results), [], []
+    for factor in results.spec.factors:
+        labels = results.spec.labels(factor)
+        own = results.spec.reference_levels[factor]
+        names = tuple(f"({label})" if label == own else label for label in labels)
+        arms = {place: _arm(results, factor, label) for place, label in enumerate(labels) if label != own}
+        known = {place: arm for place, arm in arms.items() if arm in means}
+        marks = (*_centre(results, centre, len(labels)), *_levels(results, known))
+        title = short(factor).replace("_", " ")
+        panels.append(Panel(marks, Axis(title, names=names), Axis(f"test {results.map_name}"), height=2.2))
+        told = ", ".join(f"{labels[place]} {means[arm].mean:.3f}" for place, arm in known.items())
+        alt.append(f"{title}: {told or 'none has run'}.")
+    columns = columns_of(len(panels))
+    # One vertical axis for all rows, too: a factor is read against another.
+    ends = [end for panel in panels for end in panel.ends("y")]
+    panels = [Panel(one.marks, one.x, Axis(one.y.label, low=min(ends), high=max(ends)), height=2.2) for one in panels]
+    text = f"Test {results.map_name}, tuned configuration {means[centre].mean:.3f}; of its neighbours {' '.join(alt)}"
+    return Chart(tuple(panels), text, columns=columns, wide=columns > 1, share_y=columns > 1)
+
+
+def _arm(results: Results, factor: str, label: str) -> str:
+    return results.spec.arm_at(results.spec.reference_levels | {factor: label}).name
+
+
+def _centre(results: Results, centre: str, levels: int) -> list[Mark]:
+    """The level of the tuned configuration, across all places of a panel."""
+    own, look = estimates(results)[centre], looks_of(results)[centre]
+    across = numbers([-0.6, levels - 0.4])
+    line = Rule("tuned configuration", look, at=own.mean)
+    return [Band(look=look, x=across, low=numbers([own.low] * 2), high=numbers([own.high] * 2)), line]
+
+
+def _levels(results: Results, arms: dict[int, str]) -> list[Mark]:
+    """Seeds, mean and interval of the arms at their places."""
+    table, looks, marks = estimates(results), looks_of(results), []
+    for place, arm in arms.items():
+        values = results.done[results.done.arm == arm][RESULT].to_numpy(float)
+        own, at = table[arm], numbers([place])
+        x = place + np.linspace(-0.12, 0.12, len(values) + 2)[1:-1]
+        marks += [
+            Points(look=Look(), x=x, y=values, size=2.2, opacity=0.6),
+            Intervals(look=looks[arm], at=at, low=numbers([own.low]), high=numbers([own.high])),
+            Points(look=looks[arm], x=at, y=numbers([own.mean]), size=5.0),
+        ]
+    return marks

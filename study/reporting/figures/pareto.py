@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
+import pandas as pd
 
 from study.analysis.results import Results
+from study.reporting.figures.chart import Axis, Chart, Panel, Shades
 from study.reporting.figures.figure import study_figure
+from study.reporting.figures.marks import Intervals, Mark, Points, Texts, numbers
+from study.reporting.figures.palette import Look
+from study.reporting.figures.style import estimates
+
+_TICKS = (4, 8, 16, 32, 64, 128, 256)
+_SECONDS = "training time of one run (s)"
 
 
 @study_figure(
     "Left: every configuration explored, by training time and validation mAP, colour: code length; diamonds: "
-    "those that none beats in all three, mean over fresh seeds. Right: their test mAP, 95% intervals."
+    "those that none beats in all three, mean over fresh seeds. Right: their test mAP, with its 95% interval where "
+    "there are at least three seeds."
 )
-def pareto(results: Results) -> Figure | None:
+def pareto(results: Results) -> Chart | None:
     """Every complete tuning trial, and the front: its test mAP over fresh seeds.
 
     Args:
@@ -27,32 +32,52 @@ def pareto(results: Results) -> Figure | None:
     trials, done = results.tables.trials, results.done
     if results.mode.compares or done.empty:
         return None
-    over = trials[(trials.phase == "tuning") & (trials.state == "complete")]
-    scale = LogNorm(over.bits.min(), max(over.bits.max(), over.bits.min() + 1))
-    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), sharey=True, layout="constrained")
-    shared = {"c": over.bits, "cmap": "viridis", "norm": scale}
-    axes[0].scatter(over.train_seconds, over.val_map, s=18, alpha=0.75, **shared)
-    means = done.groupby("arm", sort=False)[["train_seconds", "val_map", "test_map", "bits"]].mean()
-    for axis, metric in zip(axes, ("val_map", "test_map"), strict=True):
-        axis.scatter(
-            means.train_seconds, means[metric], s=70, marker="D", c=means.bits, cmap="viridis", norm=scale,
-            edgecolors="black",
-        )  # fmt: skip
-    summary = results.summary_of("test_map").loc[means.index]
-    spread = np.array([summary["mean"] - summary.both_low, summary.both_high - summary["mean"]])
-    if not np.isnan(spread).any():
-        axes[1].errorbar(means.train_seconds, means.test_map, yerr=spread, fmt="none", ecolor="0.3", capsize=3, lw=1)
-    for _, row in means.iterrows():
-        axes[1].annotate(f"{row.bits:.0f} bits", (row.train_seconds, row.test_map), xytext=(6, 4),
-                         textcoords="offset points", fontsize=8)  # fmt: skip
-    axes[0].set(title="validation queries; diamonds: the front, fresh seeds", ylabel=results.map_name)
-    axes[1].set(title="the front, test queries, mean over seeds")
-    for axis in axes:
-        axis.set_xlabel("training time of one run (s)")
-        axis.set_xlim(left=0)
-    bar = figure.colorbar(plt.cm.ScalarMappable(scale, "viridis"), ax=axes, label="bits")
-    ticks = sorted({int(over.bits.min()), *(b for b in (16, 32, 64) if over.bits.min() < b < over.bits.max()),
-                    int(over.bits.max())})  # fmt: skip
-    bar.set_ticks(ticks, labels=[str(tick) for tick in ticks])
-    bar.minorticks_off()
-    return figure
+    tried = trials[(trials.phase == "tuning") & (trials.state == "complete")]
+    front = done.groupby("arm", sort=False)[["train_seconds", "val_map", "test_map", "bits"]].mean()
+    low, high = (float(end) for end in pd.concat([tried.bits, front.bits]).agg(["min", "max"]))
+    ticks = tuple(sorted({low, high, *(tick for tick in _TICKS if 1.3 * low < tick < high / 1.3)}))
+    shades = Shades("code length K (bits)", low, max(high, low + 1), log=True, ticks=ticks)
+    explored = Points(
+        x=numbers(tried.train_seconds), y=numbers(tried.val_map), values=numbers(tried.bits), size=4, opacity=0.8,
+        hover=_hover(tried, "val_map"),
+    )  # fmt: skip
+    axes = Axis(_SECONDS, low=0), Axis(results.map_name)
+    both = (
+        Panel((explored, _diamonds(front, "val_map")), *axes, title="validation queries"),
+        Panel(_tested(results, front), *axes, title="the front, test queries"),
+    )
+    ends = [end for panel in both for end in panel.ends("y")]
+    y = Axis(results.map_name, low=min(ends), high=max(ends))
+    panels = tuple(Panel(panel.marks, panel.x, y, panel.title) for panel in both)
+    told = "; ".join(
+        f"{row.bits:.0f} bits in {row.train_seconds:.1f} s {row.test_map:.3f}" for _, row in front.iterrows()
+    )
+    alt = f"{len(tried)} configurations explored; test {results.map_name} of the {len(front)} that none beats: {told}."
+    return Chart(panels, alt, columns=2, wide=True, share_y=True, shades=shades)
+
+
+def _tested(results: Results, front: pd.DataFrame) -> tuple[Mark, ...]:
+    """The front on test queries, with intervals, and the code lengths beside it."""
+    found, x, y = estimates(results), numbers(front.train_seconds), numbers(front.test_map)
+    own = [found[str(arm)] for arm in front.index]
+    words = tuple(f"{length:.0f} bits" for length in front.bits)
+    return (
+        Intervals(at=x, low=numbers(one.low for one in own), high=numbers(one.high for one in own), width=0.9),
+        _diamonds(front, "test_map"),
+        Texts(x=x, y=y, texts=words),
+    )
+
+
+def _diamonds(front: pd.DataFrame, measure: str) -> Points:
+    return Points(
+        look=Look(marker="D"), x=numbers(front.train_seconds), y=numbers(front[measure]), values=numbers(front.bits),
+        size=6.5, hover=_hover(front, measure),
+    )  # fmt: skip
+
+
+def _hover(rows: pd.DataFrame, measure: str) -> tuple[str, ...]:
+    names = rows.arm if "arm" in rows else rows.index
+    return tuple(
+        f"{name}\n{bits:.0f} bits\n{seconds:.2f} s\n{value:.4f}"
+        for name, bits, seconds, value in zip(names, rows.bits, rows.train_seconds, rows[measure], strict=True)
+    )
