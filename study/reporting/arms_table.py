@@ -73,7 +73,7 @@ def glance(results: Results, verdict: Verdict) -> Glance | None:
             cells = by_name.setdefault(arm.name_in_group, [Cell("")] * len(groups))
             cells[column] = Cell(text, arm.name in verdict.best)
     continuous = [Cell(f"{results.facts.continuous.test_map:.3f}")] * len(groups)
-    return Glance(["", *groups], [*by_name.items(), (CONTINUOUS, continuous)])
+    return Glance(["arm", *groups], [*by_name.items(), (CONTINUOUS, continuous)])
 
 
 def class_order(results: Results) -> str | None:

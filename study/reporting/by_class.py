@@ -19,12 +19,12 @@ def by_class(results: Results) -> Section | None:
     contrasts = results.spec.contrasts
     if results.classes is None or not 0 < len(contrasts) <= _MOST:
         return None
-    rows, columns = [], [""]
+    rows, columns = [], ["difference"]
     for contrast in contrasts:
         table = differences_by_class(results.done, results.tables.per_query, contrast, results.classes)
         if table.empty:
             continue
-        columns = ["", *table["class"].astype(str)]
+        columns = ["difference", *table["class"].astype(str)]
         names = [results.spec.arm(arm).name_in_group for arm in (contrast.arm, contrast.reference)]
         start = f"{contrast.group}: " if contrast.group else ""
         marks = ["*" if p < ALPHA else "" for p in table.p_holm]

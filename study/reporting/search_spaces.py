@@ -36,8 +36,8 @@ def search_spaces(results: Results) -> Section | None:
     rows = [[*row, ", ".join(own)] for row, own in sorted(arms.items())]
     tune = results.spec.tune
     note = (
-        f"{tune.trials} tries of each tuning by {tune.sampler}, the defaults first; tried: the least and the largest "
-        "value besides them."
+        f"{tune.trials} tries of each tuning by {tune.sampler.name}, the defaults first; tried: the least and the "
+        "largest value besides them."
     )
     return Section("Search spaces", [note], columns, rows, folded=True)
 

@@ -107,6 +107,9 @@
     };
   }
 
+  const sideBySide = (layout) =>
+    Object.entries(layout).some(([name, axis]) => name.startsWith("xaxis") && axis.domain?.[0] > 0.3);
+
   const plots = [];
   async function draw(figure) {
     const plot = make("div", "", { className: "plot" });
@@ -115,10 +118,14 @@
       const plotly = await (unpacked ??= unpack());
       const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
       const { width, ...rest } = layout;
-      plot.setAttribute("role", "img");
+      // On a phone panels side by side keep a width that can be read, and scroll within the figure.
+      plot.classList.toggle("panels", sideBySide(layout));
+      plot.setAttribute("role", "group");
       plot.setAttribute("aria-label", picture.alt);
       picture.after(plot);
-      const shown = { height: 450, ...rest, autosize: true, template: look() };
+      const template = look();
+      const font = { ...rest.font, color: template.layout.font.color };
+      const shown = { height: 450, ...rest, font, autosize: true, template };
       await plotly.newPlot(plot, data, shown, { responsive: true, displaylogo: false });
       figure.classList.add("drawn");
       plots.push(plot);
@@ -146,6 +153,9 @@
       { rootMargin: "400px" },
     );
     document.querySelectorAll("figure:has(> script)").forEach((figure) => near.observe(figure));
-    dark.addEventListener("change", () => plots.forEach((plot) => window.Plotly.relayout(plot, { template: look() })));
+    dark.addEventListener("change", () => {
+      const template = look();
+      plots.forEach((plot) => window.Plotly.relayout(plot, { template, "font.color": template.layout.font.color }));
+    });
   }
 })();

@@ -18,12 +18,6 @@ from optuna_dashboard import get_note
 from study.storage.opening import open_storage
 from tests.study.commands import ROOT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
 
 @pytest.fixture
 def finished(undisturbed, reported, tmp_path) -> Path:
@@ -31,17 +25,6 @@ def finished(undisturbed, reported, tmp_path) -> Path:
     shutil.copytree(undisturbed, tmp_path / "r")
     shutil.copytree(reported, tmp_path / "p")
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 def test_the_note_holds_question_and_numbers(finished):
