@@ -50,9 +50,11 @@ def on_page(chart: Chart) -> Drawing:
                  "yref": "paper", "xanchor": "center", "yanchor": "bottom", "showarrow": False}
             )  # fmt: skip
         for mark in panel.marks:
-            # A mark is itself alone: of several with one name the legend has the first.
-            listed = {"showlegend": mark in entries}
-            data += [trace | listed for trace in drawn(mark, panel, chart, place, layout)]
+            # Of the marks of a name the legend has the first.
+            listed = mark in entries
+            data += [trace | {"showlegend": listed} for trace in drawn(mark, panel, chart, place, layout)]
+            if listed:
+                entries.remove(mark)
     if chart.shades is not None:
         layout["coloraxis"] = _shades(chart)
     return {"data": data, "layout": layout}

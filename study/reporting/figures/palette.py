@@ -39,7 +39,7 @@ def look(family: int, length: int = 0) -> Look:
         family: Its place among the arms, those apart in code length alone counted once.
         length: The place of its code length.
     """
-    rounds = family // len(COLORS) + family // (len(COLORS) * len(MARKERS)) + length
+    rounds = family // len(COLORS) - family // (len(COLORS) * len(MARKERS)) + length
     return Look(COLORS[family % len(COLORS)], MARKERS[family % len(MARKERS)], DASHES[rounds % len(DASHES)])
 
 

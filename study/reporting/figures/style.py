@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -137,18 +136,6 @@ def continuous(results: Results, axis: Letter) -> Rule:
     """
     at = results.facts.continuous.test_map
     return Rule("continuous input, cosine", Look(dash="dash"), at=at, axis=axis)
-
-
-def colors(results: Results) -> dict[str, tuple[float, float, float]]:
-    """A colour for each arm, the same in every figure; where arms are many, grey for those without a line.
-
-    Args:
-        results: Of the study.
-    """
-    palette = sns.color_palette("colorblind")
-    if len(results.arms) <= len(palette):
-        return dict(zip(results.arms, palette, strict=False))
-    return dict.fromkeys(results.arms, (0.75, 0.75, 0.75)) | dict(zip(line_arms(results), palette, strict=False))
 
 
 def legend_below(figure: Figure, axis: Axes) -> None:

@@ -251,7 +251,10 @@ def test_the_page_stands_alone_and_names_are_escaped(tmp_path):
     ("draw_it", "line"),
     [
         (lambda results: {}["hey"], "figure 'mine' failed: KeyError: 'hey'"),
-        (lambda results: 5, "figure 'mine' failed: TypeError: it must give a Chart, a matplotlib Figure or None, got int"),
+        (
+            lambda results: 5,
+            "figure 'mine' failed: TypeError: it must give a Chart, a matplotlib Figure or None, got int",
+        ),
         (lambda results: sys.exit(), "figure 'mine' failed: SystemExit"),
     ],
 )
