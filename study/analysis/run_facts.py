@@ -101,9 +101,9 @@ class RunFacts(BaseModel):
 
     @property
     def data_name(self) -> str:
-        """The data set as tables name it: without the folder that it lies in."""
-        kind, colon, argument = self.dataset.partition(":")
-        return f"{kind}{colon}{Path(argument).name}" if argument else Path(kind).name
+        """The data set as tables name it: of a file its name alone."""
+        kind, colon, argument = self.dataset.rpartition(":")
+        return Path(argument).stem if Path(argument).suffix else f"{kind}{colon}{Path(argument).name}"
 
     def write(self, folder: Path) -> None:
         """Writes run.json.
