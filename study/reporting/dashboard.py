@@ -20,6 +20,7 @@ from study.registry import FIGURES
 from study.reporting.artifacts import add_artifacts
 from study.reporting.by_version import by_version
 from study.reporting.figures.on_page import on_page
+from study.reporting.figures.page_marks import literal
 from study.storage.opening import storage_errors
 
 
@@ -94,5 +95,8 @@ def figures(results: Results) -> dict[str, go.Figure]:
     for name in ("arms", "curves"):
         chart = FIGURES[name].draw(results)
         if chart is not None:
-            drawn[name] = go.Figure(on_page(chart))
+            # The dashboard shows no caption.
+            drawn[name] = go.Figure(on_page(chart)).update_layout(
+                title={"text": literal(FIGURES[name].caption.partition(":")[0]), "font": {"size": 14}}, margin={"t": 60}
+            )
     return drawn

@@ -13,7 +13,17 @@ from study.analysis.statistics import mean_interval
 from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Band, Line, Mark
-from study.reporting.figures.style import FEWEST, MOST_DRAWN, best_of, columns_of, extremes, left_out, looks_of
+from study.reporting.figures.palette import Look
+from study.reporting.figures.style import (
+    FEWEST,
+    MOST_DRAWN,
+    best_of,
+    by_length,
+    columns_of,
+    extremes,
+    left_out,
+    looks_of,
+)
 
 _FAR = 2.0  # times the range of all others: an arm that makes an axis longer is cut off
 
@@ -34,27 +44,33 @@ def curves(results: Results) -> Chart | None:
     drawn = best_of(results, results.arms, MOST_DRAWN)
     table = results.tables.curves
     table = table[table.arm.isin(drawn)]
-    shown = [one for one in measures(Place.CURVES) if (table.curve == one.series).any()]
+    # A single evaluation is no curve.
+    shown = [one for one in measures(Place.CURVES) if table[table.curve == one.series].x.nunique() > 1]
     if not shown:
         return None
+    groups = by_length(results, drawn)
+    names = next(iter(groups.values())) if len(groups) == 1 else {arm: results.marked(arm) for arm in drawn}
+    looks = looks_of(results, apart=len(groups) > 1)
     panels, notes, alt = [], [left_out(len(drawn), len(results.arms))], []
     for one in shown:
         own = table[table.curve == one.series].groupby(["arm", "x"]).value.agg(["mean", "count", mean_interval])
         arms = [arm for arm in drawn if arm in own.index.unique("arm")]
         low, high, far = _limits(own, arms)
         label = results.title(one)
-        panels.append(Panel(_marks(results, own, arms), Axis("epoch"), Axis(label, low=low, high=high)))
+        panels.append(Panel(_marks(looks, names, own, arms), Axis("epoch"), Axis(label, low=low, high=high)))
         if far:
-            notes.append(f"The axis of {label} is that of the other arms: {', '.join(far)} leaves it.")
-        alt.append(_alt(label, own, arms))
+            cut = ", ".join(names[arm] for arm in far)
+            notes.append(f"The axis of {label} is that of the other arms: not all of {cut} is seen on it.")
+        last = {names[arm]: float(own["mean"][arm].iloc[-1]) for arm in arms}
+        alt.append(f"{label} at the last epoch: {extremes(last)}.")
     columns = columns_of(len(panels))
     note = " ".join(filter(None, notes))
     return Chart(tuple(panels), f"By epoch, means over seeds. {' '.join(alt)}", note, columns, wide=columns > 1)
 
 
-def _marks(results: Results, own: pd.DataFrame, arms: Sequence[str]) -> tuple[Mark, ...]:
+def _marks(looks: dict[str, Look], names: dict[str, str], own: pd.DataFrame, arms: Sequence[str]) -> tuple[Mark, ...]:
     """The band and the line of each arm."""
-    looks, bands, lines = looks_of(results), [], []
+    bands, lines = [], []
     for arm in arms:
         rows = own.loc[arm]
         x = rows.index.to_numpy(float)
@@ -62,8 +78,8 @@ def _marks(results: Results, own: pd.DataFrame, arms: Sequence[str]) -> tuple[Ma
         if len(many):
             low, high = np.transpose(many.mean_interval.tolist())
             at = many.index.to_numpy(float)
-            bands.append(Band(arm, looks[arm], listed=False, x=at, low=low, high=high))
-        lines.append(Line(arm, looks[arm], x=x, y=rows["mean"].to_numpy(float), markers=len(rows) == 1))
+            bands.append(Band(names[arm], looks[arm], listed=False, x=at, low=low, high=high))
+        lines.append(Line(names[arm], looks[arm], x=x, y=rows["mean"].to_numpy(float), markers=len(rows) == 1))
     return (*bands, *lines)
 
 
@@ -89,8 +105,3 @@ def _limits(own: pd.DataFrame, arms: Sequence[str]) -> tuple[float | None, float
 def _span(ends: Iterable[tuple[float, float]]) -> tuple[float, float]:
     lows, highs = zip(*ends, strict=True)
     return min(lows), max(highs)
-
-
-def _alt(label: str, own: pd.DataFrame, arms: Sequence[str]) -> str:
-    last = {arm: float(own.loc[arm]["mean"].iloc[-1]) for arm in arms}
-    return f"{label} at the last epoch: {extremes(last)}."

@@ -29,7 +29,15 @@ def on_page(chart: Chart) -> Drawing:
         "margin": found.margin,
         "hovermode": "closest",
         "showlegend": bool(entries),
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": found.legend, "yanchor": "top"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": found.legend,
+            "yanchor": "top",
+            "tracegroupgap": 0,
+            "maxheight": 1,
+        },
         "annotations": [],
         "shapes": [],
         "images": [],
@@ -71,6 +79,8 @@ def _axis(axis: Axis, ends: tuple[float, float], domain: tuple[float, float]) ->
         "range": at[::-1] if axis.reversed else at,
         "visible": not axis.hidden,
     }
+    if axis.log and not axis.places:
+        shown["dtick"] = "D2"  # 1, 2 and 5 of each power of ten
     if axis.places:
         names = axis.names or [f"{tick:g}" for tick in axis.places]
         shown |= {"tickmode": "array", "tickvals": list(axis.places), "ticktext": [literal(name) for name in names]}

@@ -15,6 +15,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from study.reporting.figures.chart import LETTER, Axis, Chart, Panel, Shades
 from study.reporting.figures.marks import Band, Cells, Intervals, Letter, Line, Mark, Picture, Points, Rule, Texts
@@ -99,7 +100,12 @@ def _axis(axes: Axes, axis: Axis, letter: Letter, ends: tuple[float, float]) -> 
         getattr(axes, f"set_{letter}scale")("log")
     if axis.places:
         of.set_ticks(axis.places, labels=axis.names or [f"{tick:g}" for tick in axis.places])
-        of.set_minor_locator(plt.NullLocator())
+        of.set_minor_locator(NullLocator())
+    elif axis.log:
+        # In place of powers of ten, which few axes span.
+        of.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        of.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+        of.set_minor_formatter(NullFormatter())
     getattr(axes, f"set_{letter}lim")(ends[::-1] if axis.reversed else ends)
     getattr(axes, f"set_{letter}label")(axis.label)
     if axis.hidden:
@@ -208,7 +214,7 @@ def _(mark: Cells, axes: Axes, chart: Chart, order: float) -> None:
 
 @_draw.register
 def _(mark: Texts, axes: Axes, chart: Chart, order: float) -> None:
-    side = {"left": (-4, "right"), "right": (4, "left"), "center": (0, "center")}[mark.side]
+    side = {"left": (-6, "right"), "right": (6, "left"), "center": (0, "center")}[mark.side]
     for x, y, text in zip(mark.x, mark.y, mark.texts, strict=True):
         axes.annotate(
             text, (x, y), xytext=(side[0], 0), textcoords="offset points", ha=side[1], va="center",

@@ -122,10 +122,11 @@ def _(mark: Cells, panel: Panel, chart: Chart, place: Place, layout: Drawing) ->
 @drawn.register
 def _(mark: Texts, panel: Panel, chart: Chart, place: Place, layout: Drawing) -> list[Drawing]:
     side = {"left": "middle left", "right": "middle right", "center": "middle center"}[mark.side]
-    # A space for the gap that print has in points.
-    words = {"mode": "text", "text": [f"&nbsp;{literal(text)}&nbsp;" for text in mark.texts], "textposition": side}
+    words = {"mode": "markers+text", "text": [literal(text) for text in mark.texts], "textposition": side}
+    # Unseen markers keep the words as far from the points as they are in print.
+    unseen = {"marker": {"opacity": 0, "size": 12}}
     look = {"textfont": {"color": mark.look.color, "size": 12}, "cliponaxis": False, "hoverinfo": "skip"}
-    return [_trace(mark, place, x=_plain(mark.x), y=_plain(mark.y), **words, **look)]
+    return [_trace(mark, place, x=_plain(mark.x), y=_plain(mark.y), **words, **unseen, **look)]
 
 
 @drawn.register

@@ -73,8 +73,9 @@ def places(chart: Chart) -> Places:
         shares = _suffix(first) if chart.share_y and column else None
         panels.append(Place(_suffix(place), across[column], down[row], shares))
     # The legend is as tall as its entries in a width that most pages have.
-    entries = sum(len(mark.name) * 7 + 60 for mark in chart.legend())
-    listed = _ENTRY * -(-entries // _WIDTH)
+    entries = chart.legend()
+    longest = 7 * max((len(mark.name) for mark in entries), default=0) + 50
+    listed = _ENTRY * -(-len(entries) // max(1, _WIDTH // longest))
     margin = {"l": before[0], "r": behind[-1], "t": above[0], "b": below[-1] + listed}
     return Places(tuple(panels), int(inner) + above[0] + below[-1] + listed, margin, -below[-1] / inner)
 

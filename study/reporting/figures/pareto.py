@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from study.analysis.results import Results
 from study.reporting.figures.chart import Axis, Chart, Panel, Shades
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.marks import Intervals, Mark, Points, Texts, numbers
+from study.reporting.figures.marks import Intervals, Mark, Numbers, Points, Texts, numbers
 from study.reporting.figures.palette import Look
 from study.reporting.figures.style import estimates
 
+_WORD = 0.25, 0.07  # width and height of words, as shares of what the points span
 _TICKS = (4, 8, 16, 32, 64, 128, 256)
 _SECONDS = "training time of one run (s)"
 
@@ -41,7 +43,7 @@ def pareto(results: Results) -> Chart | None:
         x=numbers(tried.train_seconds), y=numbers(tried.val_map), values=numbers(tried.bits), size=4, opacity=0.8,
         hover=_hover(tried, "val_map"),
     )  # fmt: skip
-    axes = Axis(_SECONDS, low=0), Axis(results.map_name)
+    axes = Axis(_SECONDS, log=True), Axis(results.map_name)
     both = (
         Panel((explored, _diamonds(front, "val_map")), *axes, title="validation queries"),
         Panel(_tested(results, front), *axes, title="the front, test queries"),
@@ -61,11 +63,23 @@ def _tested(results: Results, front: pd.DataFrame) -> tuple[Mark, ...]:
     found, x, y = estimates(results), numbers(front.train_seconds), numbers(front.test_map)
     own = [found[str(arm)] for arm in front.index]
     words = tuple(f"{length:.0f} bits" for length in front.bits)
+    free = _apart(x, y)
     return (
         Intervals(at=x, low=numbers(one.low for one in own), high=numbers(one.high for one in own), width=0.9),
         _diamonds(front, "test_map"),
-        Texts(x=x, y=y, texts=words),
+        Texts(x=x[free], y=y[free], texts=tuple(np.array(words)[free])),
     )
+
+
+def _apart(x: Numbers, y: Numbers) -> list[int]:
+    """Which points have words beside them: the colour tells the others, whose words would lie on these."""
+    width, height = np.ptp(np.log(x)) * _WORD[0], np.ptp(y) * _WORD[1]
+    kept: list[int] = []
+    for place in range(len(x)):
+        beside = (abs(np.log(x[kept] / x[place])) < width) & (abs(y[kept] - y[place]) < height)
+        if not beside.any():
+            kept.append(place)
+    return kept
 
 
 def _diamonds(front: pd.DataFrame, measure: str) -> Points:

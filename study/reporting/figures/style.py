@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.reporting.figures.marks import Letter, Rule
-from study.reporting.figures.palette import Look, family, look, looks
+from study.reporting.figures.palette import CODE_LENGTH, Look, family, look, looks
 
 MOST_LINES = 8
 MOST_DRAWN = 12  # lines of a panel, references aside
@@ -45,7 +45,7 @@ def by_length(results: Results, arms: list[str]) -> dict[str, dict[str, str]]:
     known = {arm.name: arm for arm in results.spec.arms}
     bits = results.done.groupby("arm").bits.first()
     families = {arm: family(known[arm]) if arm in known else "" for arm in arms}
-    if bits[arms].nunique() < 2 or not all(families.values()):
+    if CODE_LENGTH not in results.spec.factors or not all(families.values()):
         return {"": {arm: results.marked(arm) for arm in arms}}
     groups: dict[str, dict[str, str]] = {f"{length:.0f} bits": {} for length in sorted(bits[arms].unique())}
     for arm in arms:

@@ -95,7 +95,7 @@ def test_a_bad_arm_does_not_flatten_the_curves_of_the_others():
     chart = drawn(results, "curves")
     low, _ = chart.panels[0].ends("y")
     assert low > 0.6
-    assert "The axis of validation mAP@1000 is that of the other arms: bad leaves it." in chart.note
+    assert "The axis of validation mAP@1000 is that of the other arms: not all of bad is seen on it." in chart.note
     assert {mark.name for mark in marks(chart, Line)} == {"a", "b", "c", "d", "bad"}
     assert drawn(synthetic({"a": 0.7, "b": 0.72, "c": 0.74}, 3), "curves").note == ""
 

@@ -1,6 +1,7 @@
 """Figures are fit for print: embedded TrueType, real width, text of 7 points and more, nothing cut off."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from matplotlib.text import Text
