@@ -55,6 +55,19 @@ def report(
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
+    if name is not None and not side_by_side:
+        raise UserError("--name names the page of --side-by-side; a study's own report has the study's name")
+    if side_by_side:
+        others: dict[str, object] = {
+            "--study": study,
+            "--dataset": dataset,
+            "--mode": mode,
+            "--seeds": seeds,
+            "--compare": compare,
+        }
+        others |= {"--set": assignments, "--across": across, "--arms": arms}
+        if also := [option for option, given in others.items() if given]:
+            raise UserError(f"--side-by-side takes studies as they are: leave out {', '.join(also)}")
     # Not before: they take seconds, which --help has no use for.
     with garbage.left_alone():
         from nsh_core import plugins
@@ -73,19 +86,7 @@ def report(
     plugins.load(plugin)
     if compare is not None and across:
         raise UserError("--across writes a report, and --compare writes none: give one of them")
-    if name is not None and not side_by_side:
-        raise UserError("--name names the page of --side-by-side; a study's own report has the study's name")
     if side_by_side:
-        others: dict[str, object] = {
-            "--study": study,
-            "--dataset": dataset,
-            "--mode": mode,
-            "--seeds": seeds,
-            "--compare": compare,
-        }
-        others |= {"--set": assignments, "--across": across, "--arms": arms}
-        if also := [option for option, given in others.items() if given]:
-            raise UserError(f"--side-by-side takes studies as they are: leave out {', '.join(also)}")
         print(f"report: {write_side_by_side(read_several(side_by_side, results), reports, name)}")
         return
     if study is None:

@@ -161,7 +161,9 @@ def differing_settings(studies: Sequence[Results], arms: Sequence[str]) -> list[
     Returns:
         The name of each setting, its values in words by study, and the arms that differ in it.
     """
-    known = [{arm: settings_of(one, arm) for arm in arms if arm in one.arms} for one in studies]
+    known = [
+        {arm: settings_of(one, arm) for arm in arms if arm in one.arms and "config" in one.done} for one in studies
+    ]
     names = dict.fromkeys(name for own in known for settings in own.values() for name in settings)
     found = []
     for name in names:

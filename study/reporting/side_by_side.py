@@ -162,16 +162,16 @@ def _differences(
             outcomes = Counter(claim.outcome for claim in one.claims.values())
             inside = f"{one.group}: " if several else ""
             counts = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.items())
-            rows.append([f"{inside}{one.arm} against {one.reference}", *cells, counts])
+            rows.append([f"{inside}{one.arm} against {one.reference}", counts, *cells])
         note = (
             "Difference in test mAP, its 95% interval, and what the study's own test says of it: each is of one study "
             "alone, paired over its seeds and queries, with p adjusted by Holm over that study's comparisons of this "
             "question. Ahead and behind: p below .05; level: equivalent by two one-sided tests; likely: the interval "
-            "leaves out 0, the adjusted p is .05 or more; open: not told apart. The last column counts studies; none "
+            "leaves out 0, the adjusted p is .05 or more; open: not told apart. The second column counts studies; none "
             "are pooled."
         )
         title = question or "Against the reference arm"
-        heads = ["pair", *_heads(studies, called), "in how many studies"]
+        heads = ["pair", "in how many studies", *_heads(studies, called)]
         sections.append(Section(title, [note] if not sections else [], heads, rows))
     if not shared:
         sections.append(
