@@ -30,7 +30,8 @@ def base_settings(results: Results) -> Section | None:
     run = (own if len(own) else done).sort_values("seed").iloc[0]
     values = dotted(json.loads(run.config))
     known = dict(_fields(Config))
-    rows, others = [], []
+    rows: list[list[str]] = []
+    others = []
     for name, value in values.items():
         field = known.get(name)
         default = None if field is None else field.get_default(call_default_factory=True)
@@ -69,7 +70,7 @@ def _allowed(field: FieldInfo) -> str:
     if bool in _kinds(field.annotation):
         choices = ["true", "false"]
     bounds = [
-        f"{words} {getattr(one, name):g}"
+        f"{words} {getattr(one, name):.12g}"
         for one in field.metadata
         for name, words in _BOUNDS.items()
         if hasattr(one, name)

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from nsh_core.markdown import as_markdown
 from study.reporting.figures.drawing import Drawn
-from study.reporting.section import Section
+from study.reporting.section import Section, numeric
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -59,6 +59,7 @@ def templates() -> Environment:
     )
     environment.filters["plain"] = as_markdown
     environment.filters["csv"] = _csv
+    environment.filters["numeric"] = numeric
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     return environment
 

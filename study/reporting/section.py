@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+# A number stands first, as in 0.743 [0.713, 0.773], [0.713, 0.773] and p < 0.001.
+_NUMBER = re.compile(r"(p\s)?[<>=~\s[]*[-+]?\.?\d")
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,15 @@ class Glance:
     def cells(self) -> list[list[str | Cell]]:
         """Rows as a table has them, the name first."""
         return [[name, *cells] for name, cells in self.rows]
+
+
+def numeric(rows: Sequence[Sequence[str | Cell]], column: int) -> bool:
+    """Whether most cells of a column that hold something begin with a number.
+
+    Args:
+        rows: Of a table.
+        column: Its place.
+    """
+    texts = [cell if isinstance(cell, str) else cell.text for cell in (row[column] for row in rows)]
+    filled = [text for text in texts if text]
+    return sum(bool(_NUMBER.match(text)) for text in filled) * 2 > len(filled)

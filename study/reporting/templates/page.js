@@ -8,9 +8,8 @@
   const make = (tag, text = "", properties = {}) =>
     Object.assign(document.createElement(tag), { textContent: text, ...properties });
 
-  // A cell is its first number, as 0.743 of "0.743 [0.713, 0.773]", where most cells of its column begin with one.
-  const NUMBER = /^[<>~]?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)/i;
-  const numberIn = (text) => Number.parseFloat((NUMBER.exec(text) ?? [])[1]);
+  // A cell of a column of numbers is its first one, as 0.743 of "0.743 [0.713, 0.773]".
+  const numberIn = (text) => Number.parseFloat((/[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/i.exec(text) ?? [])[0]);
 
   function sortable(table) {
     const body = table.tBodies[0];
@@ -23,18 +22,16 @@
         const order = { ascending: "descending", descending: "" }[head.getAttribute("aria-sort")] ?? "ascending";
         table.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
         if (order) head.setAttribute("aria-sort", order);
-        body.append(...(order ? sorted(asWritten, column, order) : asWritten));
+        body.append(...(order ? sorted(asWritten, column, head.classList.contains("number"), order) : asWritten));
       });
     });
   }
 
-  function sorted(rows, column, order) {
+  function sorted(rows, column, numeric, order) {
     const told = rows.map((row) => {
       const text = row.cells[column].textContent.trim();
       return { row, text, number: numberIn(text) };
     });
-    const filled = told.filter(({ text }) => text);
-    const numeric = filled.filter(({ number }) => !Number.isNaN(number)).length * 2 > filled.length;
     const [known, rest] = [[], []];
     told.forEach((one) => ((numeric ? !Number.isNaN(one.number) : one.text) ? known : rest).push(one));
     const sign = order === "ascending" ? 1 : -1;

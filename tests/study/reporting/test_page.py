@@ -23,6 +23,7 @@ from study.reporting.figures.drawing import Drawn, save
 from study.reporting.page import Contents
 from study.reporting.recipes import recipes
 from study.reporting.search_spaces import search_spaces
+from study.reporting.section import numeric
 from tests.study.commands import ROOT
 from tests.study.reporting.test_document import synthetic
 
@@ -91,6 +92,7 @@ def test_tables_sort_by_numbers_and_are_filtered(made, browser):
     assert said == []
 
 
+@pytest.mark.slow(4)
 def test_a_figure_comes_alive_follows_the_colours_and_is_printed_as_its_picture(made, browser):
     page, said = opened(browser, made)
     figure = page.locator("#figure-shown")
@@ -119,6 +121,7 @@ def test_without_javascript_pictures_and_tables_are_there(made, browser):
     assert page.get_by_role("navigation").get_by_text("How to cite").is_visible()
 
 
+@pytest.mark.slow(4)
 def test_on_a_phone_rows_are_cards_within_the_page(made, browser):
     page, said = opened(browser, made, width=360)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -184,6 +187,22 @@ def test_text_has_contrast_on_every_ground_in_both_modes():
                 assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
         for edge in ("answer-edge", "caution-edge", "soft"):
             assert contrast(colors[edge], colors["paper"]) >= 3, edge
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["0.743 [0.713, 0.773] †", "", "deterministic"], False),
+        (["0.743 [0.713, 0.773] †", "0.5", "deterministic"], True),
+        (["[0.713, 0.773]", "[-0.1, 0.2]"], True),
+        (["p < 0.001", "p = 0.2", "<0.001"], True),
+        (["softsort", "sinkhorn", "2 of 10"], False),
+        (["+.5", "-1e-05"], True),
+        (["", ""], False),
+    ],
+)
+def test_a_column_of_numbers_is_known(cells, expected):
+    assert numeric([["arm", cell] for cell in cells], 1) == expected
 
 
 def test_headings_have_ids_of_their_own():
