@@ -7,7 +7,7 @@ from study.analysis.results import Results
 from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Intervals, Mark, Points, numbers
-from study.reporting.figures.style import best_of, by_length, columns_of, estimates, left_out, looks_of
+from study.reporting.figures.style import best_of, by_length, columns_of, estimates, left_out, looks_of, wide
 
 _MOST = 16
 
@@ -58,4 +58,4 @@ def cost(results: Results) -> Chart | None:
     )
     alt = f"Test {results.map_name} against training time of {len(drawn)} arms: {', '.join(told)}."
     note = left_out(len(drawn), len(known))
-    return Chart(tuple(panels), alt, note, columns, wide=columns > 1, share_y=columns > 1)
+    return Chart(tuple(panels), alt, note, columns, wide=wide(columns, drawn), share_y=columns > 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import log10
 
-from study.reporting.figures.chart import Axis, Chart
+from study.reporting.figures.chart import Axis, Chart, Shades
 from study.reporting.figures.page_marks import Drawing, drawn, literal
 from study.reporting.figures.page_places import places
 from study.reporting.figures.palette import QUIET
@@ -64,7 +64,7 @@ def on_page(chart: Chart) -> Drawing:
             if listed:
                 entries.remove(mark)
     if chart.shades is not None:
-        layout["coloraxis"] = _shades(chart)
+        layout["coloraxis"] = _shades(chart.shades, found.margin["r"])
     return {"data": data, "layout": layout}
 
 
@@ -87,11 +87,10 @@ def _axis(axis: Axis, ends: tuple[float, float], domain: tuple[float, float]) ->
     return shown
 
 
-def _shades(chart: Chart) -> Drawing:
-    shades = chart.shades
-    assert shades is not None
+def _shades(shades: Shades, apart: int) -> Drawing:
     scale = log10 if shades.log else float
     bar: Drawing = {"title": {"text": literal(shades.label), "side": "right"}, "thickness": 14, "outlinewidth": 0}
+    bar |= {"x": 1, "xpad": apart}
     if shades.ticks:
         bar |= {"tickvals": [scale(tick) for tick in shades.ticks], "ticktext": [f"{tick:g}" for tick in shades.ticks]}
     return {"colorscale": "Viridis", "cmin": scale(shades.low), "cmax": scale(shades.high), "colorbar": bar}

@@ -9,7 +9,7 @@ from study.analysis.results import Results
 from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Line
-from study.reporting.figures.style import MOST_DRAWN, best_of, by_length, columns_of, extremes, left_out, looks_of
+from study.reporting.figures.style import MOST_DRAWN, best_of, by_length, columns_of, extremes, left_out, looks_of, wide
 
 _PRECISION, _RECALL = "test_precision_by_radius", "test_recall_by_radius"
 _AT = 0.5  # recall, of the alternative text
@@ -45,7 +45,7 @@ def pr(results: Results) -> Chart | None:
     columns = columns_of(len(panels))
     text = f"Precision against recall on test queries. {' '.join(alt)}"
     note = left_out(drawn, len(known))
-    return Chart(tuple(panels), text, note, columns, wide=columns > 1, share_y=columns > 1)
+    return Chart(tuple(panels), text, note, columns, wide=wide(columns, known), share_y=columns > 1)
 
 
 def _alt(title: str, lines: dict[str, pd.DataFrame]) -> str:

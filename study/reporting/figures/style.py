@@ -17,6 +17,7 @@ MOST_LINES = 8
 MOST_DRAWN = 12  # lines of a panel, references aside
 OF_MANY = "Of many arms, the eight best on validation queries and the reference."
 
+_LONG = 40  # letters that one column of a paper has no room for
 FEWEST = 3  # seeds; the interval of fewer says nothing that one would draw
 
 
@@ -116,6 +117,16 @@ def estimates(results: Results, measure: str = RESULT) -> dict[str, Estimate]:
     ends = summary[["both_low", "both_high"]].where(summary.n >= FEWEST).to_numpy(float)
     rows = zip(map(str, summary.index), summary["mean"].to_numpy(float), ends, strict=True)
     return {arm: Estimate(float(mean), *map(float, own)) for arm, mean, own in rows}
+
+
+def wide(columns: int, names: Iterable[str]) -> bool:
+    """Whether a figure needs both columns of a paper: for panels side by side, or for the names in its legend.
+
+    Args:
+        columns: Of panels.
+        names: In the legend.
+    """
+    return columns > 1 or max(map(len, names)) > _LONG
 
 
 def columns_of(panels: int) -> int:

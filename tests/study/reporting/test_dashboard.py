@@ -15,8 +15,10 @@ import optuna
 import pytest
 from optuna_dashboard import get_note
 
+from study.reporting.dashboard import figures
 from study.storage.opening import open_storage
 from tests.study.commands import ROOT
+from tests.study.reporting.test_document import synthetic
 
 
 @pytest.fixture
@@ -144,3 +146,12 @@ def test_the_report_opens_in_a_browser_without_a_network(finished, browser):
     page.screenshot(path=finished / "report.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert problems == []
+
+
+def test_the_dashboard_has_the_figures_of_the_report():
+    results = synthetic({"a": 0.5, "<b>": 0.6}, 3)
+    drawn = figures(results)
+    assert set(drawn) == {"arms", "curves"}
+    assert drawn["arms"].layout.title.text == "Test mAP of each arm, the best on validation queries above"
+    assert tuple(drawn["arms"].layout.yaxis.ticktext) == ("&lt;b&gt;", "a")
+    assert {trace.name for trace in drawn["curves"].data} == {"a", "&lt;b&gt;"}

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
@@ -45,7 +45,8 @@ def same_lines(marks: tuple[Mark, ...], axes: Axes, traces: list[dict]) -> None:
         assert to_hex(artist.get_markeredgecolor() if isinstance(mark, Points) else artist.get_color()) == color
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow(4)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(charts())
 def test_both_show_the_same_numbers_on_the_same_axes(chart):
     figure, page = on_paper(chart), on_page(chart)
@@ -92,6 +93,7 @@ def test_panels_and_their_labels_have_room_on_the_page():
 HOSTILE = "<b>bold</b> & $x$ &lt; %{x}"
 
 
+@pytest.mark.slow(6)
 def test_markup_in_names_is_shown_as_it_is(browser):  # noqa: F811
     """Plotly takes some HTML in every text, and fills in templates."""
     line = Line(HOSTILE, Look(), x=np.array([0.0, 1.0]), y=np.array([0.2, 0.3]), markers=True)
