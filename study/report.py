@@ -35,6 +35,11 @@ def report(
         list[str],
         typer.Option(help="results folder of the same study on another data set, or its name in --results; repeatable"),
     ] = [],  # noqa: B006
+    side_by_side: Annotated[
+        list[str],
+        typer.Option(help="results folder of a study, or its name in --results: these, two or more, as one page"),
+    ] = [],  # noqa: B006
+    name: Annotated[str | None, typer.Option(help="of the folder of that page; default: from the studies")] = None,
     mode: Annotated[str | None, typer.Option(help="as given to run.py")] = None,
     seeds: Annotated[
         int | None, typer.Option(parser=cli.at_least_one, help="a report on the first seeds alone; default: all")
@@ -50,25 +55,45 @@ def report(
     reports: Annotated[Path, typer.Option(help="folder of reports")] = Path("reports"),
 ) -> None:
     """Write figures, LaTeX tables, report.md and report.html."""
+    if name is not None and not side_by_side:
+        raise UserError("--name names the page of --side-by-side; a study's own report has the study's name")
+    if side_by_side:
+        others: dict[str, object] = {
+            "--study": study,
+            "--dataset": dataset,
+            "--mode": mode,
+            "--seeds": seeds,
+            "--compare": compare,
+        }
+        others |= {"--set": assignments, "--across": across, "--arms": arms}
+        if also := [option for option, given in others.items() if given]:
+            raise UserError(f"--side-by-side takes studies as they are: leave out {', '.join(also)}")
     # Not before: they take seconds, which --help has no use for.
     with garbage.left_alone():
         from nsh_core import plugins
         from study.analysis.across import other_results
         from study.analysis.outdated import outdated
         from study.analysis.results import read_results
+        from study.analysis.side_by_side import read_several
         from study.compared import print_comparison
         from study.named import spec_named
         from study.plan.loading import SPECS, with_mode
         from study.plan.trials import study_key
         from study.reporting.document import write_report
+        from study.reporting.side_by_side import write_side_by_side
         from study.typed import run_line
 
     plugins.load(plugin)
     if compare is not None and across:
         raise UserError("--across writes a report, and --compare writes none: give one of them")
+    if side_by_side:
+        print(f"report: {write_side_by_side(read_several(side_by_side, results), reports, name)}")
+        return
     if study is None:
         if compare is None:
-            raise UserError("--study is missing: give a name, or the name of a results folder")
+            raise UserError(
+                "--study is missing: give a name, or the name of a results folder; or several to --side-by-side"
+            )
         print_comparison(compare, results, None)
         return
     key, first = study, "run the study"

@@ -15,6 +15,7 @@ from study.analysis.claims import Claim
 from study.analysis.generation import RUN_FILE
 from study.analysis.ranking import ranking
 from study.analysis.results import Results, read_results
+from study.analysis.side_by_side import read_several
 from study.analysis.tables import over
 from study.analysis.unplanned import find_arm, unplanned
 from study.analysis.verdict import Verdict, decide, is_complete
@@ -143,3 +144,24 @@ class StoredStudy:
         results = self.results
         question, line = html.escape(results.spec.question), html.escape(self._in_a_line(results))
         return f"<h4>{question}</h4><p>{line}</p>{ranking(results).to_html(index=False)}"
+
+
+def side_by_side(
+    studies: Sequence[str | Path | StoredStudy], reports: str | Path = "reports", name: str | None = None
+) -> Path:
+    """Writes a page over several studies: each one's answer, and what they share beside one another; nothing is pooled.
+
+    Args:
+        studies: Two or more, or the folders of their results.
+        reports: Folder of reports, from the working directory.
+        name: Of the page's folder; default: from the studies.
+
+    Returns:
+        Path of report.html.
+
+    Raises:
+        UserError: They are fewer than two, one has no results, or the page cannot be written.
+    """
+    folders = [one.folder if isinstance(one, StoredStudy) else arguments.path("studies", one) for one in studies]
+    found = read_several([str(folder) for folder in folders], Path("results"))
+    return reporting.write_side_by_side(found, arguments.path("reports", reports), name)

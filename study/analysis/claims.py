@@ -76,6 +76,14 @@ class Claim:
         return self.row["difference"] < 0 and self.finding in ("clear", "small")
 
     @property
+    def outcome(self) -> str:
+        """The finding in a word, for a cell of a table: ahead, behind, level, likely, open or untested."""
+        words = {"equivalent": "level", "single": "untested"}
+        if self.finding in ("clear", "small"):
+            return "behind" if self.worse else "ahead"
+        return words.get(self.finding, self.finding)
+
+    @property
     def sentence(self) -> str:
         """The claim in words."""
         row, difference = self.row, self.row["difference"]

@@ -99,6 +99,12 @@ class RunFacts(BaseModel):
         """mAP@k as it is written in figures."""
         return f"mAP@{self.map_at or 'all'}"
 
+    @property
+    def data_name(self) -> str:
+        """The data set as tables name it: of a file its name alone."""
+        kind, colon, argument = self.dataset.rpartition(":")
+        return Path(argument).stem if Path(argument).suffix else f"{kind}{colon}{Path(argument).name}"
+
     def write(self, folder: Path) -> None:
         """Writes run.json.
 

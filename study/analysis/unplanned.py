@@ -64,13 +64,18 @@ def differences(one: Side, other: Side) -> dict[str, tuple[Any, Any]]:
         one: An arm.
         other: Another.
     """
-    mine, yours = (_settings(results, arm) for results, arm in (one, other))
+    mine, yours = (settings_of(results, arm) for results, arm in (one, other))
     names = dict.fromkeys([*mine, *yours])
     return {name: (mine.get(name), yours.get(name)) for name in names if mine.get(name) != yours.get(name)}
 
 
-def _settings(results: Results, arm: str) -> dict[str, Any]:
-    """The settings of an arm's final trials by dotted name; of one that tuning chose for each seed, all that it is."""
+def settings_of(results: Results, arm: str) -> dict[str, Any]:
+    """The settings of an arm's final trials by dotted name; of one that tuning chose for each seed, all that it is.
+
+    Args:
+        results: Of the study.
+        arm: With complete trials.
+    """
     found: dict[str, list[Any]] = {}
     for text in results.done[results.done.arm == arm].config:
         config = Config.model_validate_json(text)

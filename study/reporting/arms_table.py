@@ -8,14 +8,8 @@ from nsh_core.measures import RESULT, SELECTION, Place
 from study.analysis.results import Results
 from study.analysis.tuned import tuned_arms
 from study.analysis.verdict import Verdict
+from study.reporting.notes import CONTINUOUS
 from study.reporting.section import Cell, Glance, Section
-
-MARK = (
-    "† not told apart from the best arm that it is compared with: p of .05 or more by the largest |t| of all pairs of "
-    "arms, which pays for the choice of the best."
-)
-LABELS = "‡ learns from labels: a ceiling for scale, never the best arm."
-_CONTINUOUS = "continuous input, by cosine"
 
 
 def arms_table(results: Results, verdict: Verdict) -> Section:
@@ -49,7 +43,7 @@ def arms_table(results: Results, verdict: Verdict) -> Section:
         rows.append([*row, *(results.cost_of(arm, one) for one in results.cost_measures)])
     line = {SELECTION: results.facts.continuous.val_map, RESULT: results.facts.continuous.test_map}
     by_column = {results.column(one): line[one.name] for one in shown if one.name in line}
-    rows.append([_CONTINUOUS, *(f"{by_column[head]:.3f}" if head in by_column else "" for head in columns[1:])])
+    rows.append([CONTINUOUS, *(f"{by_column[head]:.3f}" if head in by_column else "" for head in columns[1:])])
     best = [results.arms.index(arm) for arm in verdict.best]
     return Section("Arms", [], columns, rows, best)
 
@@ -79,7 +73,7 @@ def glance(results: Results, verdict: Verdict) -> Glance | None:
             cells = by_name.setdefault(arm.name_in_group, [Cell("")] * len(groups))
             cells[column] = Cell(text, arm.name in verdict.best)
     continuous = [Cell(f"{results.facts.continuous.test_map:.3f}")] * len(groups)
-    return Glance(["arm", *groups], [*by_name.items(), (_CONTINUOUS, continuous)])
+    return Glance(["arm", *groups], [*by_name.items(), (CONTINUOUS, continuous)])
 
 
 def class_order(results: Results) -> str | None:

@@ -11,12 +11,13 @@ from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.analysis.verdict import decide
 from study.reporting.arm_changes import arm_changes
-from study.reporting.arms_table import LABELS, MARK, arms_table, class_order, glance
+from study.reporting.arms_table import arms_table, class_order, glance
 from study.reporting.base_settings import base_settings
 from study.reporting.beside import beside
 from study.reporting.cite import bibtex
 from study.reporting.figures.drawing import draw
-from study.reporting.latex import latex_table
+from study.reporting.latex import latex_tables
+from study.reporting.notes import LABELS, MARK, brackets
 from study.reporting.page import page, templates
 from study.reporting.recipes import recipes
 from study.reporting.search_spaces import search_spaces
@@ -83,22 +84,21 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
     }
     write_atomically(folder / "report.md", templates().get_template("report.md.j2").render(context, figures=figures))
     write_atomically(folder / "report.html", page("report.html.j2", figures, **context))
-    write_atomically(folder / "table.tex", latex_table(results, verdict))
+    write_atomically(folder / "table.tex", latex_tables(results, verdict))
     return Report(verdict.headline, failures)
 
 
 def _method(results: Results) -> str:
     """What intervals and p values are."""
-    both = "seeds and queries, both taken as samples", "seed and query"
-    over, paired = both if results.by_query else ("seeds", "seed")
+    paired = "seed and query" if results.by_query else "seed"
     table = results.tables.comparisons
     correlations = table[table.metric == RESULT].correlation.dropna()
     span = f", here {correlations.min():+.2f} to {correlations.max():+.2f}" if len(correlations) else ""
     return (
         f"Differences are of test mAP, paired by {paired}. Pairing by seed helps where arms correlate over seeds{span}."
-        f" Brackets are 95% intervals over {over}, by Student's t, which takes seed means as near normal; p is the t "
-        "test of the same standard error, adjusted by Holm over the comparisons of one question. Arms are equivalent "
-        "where two one-sided tests, each at .05 over the number of these comparisons, put the difference within "
+        f" {brackets(results)}; p is the t test of the same standard error, adjusted by Holm over the comparisons of "
+        "one question. Arms are equivalent where two one-sided tests, each at .05 over the number of these "
+        "comparisons, put the difference within "
         f"{results.spec.smallest_effect:g}. The training items and the database are taken as they are."
     )
 

@@ -96,7 +96,7 @@
       layout: {
         font: { color: color("ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
         paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis,
-        legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, bgcolor: clear },
+        legend: { bgcolor: clear },
         margin: { l: 50, r: 20, t: 40, b: 50 },
         hoverlabel: { bgcolor: color("paper"), bordercolor: color("soft"), font: { color: color("ink") } },
         modebar: { bgcolor: clear, color: color("soft"), activecolor: color("link") },

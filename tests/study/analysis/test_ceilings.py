@@ -12,7 +12,7 @@ from study.analysis.verdict import decide
 from study.reporting.arms_table import arms_table, glance
 from study.reporting.figures.arms import arms
 from study.reporting.figures.bits import bits
-from study.reporting.latex import latex_table
+from study.reporting.latex import latex_tables
 from tests.study.reporting.test_document import synthetic
 
 
@@ -52,7 +52,7 @@ def test_without_a_ceiling_nothing_is_said_of_labels():
     verdict = decide(plain)
     assert "label" not in verdict.headline
     assert "information" not in arms_table(plain, verdict).columns
-    assert "ddagger" not in latex_table(plain, verdict)
+    assert "ddagger" not in latex_tables(plain, verdict)
 
 
 def test_where_all_arms_are_ceilings_one_of_them_is_best():
@@ -69,8 +69,8 @@ def test_a_ceiling_is_marked_in_tables_and_figures(results):
         "images", "images", "labels", "",
     ]  # fmt: skip
     assert list(ranking(results).arm) == ["nsh", "other", "ceiling (labels)"]
-    assert "ceiling$^\\ddagger$" in latex_table(results, verdict)
-    assert "% ddagger: learns from labels" in latex_table(results, verdict)
+    assert "\nceiling\\textsuperscript{$\\ddagger$} & " in latex_tables(results, verdict)
+    assert "$\\ddagger$ learns from labels" in latex_tables(results, verdict)
     figure = arms(results)
     assert figure is not None
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["nsh", "other", "ceiling (labels)"]

@@ -24,7 +24,6 @@ from study.registry import FIGURES
 from study.reporting.document import write_report
 from study.reporting.figures.drawing import draw
 from study.reporting.figures.figure import study_figure
-from study.reporting.latex import escape, latex_table
 from tests.study.commands import ROOT, SPEC, report, run
 
 REFERENCE = ROOT / "results" / "reference"
@@ -302,17 +301,6 @@ def test_the_commands_end_with_2_where_a_figure_fails(undisturbed_copy, tmp_path
     assert (tmp_path / "reports" / "tiny" / "report.html").exists()
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         assert "reports/tiny/report.md" in archive.namelist()
-
-
-def test_latex_marks_the_best_and_its_ties():
-    results = synthetic({"softsort": 0.7, "neuralsort": 0.7, "argsort": 0.3}, spread=0.05)
-    verdict = decide(results)
-    lines = latex_table(results, verdict).splitlines()
-    bold = [line for line in lines if "mathbf" in line]
-    assert len(bold) == 1
-    assert bold[0].startswith(next(iter(verdict.best)))
-    assert [line.split("$")[0] for line in lines if "^\\dagger" in line] == list(verdict.tied)
-    assert escape("a\\b{c}~^") == r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}"
 
 
 def test_results_are_read_back_as_written(tmp_path):
