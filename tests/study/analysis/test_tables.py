@@ -7,7 +7,8 @@ from scipy import stats as scipy_stats
 
 from nsh_core import UserError
 from nsh_core.measures import MEASURES, RESULT
-from study.analysis.comparisons import SUMMARY, compare, summarize
+from study.analysis.columns import SUMMARY
+from study.analysis.comparisons import compare, summarize
 from study.analysis.crossed import crossed
 from study.analysis.results import read_results
 from study.analysis.statistics import compare_paired
@@ -80,7 +81,7 @@ def per_query(trials) -> pd.DataFrame:
 
 def test_queries_widen_the_intervals_of_map_alone(trials, per_query):
     summary = summarize(trials, per_query)
-    assert list(summary.columns) == SUMMARY
+    assert list(summary.columns) == list(SUMMARY)
     values = np.stack(per_query[per_query.arm == "a"].test.to_list()).astype(float)
     row = summary[(summary.arm == "a") & (summary.metric == "test_map")].iloc[0]
     reach = crossed(values).interval()[1] - values.mean()

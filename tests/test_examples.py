@@ -1,4 +1,4 @@
-"""The recipes of the README work as they stand there."""
+"""The examples of the pages work as they stand there."""
 
 import re
 import shlex
@@ -12,21 +12,47 @@ import pytest
 import torch
 
 from nsh_core import fit, load_dataset, make_config, sorters
+from nsh_core.data import from_huggingface
+from nsh_core.plain_yaml import read_yaml
 from nsh_core.registry import SORTERS
 from study.execution.events import EndedTrial, Evaluated
+from study.plan.budget import Tuning
+from study.plan.goal import Goal
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
+from study.registry import OBJECTIVES
 from tests.conftest import feature_arrays
 from tests.nsh_core.images import picture
+from tests.pages import PAGES, ROOT, block, blocks
 from tests.study.commands import in_a_fork
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+# What an example has in it, where a test here runs it, or one elsewhere.
+RUN = {
+    "from nsh_core import fit, load_dataset": "tests/test_examples.py",
+    "class GaussSort": "tests/test_examples.py",
+    "np.savez": "tests/test_examples.py",
+    "from_huggingface(dataset_dict)": "tests/test_examples.py",
+    "shards/train-*.parquet": "tests/test_examples.py",
+    "# my_objective.py": "tests/test_examples.py",
+    "# my_method.py": "tests/study/test_plugins.py",
+    "# my_data.py": "tests/study/test_plugins.py",
+    "# my_figure.py": "tests/study/test_plugins.py",
+    "# my_measure.py": "tests/study/test_plugins.py",
+    "# own.py": "tests/study/test_plugins.py",
+    "# my_tracker.py": "tests/study/reporting/test_tracking.py",
+    "tries.best_params": "tests/study/reporting/test_dashboard.py",
+    "optuna.copy_study": "tests/study/reporting/test_dashboard.py",
+    "SearchIndex.load": "tests/nsh_core/search/test_index.py",
+}
+OPTIONS = sorted(
+    {option for page in PAGES for option in re.findall(r"^\| `(--[a-z-]+)", page.read_text(), re.MULTILINE)}
+)
 
 
-def block(language: str, containing: str) -> str:
-    found = [code for code in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in code]
-    assert len(found) == 1
-    return found[0]
+@pytest.mark.parametrize("code", blocks("python"))
+def test_every_example_in_python_is_run_by_a_test(code):
+    [file] = [file for part, file in RUN.items() if part in code]
+    assert Path(ROOT, file).exists()
 
 
 def test_the_python_example(capsys):
@@ -52,7 +78,8 @@ def test_the_commands_of_one_run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("event", [EndedTrial, Evaluated])
 def test_what_functions_of_a_user_are_told_is_said(event):
-    told = re.search(r"`run\(on_trial=(.*?)`study\.optuna_study` is", README, re.DOTALL)[1]
+    page = (ROOT / "docs" / "own_study.md").read_text()
+    told = re.search(r"`run\(on_trial=(.*?)`study\.optuna_study` is", page, re.DOTALL)[1]
     assert {field.name for field in fields(event)} <= set(re.findall(r"`(\w+)`", told))
 
 
@@ -101,14 +128,39 @@ def test_the_recipe_for_data_in_memory(tmp_path, monkeypatch):
         "pictures": pairs[0], "other_pictures": pairs[1],
         "dataset_dict": hf.DatasetDict(zip(("train", "test"), splits, strict=True)),
     }  # fmt: skip
-    recipe = block("python", "from_huggingface").replace(
+    recipe = block("python", "from_huggingface(dataset_dict)").replace(
         '{"code_length": 16}', '{"code_length": 16, "train": {"epochs": 1}}'
     )
     exec(recipe, names)
     assert load_dataset(names["name"]).fingerprint() == names["data"].fingerprint()
 
 
-@pytest.mark.parametrize("option", re.findall(r"\| `(--[a-z-]+)", README))
+def test_the_recipe_for_shards(tmp_path, monkeypatch):
+    hf = pytest.importorskip("datasets")
+    arrays = feature_arrays()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    (tmp_path / "shards").mkdir()
+    for name, kind in (("train", "database"), ("test", "query")):
+        columns = {"vector": arrays[kind].tolist(), "label": arrays[f"{kind}_labels"].tolist()}
+        hf.Dataset.from_dict(columns).to_parquet(f"shards/{name}-0.parquet")
+    names = {"from_huggingface": from_huggingface, "jitter": lambda items, generator: items + torch.zeros(items.shape)}
+    exec(block("python", "shards/train-*.parquet"), names)
+    assert len(names["data"].database) == len(arrays["database"])
+
+
+def test_the_recipe_for_an_objective():
+    exec(block("python", "# my_objective.py"), {})
+    try:
+        goal = Goal(objective="worse_half")
+        assert goal.value({"val_precision": 0.5, "val_recall": 0.2}) == 0.2
+        tune = read_yaml(block("yaml", "constraints: {encode_ms"))["tune"]
+        assert Tuning(**tune).constraints["encode_ms"].max == 5
+    finally:
+        OBJECTIVES.unregister("worse_half")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_named_exists(option):
-    sources = "".join((Path(__file__).parents[1] / "study" / name).read_text() for name in ("run.py", "report.py"))
+    sources = "".join((ROOT / "study" / name).read_text() for name in ("run.py", "report.py"))
     assert option in sources or f"{option[2:].replace('-', '_')}:" in sources
