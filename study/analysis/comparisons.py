@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -111,12 +110,14 @@ def compare(
     """
     if metrics is None:
         metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
-    rows = []
+    rows, families = [], dict[tuple[str, str], list[Contrast]]()
+    for one in contrasts:
+        families.setdefault((one.question, one.group), []).append(one)
     for metric in metrics:
         pivot = trials.pivot(index="seed", columns="arm", values=metric)
         table = {str(arm): values for arm, values in zip(pivot, pivot.to_numpy(float).T, strict=True)}
         by_query = ByQuery(per_query, metric)
-        for _, family in groupby(contrasts, lambda one: (one.question, one.group)):
+        for family in families.values():
             known = [
                 one
                 for one in (_compared(one, metric, pivot.index.to_numpy(int), table, by_query) for one in family)
