@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nsh_core.errors import UserError
 from nsh_core.registry import listed
 from study.analysis.claims import Claim, Finding, claims_of
+from study.reporting.quoted.markdown import table
 from study.reporting.quoted.studies import Studies, called
 
 _OPEN: tuple[Finding, ...] = ("likely", "open")
@@ -67,6 +68,28 @@ class Differences:
         parts = [f"{verb} {_and(found)}" for verb, found in by_verb.items()]
         return f"{called(self._name(study, arm, within))} {_and(parts, '; ' if len(others) > len(parts) else ', ')}"
 
+    def verdicts(self, studies: Mapping[str, str], arm: str, others: Sequence[str]) -> str:
+        """A table of what an arm's comparisons with others show, a row a study, or a group of its arms.
+
+        Args:
+            studies: Title of each row to the name of its study.
+            arm: As for difference.
+            others: Names of the other arms, one a column; an arm that a study did not run has an empty cell.
+        """
+        rows = []
+        for title, study in studies.items():
+            for group in self._studies.results(study).spec.groups():
+                names = self._studies.group(study, group)
+                if not any(name.startswith(arm) for name in names):
+                    continue
+                run = [any(name.startswith(other) for name in names) for other in others]
+                cells = [
+                    _cell(self._claim(study, arm, other, group, "")) if there else ""
+                    for other, there in zip(others, run, strict=True)
+                ]
+                rows.append([f"{title}, {group}" if group else title, *cells])
+        return table([f"{arm} against", *others], rows)
+
     def _name(self, study: str, arm: str, within: str) -> str:
         full = self._studies.arm(study, arm, within)
         return next(name for name, one in self._studies.group(study, within).items() if one == full)
@@ -93,6 +116,11 @@ def _turned(claim: Claim) -> Claim:
     row = claim.row
     ends = {"difference": -row["difference"], "both_low": -row["both_high"], "both_high": -row["both_low"]}
     return replace(claim, arm=claim.reference, reference=claim.arm, row=row | ends)
+
+
+def _cell(claim: Claim) -> str:
+    told = {"loses to": "**loses**", "beats": "**beats**", "is equivalent to": "equivalent"}.get(_told(claim), "open")
+    return f"{told}, {claim.size}"
 
 
 def _told(claim: Claim) -> str:

@@ -48,7 +48,7 @@ class Findings:
             factor: As for effect.
             level: As for effect.
         """
-        return self._effect(study, factor, level).p_holm < ALPHA
+        return bool(self._effect(study, factor, level).p_holm < ALPHA)
 
     def interaction(self, study: str) -> str:
         """The share of the variance of arms' means that is no main effect.

@@ -55,6 +55,11 @@ class Studies:
         self._folders = {key: folder / key for folder in folders for key in studies_in(folder)}
         self._results, self._verdict = cache(read_results), cache(self._decided)
 
+    @property
+    def keys(self) -> list[str]:
+        """Of all studies."""
+        return list(self._folders)
+
     def results(self, study: str) -> Results:
         """A study's tables.
 

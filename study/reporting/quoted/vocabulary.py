@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from study.reporting.quoted.benchmarks import Benchmarks
+from study.reporting.quoted.data_sets import DataSets
 from study.reporting.quoted.differences import Differences
 from study.reporting.quoted.findings import Findings
 from study.reporting.quoted.levels import Levels
@@ -30,7 +31,7 @@ def vocabulary(results: Sequence[Path], measured: Path, benchmarks: Path) -> dic
     machines, runs, speed = Measured(measured), Runs(studies), Benchmarks(benchmarks)
     differences, levels, findings = Differences(studies), Levels(studies), Findings(studies)
     functions: list[Callable[..., Any]] = [
-        differences.difference, differences.told, differences.versus,
+        differences.difference, differences.told, differences.versus, differences.verdicts, DataSets(studies).on,
         levels.level, levels.mean, levels.range, levels.continuous, levels.best, levels.tied, levels.levels,
         levels.groups,
         findings.effect, findings.shown, findings.interaction, findings.effects, findings.rank, findings.loses,
