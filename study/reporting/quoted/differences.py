@@ -8,7 +8,7 @@ from dataclasses import replace
 from nsh_core.errors import UserError
 from nsh_core.registry import listed
 from study.analysis.claims import Claim, Finding, claims_of
-from study.reporting.quoted.markdown import table
+from study.reporting.quoted.markdown import joined, table
 from study.reporting.quoted.studies import Studies, called
 
 _OPEN: tuple[Finding, ...] = ("likely", "open")
@@ -65,8 +65,8 @@ class Differences:
         for other in others:
             claim = self._claim(study, arm, other, within, question)
             by_verb.setdefault(_verb(claim), []).append(f"{called(claim.reference)} {_by(claim)}")
-        parts = [f"{verb} {_and(found)}" for verb, found in by_verb.items()]
-        return f"{called(self._name(study, arm, within))} {_and(parts, '; ' if len(others) > len(parts) else ', ')}"
+        parts = [f"{verb} {joined(found)}" for verb, found in by_verb.items()]
+        return f"{called(self._name(study, arm, within))} {joined(parts, '; ' if len(others) > len(parts) else ', ')}"
 
     def verdicts(self, studies: Mapping[str, str], arm: str, others: Sequence[str]) -> str:
         """A table of what an arm's comparisons with others show, a row a study, or a group of its arms.
@@ -74,7 +74,8 @@ class Differences:
         Args:
             studies: Title of each row to the name of its study.
             arm: As for difference.
-            others: Names of the other arms, one a column; an arm that a study did not run has an empty cell.
+            others: Names of the other arms, one a column; an arm that a study did not run has an empty cell, and a
+                study or group that ran none of them no row.
         """
         rows = []
         for title, study in studies.items():
@@ -87,7 +88,8 @@ class Differences:
                     _cell(self._claim(study, arm, other, group, "")) if there else ""
                     for other, there in zip(others, run, strict=True)
                 ]
-                rows.append([f"{title}, {group}" if group else title, *cells])
+                if any(cells):
+                    rows.append([f"{title}, {group}" if group else title, *cells])
         return table([f"{arm} against", *others], rows)
 
     def _name(self, study: str, arm: str, within: str) -> str:
@@ -146,7 +148,3 @@ def _by(claim: Claim) -> str:
     low = low if row["both_low"] * row["both_high"] > 0 else -low
     nothing = f", less than {claim.smallest_effect:g}" if claim.finding == "small" else ""
     return f"by {abs(row['difference']):.3f} [{low:.3f}, {high:.3f}]{nothing}"
-
-
-def _and(parts: Sequence[str], comma: str = ", ") -> str:
-    return parts[0] if len(parts) == 1 else f"{comma.join(parts[:-1])}{';' if comma == '; ' else ''} and {parts[-1]}"

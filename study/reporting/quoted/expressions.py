@@ -25,13 +25,13 @@ def evaluator(names: Mapping[str, Callable[..., Any]]) -> Evaluate:
     environment = SandboxedEnvironment()
 
     def evaluate(expression: str, place: str) -> Any:
-        called = expression.partition("(")[0].strip()
-        if called.isidentifier() and called not in names:
-            raise UserError(f"{place}: there is no {called}(), known: {listed(names)}{nearest(called, names)}")
         try:
             return environment.compile_expression(expression, undefined_to_none=False)(**names)
         except UserError as error:
             raise UserError(f"{place}: {expression}: {error}") from None
+        except jinja2.UndefinedError as error:
+            name = str(error).split("'")[1]
+            raise UserError(f"{place}: there is no {name}(), known: {listed(names)}{nearest(name, names)}") from None
         except (jinja2.TemplateError, TypeError, KeyError, ValueError) as error:
             raise UserError(f"{place}: {expression} has no value: {error}") from None
 

@@ -8,7 +8,7 @@ from nsh_core.errors import UserError
 from nsh_core.markdown import as_markdown
 from nsh_core.measures import MEASURES, RESULT
 from study.reporting.arms_table import glance
-from study.reporting.quoted.markdown import table
+from study.reporting.quoted.markdown import joined, table
 from study.reporting.quoted.studies import Studies, called
 
 _LABELS = " (labels)"
@@ -77,15 +77,15 @@ class Levels:
         known = self._studies.verdict(study).best
         return next(called(name) for name, arm in self._studies.group(study, within).items() if arm in known)
 
-    def tied(self, study: str, within: str = "") -> list[str]:
-        """The arms not told apart from the best, by a test that pays for choosing it.
+    def tied(self, study: str, within: str = "") -> str:
+        """The arms not told apart from the best, by a test that pays for choosing it, in words.
 
         Args:
             study: As for level.
             within: As for level.
         """
         known = self._studies.verdict(study).tied
-        return [called(name) for name, arm in self._studies.group(study, within).items() if arm in known]
+        return joined([called(name) for name, arm in self._studies.group(study, within).items() if arm in known])
 
     def levels(self, studies: Mapping[str, str], first: str = "arm", within: str = "") -> str:
         """A table of levels, a row an arm and a column a study: the best in bold, those not told apart from it with †.

@@ -16,7 +16,7 @@ _SUSPECT = re.compile(
 # Names with a version, identifiers of papers, and how intervals are called.
 _ALLOWED = re.compile(
     r"(?:Python|torch|torchsort|CUDA|YAML|MLflow|Optuna|C\+\+|WCAG|AVX|SLURM|TPE|PostgreSQL|timm) "
-    r"\d\.\d+(?:\.\d+)*(?:,? (?:or|and|to)? ?\d\.\d+)*(?! ?[\w%])"
+    r"\d+\.\d+(?:\.\d+)*(?:,? (?:or|and|to)? ?\d\.\d+)*(?! ?(?:%|times|m?s\b))"
     r"|\b(?:arXiv[: ]?)?\d{4}\.\d{4,5}\b|\b(?:95|80)% (?:\w+ )?(?:intervals?|CI)\b|\[(?:95|80)% CI\]"
 )
 _LINK = re.compile(r"\]\([^)]*\)|<[^>]+>|https?://\S+")

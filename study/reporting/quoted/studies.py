@@ -36,12 +36,13 @@ def the_one(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def called(arm: str) -> str:
-    """An arm in a sentence: without what its name says in brackets.
+    """An arm in a sentence: without what its name says in brackets, and as code where it is more than words.
 
     Args:
         arm: Its name.
     """
-    return re.sub(r" \([^()]*\)$", "", arm)
+    name = re.sub(r" \([^()]*\)$", "", arm)
+    return f"`{name}`" if re.search("[,=+]", name) else name
 
 
 class Studies:
