@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from nsh_core.errors import UserError
 from nsh_core.registry import listed
@@ -23,6 +24,7 @@ class Differences:
 
     def __init__(self, studies: Studies) -> None:
         self._studies = studies
+        self._claims = cache(self._claims_of)
 
     def difference(self, study: str, arm: str, reference: str, within: str = "", question: str = "") -> str:
         """The difference of two arms with its 95% interval.
@@ -97,10 +99,7 @@ class Differences:
         return next(name for name, one in self._studies.group(study, within).items() if one == full)
 
     def _claim(self, study: str, arm: str, reference: str, within: str, question: str) -> Claim:
-        results, names = self._studies.results(study), self._studies.group(study, within)
-        table = results.tables.comparisons
-        own = table[table.arm.isin(names.values()) & table.reference.isin(names.values())]
-        claims = claims_of(own, {full: name for name, full in names.items()}, results.spec.smallest_effect)
+        claims = self._claims(study, within)
         pair = [self._name(study, one, within) for one in (arm, reference)]
         found = [one for one in claims if {one.arm, one.reference} == set(pair)]
         chosen = [one for one in found if one.row["question"].startswith(question)]
@@ -111,6 +110,12 @@ class Differences:
             questions = listed(repr(one.row["question"]) for one in found)
             raise UserError(f"question must be one of {questions} for {pair[0]} and {pair[1]}, got {question!r}")
         return chosen[0] if chosen[0].arm == pair[0] else _turned(chosen[0])
+
+    def _claims_of(self, study: str, within: str) -> list[Claim]:
+        results, names = self._studies.results(study), self._studies.group(study, within)
+        table = results.tables.comparisons
+        own = table[table.arm.isin(names.values()) & table.reference.isin(names.values())]
+        return claims_of(own, {full: name for name, full in names.items()}, results.spec.smallest_effect)
 
 
 def _turned(claim: Claim) -> Claim:

@@ -54,7 +54,7 @@ class Studies:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = {key: folder / key for folder in folders for key in studies_in(folder)}
-        self._results, self._verdict = cache(read_results), cache(self._decided)
+        self._results, self._verdict, self._group = cache(read_results), cache(self._decided), cache(self._group_of)
 
     @property
     def keys(self) -> list[str]:
@@ -80,6 +80,12 @@ class Studies:
         """
         return self._verdict(the_one("study", study, self._folders))
 
+    def _group_of(self, study: str, within: str) -> dict[str, str]:
+        results = self.results(study)
+        groups, known = results.spec.groups(), set(results.arms)
+        label = the_one("group", within, groups)
+        return {arm.name_in_group: arm.name for arm in groups[label] if arm.name in known}
+
     def _decided(self, key: str) -> Verdict:
         return decide(self.results(key))
 
@@ -93,10 +99,7 @@ class Studies:
         Raises:
             UserError: There is no such group.
         """
-        results = self.results(study)
-        groups = results.spec.groups()
-        label = within if within in groups else the_one("group", within, groups)
-        return {arm.name_in_group: arm.name for arm in groups[label] if arm.name in results.arms}
+        return self._group(study, within)
 
     def arm(self, study: str, arm: str, within: str = "") -> str:
         """The full name of an arm.
