@@ -1,7 +1,7 @@
 PY := .venv/bin/python
 STORAGE := results/optuna.journal
 
-.PHONY: env dev study test docs notebooks reference dashboard
+.PHONY: env dev study test docs numbers notebooks reference dashboard
 
 env:
 	@scripts/env.sh run
@@ -19,6 +19,10 @@ docs:
 	@scripts/env.sh docs
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
 	@echo "the site is in site/: open site/index.html"
+
+# What pages quote of tables is committed: after a change of tables.
+numbers: env
+	$(PY) -m study.reporting.quoted README.md docs
 
 # Their output is committed: after a change of one.
 notebooks: dev

@@ -14,7 +14,7 @@ _COLUMNS = ("name", "n", "reference_s", "project_s", "ratio", "reference_mb", "p
 
 
 class Benchmarks:
-    """Quotes the latest run of a file of benchmarks.
+    """Quotes runs of files of benchmarks, the latest where nothing else is said.
 
     Args:
         folder: Where the files are.
@@ -31,7 +31,7 @@ class Benchmarks:
         """
         return table(_COLUMNS, ([_cell(row[column]) for column in _COLUMNS] for row in self._run(file)["rows"]))
 
-    def benchmark(self, file: str, case: str, column: str, n: int | None = None) -> str:
+    def benchmark(self, file: str, case: str, column: str, n: int | None = None, before: int = 0) -> str:
         """A number of a case.
 
         Args:
@@ -39,8 +39,9 @@ class Benchmarks:
             case: Its name.
             column: Of the table.
             n: Its size, where the case has several.
+            before: How many runs before the latest.
         """
-        rows = self._run(file)["rows"]
+        rows = self._run(file, before)["rows"]
         found = [row for row in rows if row["name"] == case and n in (None, row["n"])]
         if len(found) != 1:
             names = dict.fromkeys(f"{row['name']} at n={row['n']}" for row in rows)
@@ -59,11 +60,14 @@ class Benchmarks:
         machine = run["device"] if run["device"] != "cpu" else run["machine"] or "CPU"
         return f"{run['date']} at commit {run['commit']}, {machine}, {run['cores']} cores"
 
-    def _run(self, file: str) -> dict[str, Any]:
+    def _run(self, file: str, before: int = 0) -> dict[str, Any]:
         path = self._folder / file
         if not path.is_file():
             raise UserError(f"there is no file of benchmarks {path}")
-        return json.loads(path.read_text())[-1]
+        runs = json.loads(path.read_text())
+        if not 0 <= before < len(runs):
+            raise UserError(f"before must be 0 to {len(runs) - 1}, got {before}")
+        return runs[-1 - before]
 
 
 def _cell(value: Any) -> str:

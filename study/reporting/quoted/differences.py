@@ -10,7 +10,7 @@ from nsh_core.errors import UserError
 from nsh_core.registry import listed
 from study.analysis.claims import Claim, Finding, claims_of
 from study.reporting.quoted.markdown import joined, table
-from study.reporting.quoted.studies import Studies, called
+from study.reporting.quoted.studies import Studies, called, group_called
 
 _OPEN: tuple[Finding, ...] = ("likely", "open")
 
@@ -91,7 +91,7 @@ class Differences:
                     for other, there in zip(others, run, strict=True)
                 ]
                 if any(cells):
-                    rows.append([f"{title}, {group}" if group else title, *cells])
+                    rows.append([f"{title}, {group_called(group)}" if group else title, *cells])
         return table([f"{arm} against", *others], rows)
 
     def _name(self, study: str, arm: str, within: str) -> str:

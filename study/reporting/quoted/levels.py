@@ -9,7 +9,7 @@ from nsh_core.markdown import as_markdown
 from nsh_core.measures import MEASURES, RESULT
 from study.reporting.arms_table import glance
 from study.reporting.quoted.markdown import joined, table
-from study.reporting.quoted.studies import Studies, called
+from study.reporting.quoted.studies import Studies, called, group_called
 
 _LABELS = " (labels)"
 
@@ -122,4 +122,4 @@ class Levels:
             [as_markdown(name), *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)]
             for name, cells in shown.rows
         ]
-        return table([first, *shown.columns[1:]], rows)
+        return table([first, *map(group_called, shown.columns[1:])], rows)

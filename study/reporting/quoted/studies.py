@@ -45,6 +45,18 @@ def called(arm: str) -> str:
     return f"`{name}`" if re.search("[,=+]", name) else name
 
 
+def group_called(group: str) -> str:
+    """The label of a group in a table: "8 bits" for code_length=8, the level alone where it is that of one factor.
+
+    Args:
+        group: Its label.
+    """
+    factor, _, level = group.partition("=")
+    if "=" in level:
+        return group
+    return f"{level} bits" if factor == "code_length" else level
+
+
 class Studies:
     """The studies of folders of results, each read once.
 

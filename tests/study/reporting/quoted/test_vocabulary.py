@@ -115,7 +115,7 @@ def test_a_study_is_found_on_all_its_data(say):
 def test_a_table_of_verdicts_has_a_row_for_each_group_with_the_arm(say):
     lines = say("verdicts({'digits': 'code_length'}, 'softsort', ['pairwise', 'lapsum'])").splitlines()
     assert lines[0] == "| softsort against | pairwise | lapsum |"
-    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| digits, code_length={n}" for n in (8, 16, 32, 64, 128)]
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| digits, {n} bits" for n in (8, 16, 32, 64, 128)]
     [row] = [
         row
         for row in rows("code_length")
