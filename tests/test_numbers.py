@@ -17,6 +17,7 @@ def evaluate():
     return evaluator(vocabulary(results, ROOT / "docs" / "measured.csv", ROOT / "docs"))
 
 
+@pytest.mark.slow(6)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_quotes_is_in_the_tables(page, evaluate):
     text = page.read_text()
