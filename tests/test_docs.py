@@ -13,7 +13,7 @@ from nsh_core.registry import METHODS, SORTERS
 from nsh_core.sections import TrainConfig
 from study.analysis.columns import COMPARISONS
 from tests.conftest import Once
-from tests.pages import ROOT
+from tests.pages import PAGES, ROOT
 
 # What a browser fetches by itself; links that a reader follows are not.
 FETCHED = re.compile(r'<(?:script|img|link)\b[^>]*\b(?:src|href)="(?:https?:)?//')
@@ -55,3 +55,9 @@ def test_notebooks_are_pages_with_what_they_showed(site):
     page = (site / "notebooks" / "first_study.html").read_text()
     assert "is best on the validation queries" in page
     assert re.search(r'<img[^>]* src="first_study_files/[^"]+\.png"', page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_formula_is_taken_for_a_tag(page):
+    text = re.sub(r"^```.*?^```$|`[^`]*`|^    .*?$|<!--.*?-->", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"<[A-Za-z/][^>\n]*", text) == []

@@ -16,6 +16,7 @@ MADE: dict[str, Callable[[], str]] = {
     "methods": names.methods,
     "sorters": names.sorters,
     "others": names.others,
+    "studies": names.studies,
     "tables": tables.files,
     "run.json": tables.run_facts,
     "measures": measures.catalogue,

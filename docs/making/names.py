@@ -12,6 +12,7 @@ from docs.making.grids import code, grid, plain
 from nsh_core import make_config
 from nsh_core.ranges import Range
 from nsh_core.registry import BACKBONES, DATASETS, METHODS, SORTERS
+from study.plan.loading import available
 from study.registry import FIGURES, MODES, SAMPLERS, TRACKERS
 
 
@@ -45,6 +46,11 @@ def sorters() -> str:
         table = grid(("option", "default", "what it is"), options) if options else "No options."
         parts.append(f"### {name}\n\n{plain(first_line(sorter))}\n\n{paper}{told}\n\n{table}")
     return "\n\n".join(parts)
+
+
+def studies() -> str:
+    """The shipped studies and what they ask."""
+    return grid(("name", "question"), [(code(spec.name), plain(spec.question)) for spec in available()])
 
 
 def others() -> str:

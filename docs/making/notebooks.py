@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from nbconvert import MarkdownExporter
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 _LONGEST_CELL_SECONDS = 600
+_STYLE = re.compile(r"<style scoped>.*?</style>\n", re.DOTALL)
 
 
 def executed(notebook: Path, folder: Path) -> nbformat.NotebookNode:
@@ -55,7 +57,9 @@ def as_pages(notebook: Path) -> dict[str, str | bytes]:
     text, resources = MarkdownExporter().from_notebook_node(
         nbformat.read(notebook, as_version=4), {"output_files_dir": f"{notebook.stem}_files"}
     )
-    return {page_of(notebook.name): text, **resources["outputs"]}
+    # A table of pandas as one of the page's.
+    text = _STYLE.sub("", text).replace('<table border="1" class="dataframe">', "<table>")
+    return {page_of(notebook.name): f'<div class="notebook" markdown>\n\n{text}\n\n</div>\n', **resources["outputs"]}
 
 
 if __name__ == "__main__":

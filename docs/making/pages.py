@@ -42,6 +42,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Fills in what the code says, and turns links that are relative to the repository."""
     uri = page.file.src_uri
+    if uri == "index.md":
+        page.meta["hide"] = ["navigation"]
     inside = uri not in ELSEWHERE and not uri.startswith(REPORTS)
     return links.turned(made.filled(markdown), f"docs/{uri}" if inside else uri, ROOT)
 
