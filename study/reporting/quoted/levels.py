@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nsh_core.errors import UserError
 from nsh_core.markdown import as_markdown
-from nsh_core.measures import MEASURES, RESULT
+from nsh_core.measures import RESULT
 from study.reporting.arms_table import glance
 from study.reporting.quoted.markdown import joined, table
 from study.reporting.quoted.studies import Studies, called, group_called
@@ -34,17 +34,16 @@ class Levels:
         """
         return self._studies.results(study).estimate(self._studies.arm(study, arm, within))
 
-    def mean(self, study: str, arm: str, within: str = "", measure: str = RESULT) -> str:
-        """Mean of a measure over an arm's seeds.
+    def mean(self, study: str, arm: str, within: str = "") -> str:
+        """Mean test mAP of an arm.
 
         Args:
             study: As for level.
             arm: As for level.
             within: As for level.
-            measure: Name of the measure.
         """
-        value = self._studies.results(study).summary_of(measure)["mean"][self._studies.arm(study, arm, within)]
-        return MEASURES[measure].text(value)
+        value = self._studies.results(study).summary_of(RESULT)["mean"][self._studies.arm(study, arm, within)]
+        return f"{value:.3f}"
 
     def range(self, study: str, arms: Sequence[str] = (), within: str = "") -> str:
         """The lowest and the highest mean test mAP of some arms, or of all of a group.

@@ -39,11 +39,6 @@ class Measured:
                     raise UserError(f"{path}:{reader.line_num}: {row['id'] or 'a row'} has no {listed(lacking)}")
                 self._rows[row["id"]] = row
 
-    @property
-    def ids(self) -> list[str]:
-        """Of all measurements."""
-        return list(self._rows)
-
     def measured(self, id: str, unit: bool = True) -> str:
         """A measurement with its unit.
 
@@ -53,15 +48,6 @@ class Measured:
         """
         row = self._row(id)
         return f"{row['value']} {row['unit']}" if unit and row["unit"] else row["value"]
-
-    def where(self, id: str) -> str:
-        """The command that measured it, the machine, the date and the commit.
-
-        Args:
-            id: Of its row.
-        """
-        row = self._row(id)
-        return f"`{row['command']}`, {row['machine']}, {row['date']}, commit {row['commit']}"
 
     def measured_table(self, id: str) -> str:
         """A table of measurements.

@@ -35,14 +35,6 @@ class Runs:
         """
         return int(self._studies.results(study).done.seed.nunique())
 
-    def intervals(self, study: str) -> str:
-        """What its intervals are over: seeds and queries, or seeds alone.
-
-        Args:
-            study: As for command.
-        """
-        return "seeds and queries" if self._studies.results(study).by_query else "seeds alone"
-
     def collapsed(self, study: str, name: str = "") -> str:
         """How many of the final runs of some arms failed in training.
 

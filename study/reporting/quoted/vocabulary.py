@@ -36,8 +36,8 @@ def vocabulary(results: Sequence[Path], measured: Path, benchmarks: Path) -> dic
         levels.groups,
         findings.effect, findings.shown, findings.interaction, findings.effects, findings.rank, findings.loses,
         findings.ranks, findings.predictors,
-        runs.command, runs.seeds, runs.intervals, runs.collapsed, runs.cost,
-        machines.measured, machines.where, machines.measured_table, given, setting, constant,
+        runs.command, runs.seeds, runs.collapsed, runs.cost,
+        machines.measured, machines.measured_table, given, setting, constant,
         speed.benchmarks, speed.benchmark, speed.benchmarked,
     ]  # fmt: skip
     return {function.__name__: function for function in functions}

@@ -70,6 +70,7 @@ def test_levels_are_those_of_the_summary(say):
     for row in rows(STUDY, "summary"):
         low, high = number(row, "both_low"), number(row, "both_high")
         assert say(f"level('{STUDY}', {row['arm']!r})") == f"{number(row, 'mean'):.3f} [{low:.3f}, {high:.3f}]"
+        assert say(f"mean('{STUDY}', {row['arm']!r})") == f"{number(row, 'mean'):.3f}"
     means = [number(row, "mean") for row in rows(STUDY, "summary")]
     assert say(f"range('{STUDY}')") == f"{min(means):.3f} to {max(means):.3f}"
 
@@ -200,4 +201,3 @@ def test_a_table_of_measurements_is_a_file(tmp_path):
     assert names["measured_table"]("t") == "| bits | ms |\n| --- | --- |\n| 16 | 2.01 |"
     assert names["measured"]("u") == "3 ms"
     assert names["measured"]("u", unit=False) == "3"
-    assert names["where"]("u") == "`c`, e, d, commit f"
