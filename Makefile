@@ -28,8 +28,9 @@ numbers: env
 notebooks: dev
 	$(PY) -m docs.making.notebooks
 
+# All parts, or some: make reference PARTS="digits-sorters digits-bits"
 reference: env
-	scripts/reference.sh
+	$(PY) scripts/reference.py $(PARTS)
 
 test: dev
 	.venv/bin/ruff check .

@@ -96,5 +96,7 @@ def cautions(results: Results) -> list[str]:
             "Each arm was tuned once: intervals leave out what another tuning, with another seed, would have chosen."
         )
     if not results.by_query:
-        notes.append("AP of single queries was not kept: intervals are over seeds alone, of these very queries.")
+        kept = results.facts.digests.get("per_query.parquet")
+        why = f"is not beside the tables (per_query.parquet, SHA-256 {kept[:16]})" if kept else "was not kept"
+        notes.append(f"AP of single queries {why}: intervals are over seeds alone, of these very queries.")
     return notes

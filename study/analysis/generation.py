@@ -15,8 +15,8 @@ from nsh_core.files import write_atomically
 # Written last.
 RUN_FILE = "run.json"
 _PATIENCE_SECONDS = 60
-# Written beside the tables for people, and read by nothing here; git keeps neither in results/reference.
-_MAY_BE_MISSING = ("trials.csv", "splits.npz")
+# The first two are for people, and read by nothing here; without the third, reports say what they lack.
+_MAY_BE_MISSING = ("trials.csv", "splits.npz", "per_query.parquet")
 
 
 class Generation:

@@ -21,6 +21,7 @@ _PLUGIN = "plug-in "
 UNKNOWN = "not recorded"
 _NOT_INSTALLED = "not installed"
 _WIDTHS = ("DEFAULT", "AVX2", "AVX512")
+_WRITTEN = (":!results", ":!reports")  # what studies and reports write is no change of the code that writes it
 
 
 def provenance() -> dict[str, str]:
@@ -120,11 +121,11 @@ def _commit() -> str:
         return f"{_version('nsh-study')} (installed)"
     try:
         commit = _git(folder, "rev-parse", "--short=12", "HEAD")
-        if not _git(folder, "status", "--porcelain"):
+        if not _git(folder, "status", "--porcelain", "--", *_WRITTEN):
             return commit
-        new = (folder / name for name in _git(folder, "ls-files", "--others", "--exclude-standard", "-z").split("\0"))
-        difference = _git(folder, "diff", "HEAD", "--binary") + _contents(
-            folder, (path for path in new if path.is_file())
+        new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *_WRITTEN).split("\0")
+        difference = _git(folder, "diff", "HEAD", "--binary", "--", *_WRITTEN) + _contents(
+            folder, (folder / name for name in new if (folder / name).is_file())
         )
         return f"{commit} (with local changes {_digest(difference)})"
     except (OSError, subprocess.CalledProcessError):

@@ -12,6 +12,7 @@ from study.analysis import generation
 from study.analysis.generation import Generation, reading, strangers, writing
 from study.analysis.results import Results, earlier, read_results
 from study.analysis.tables import write_tables
+from study.analysis.verdict import decide
 from tests.study.reporting.test_document import synthetic
 
 
@@ -48,9 +49,20 @@ def test_a_table_that_is_gone_is_missed_unless_git_keeps_none_of_its_kind(tmp_pa
     write(synthetic({"softsort": 0.7, "argsort": 0.6}), tmp_path)
     (tmp_path / "trials.csv").unlink()
     read_results(tmp_path)
-    (tmp_path / "per_query.parquet").unlink()
-    with pytest.raises(UserError, match=r"\(per_query\.parquet not as run\.json has it\)"):
+    (tmp_path / "curves.parquet").unlink()
+    with pytest.raises(UserError, match=r"\(curves\.parquet not as run\.json has it\)"):
         read_results(tmp_path)
+
+
+def test_results_without_ap_of_every_query_say_that_intervals_are_over_seeds_alone(tmp_path):
+    write(synthetic({"softsort": 0.7, "argsort": 0.6}), tmp_path)
+    (tmp_path / "per_query.parquet").unlink()
+    results = read_results(tmp_path)
+    assert not results.by_query
+    digest = results.facts.digests["per_query.parquet"][:16]
+    (caution,) = (one for one in decide(results).cautions if "single queries" in one)
+    assert f"(per_query.parquet, SHA-256 {digest})" in caution
+    assert "over seeds alone" in caution
 
 
 def test_results_of_earlier_versions_are_taken_as_they_are(tmp_path):

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""Runs the reference, part by part, into results/reference and reports/reference; run again, it goes on.
+
+    scripts/reference.py --list             the parts: budgets, what they took, what they leave out
+    scripts/reference.py [PART ...]         these parts; without a name all whose data are there (in $NSH_DATA)
+    scripts/reference.py --reports [PART ..]  their reports alone, from the tables
+    scripts/reference.py --archive FILE     AP of every query where it is too large for git, as one tar archive
+
+The parts are in scripts/reference.yaml. Commit each when it is done: a trial's provenance names the commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
+
+from nsh_core.errors import UserError, in_a_line  # noqa: E402
+from nsh_core.files import write_atomically  # noqa: E402
+from nsh_core.plain_yaml import read_yaml  # noqa: E402
+from study.plan.loading import load_spec, with_mode  # noqa: E402
+from study.plan.trials import study_key  # noqa: E402
+
+PARTS = ROOT / "scripts/reference.yaml"
+RESULTS = ROOT / "results/reference"
+REPORTS = ROOT / "reports/reference"
+# The vector width that machines of today have in common, so that trials can be verified on most.
+CAPABILITY = "avx2"
+LARGEST_IN_GIT = 3 * 2**20
+_IGNORED = RESULTS / ".gitignore"
+_WALL = RESULTS / "wall.csv"
+_COLUMNS = ("part", "key", "hours", "processor_hours", "cores", "commit", "finished")
+
+
+class Part(BaseModel):
+    """A study on some data, as study/run.py and study/report.py are told.
+
+    Attributes:
+        study: A shipped study.
+        data: Name of its data in the file of parts.
+        options: That both commands know.
+        run: That study/run.py alone knows.
+        across: A part with the same study on other data, whose report has both.
+        budget: Hours on 2 CPU cores, written down before it ran.
+        cut: What the study would run and this part does not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: str
+    data: str
+    options: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    across: str | None = None
+    budget: float = Field(gt=0)
+    cut: str = ""
+
+
+class Reference(BaseModel):
+    """The file of parts.
+
+    Attributes:
+        data: Name to data set, as --dataset takes it.
+        parts: Name to part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: dict[str, str]
+    parts: dict[str, Part]
+
+    @classmethod
+    def read(cls) -> Reference:
+        """The parts of this checkout."""
+        return cls.model_validate(read_yaml(PARTS.read_text(encoding="utf-8")))
+
+    def named(self, part: Part) -> list[str]:
+        """What names a part's study on both command lines.
+
+        Args:
+            part: Of these.
+        """
+        dataset = self.data[part.data]
+        data = [] if dataset == load_spec(part.study).dataset else ["--dataset", dataset]
+        return ["--study", part.study, *data, *part.options]
+
+    def key(self, part: Part) -> str:
+        """Name of a part's folders.
+
+        Args:
+            part: Of these.
+        """
+        given = list(zip(part.options[::2], part.options[1::2], strict=True))
+        mode = next((value for name, value in given if name == "--mode"), None)
+        assignments = tuple(value for name, value in given if name == "--set")
+        return study_key(with_mode(load_spec(part.study), mode, None), self.data[part.data], assignments)
+
+    def lacks(self, part: Part) -> str:
+        """The file of features that a part needs and $NSH_DATA does not hold; empty if none.
+
+        Args:
+            part: Of these.
+        """
+        kind, _, name = self.data[part.data].partition(":")
+        missing = kind == "features" and not Path(os.environ.get("NSH_DATA", "data"), name).exists()
+        return name if missing else ""
+
+
+def run(reference: Reference, name: str, jobs: str | None) -> None:
+    """Runs a part, writes its report, and what it took.
+
+    Args:
+        reference: The parts.
+        name: Of the part.
+        jobs: Worker processes; a core each by default.
+
+    Raises:
+        UserError: The command ended otherwise than with all trials over.
+    """
+    part = reference.parts[name]
+    began, before = time.time(), os.times()
+    options = [*reference.named(part), *part.run, *(["--jobs", jobs] if jobs else [])]
+    # 1: some trials failed, as those of a method that collapses do; the report says which.
+    _command("study/run.py", options, (0, 1))
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    row = (name, reference.key(part), f"{(time.time() - began) / 3600:.3f}", f"{spent / 3600:.3f}",
+           str(len(os.sched_getaffinity(0))), commit.stdout.strip(), time.strftime("%Y-%m-%d"))  # fmt: skip
+    _append(row)
+    report(reference, name)
+
+
+def report(reference: Reference, name: str) -> None:
+    """Writes the report of a part, and keeps large tables out of git.
+
+    Args:
+        reference: The parts.
+        name: Of the part.
+
+    Raises:
+        UserError: The command failed.
+    """
+    part = reference.parts[name]
+    across = [] if part.across is None else ["--across", reference.key(reference.parts[part.across])]
+    _command("study/report.py", [*reference.named(part), *across, "--reports", str(REPORTS.relative_to(ROOT))], (0,))
+    large = sorted(f"/{path.relative_to(RESULTS)}" for path in _large())
+    write_atomically(_IGNORED, "\n".join(["# too large: scripts/reference.py --archive", *large, ""]))
+
+
+def archive(path: Path) -> str:
+    """Writes the tables that git does not keep as one archive: the same tables give the same bytes.
+
+    Args:
+        path: Of the archive.
+
+    Returns:
+        Its SHA-256; run.json beside each table has the table's own.
+    """
+    with tarfile.open(path, "w") as tar:
+        for file in sorted(_large()):
+            entry = tarfile.TarInfo(str(file.relative_to(ROOT)))
+            entry.size = file.stat().st_size
+            with file.open("rb") as content:
+                tar.addfile(entry, content)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    write_atomically(RESULTS / "per_query.sha256", f"{digest}  {path.name}\n")
+    return digest
+
+
+def _large() -> list[Path]:
+    return [path for path in RESULTS.glob("*/per_query.parquet") if path.stat().st_size > LARGEST_IN_GIT]
+
+
+def _append(row: Sequence[str]) -> None:
+    rows = [] if not _WALL.exists() else list(csv.reader(_WALL.read_text(encoding="utf-8").splitlines()))[1:]
+    # Of a part that was stopped, or to which nothing was left, both rows stand.
+    text = "\n".join(",".join(one) for one in (_COLUMNS, *rows, row))
+    write_atomically(_WALL, f"{text}\n")
+
+
+def _command(script: str, options: Sequence[str], fine: Sequence[int]) -> None:
+    command = [sys.executable, script, *options, "--results", str(RESULTS.relative_to(ROOT))]
+    print("$", script, *options, flush=True)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"ATEN_CPU_CAPABILITY": CAPABILITY})
+    if done.returncode not in fine:
+        raise UserError(f"{script} {' '.join(options)} ended with exit code {done.returncode}: see above")
+
+
+def _listed(reference: Reference) -> str:
+    took: dict[str, float] = {}
+    if _WALL.exists():
+        for row in csv.DictReader(_WALL.read_text(encoding="utf-8").splitlines()):
+            took[row["part"]] = took.get(row["part"], 0.0) + float(row["hours"])
+    lines = ["part | budget, h | took, h | results/reference/ | left out", "---|---|---|---|---"]
+    for name, part in reference.parts.items():
+        cells = [name, f"{part.budget:g}", f"{took[name]:.2f}" if name in took else "", reference.key(part), part.cut]
+        lines.append(" | ".join(cells))
+    return "\n".join(lines)
+
+
+def _clean() -> None:
+    dirty = subprocess.run(
+        ["git", "status", "--porcelain", "--", ".", ":!results", ":!reports"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    if dirty:
+        raise UserError(f"the checkout has changes, which trials would name: commit them first ({in_a_line(dirty)})")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line.
+
+    Args:
+        arguments: After the command's name; those of the process by default.
+
+    Returns:
+        Its exit code.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--list", action="store_true", help="lists the parts and runs none")
+    parser.add_argument("--reports", action="store_true", help="writes reports from the tables and runs nothing")
+    parser.add_argument("--archive", type=Path, metavar="FILE", help="writes what is too large for git; runs nothing")
+    parser.add_argument("--jobs", help="worker processes; a core each by default")
+    given = parser.parse_args(arguments)
+    reference = Reference.read()
+    try:
+        if unknown := [name for name in given.parts if name not in reference.parts]:
+            raise UserError(f"no part {unknown[0]!r}: choose from {', '.join(reference.parts)}")
+        if given.list:
+            print(_listed(reference))
+            return 0
+        if given.archive:
+            print(archive(given.archive))
+            return 0
+        for name in given.parts or reference.parts:
+            if lacking := reference.lacks(reference.parts[name]):
+                print(f"left out: {name}, no {lacking} in $NSH_DATA", file=sys.stderr)
+            elif given.reports:
+                report(reference, name)
+            else:
+                _clean()
+                run(reference, name, given.jobs)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
