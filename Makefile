@@ -1,7 +1,7 @@
 PY := .venv/bin/python
 STORAGE := results/optuna.journal
 
-.PHONY: env dev study test reference dashboard
+.PHONY: env dev study test docs numbers notebooks reference dashboard
 
 env:
 	@scripts/env.sh run
@@ -14,6 +14,19 @@ dev:
 study: env
 	$(PY) study/run.py --study sorter_ablation
 	$(PY) study/report.py --study sorter_ablation
+
+docs:
+	@scripts/env.sh docs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+	@echo "the site is in site/: open site/index.html"
+
+# What pages quote of tables is committed: after a change of tables.
+numbers: env
+	$(PY) -m study.reporting.quoted README.md docs
+
+# Their output is committed: after a change of one.
+notebooks: dev
+	$(PY) -m docs.making.notebooks
 
 # All parts, or some: make reference PARTS="digits-sorters digits-bits"
 reference: env

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes or updates the virtual environment. Usage: scripts/env.sh run|dev
+# Makes or updates the virtual environment. Usage: scripts/env.sh run|docs|dev
 set -euo pipefail
 cd "$(dirname "$0")/.."
-kind=${1:?usage: scripts/env.sh run|dev}
+kind=${1:?usage: scripts/env.sh run|docs|dev}
 stamp=.venv/.installed-$kind
 want=$(cat pyproject.toml constraints.txt scripts/env.sh nsh_core/compiled.py nsh_core/fused/*.py nsh_core/metrics/*.py | sha256sum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
@@ -23,13 +23,13 @@ trap 'rm -f "$requirements"' EXIT
 "$py" - "$kind" >"$requirements" <<'PY'
 import sys, tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
-wanted = project["dependencies"] + (project["optional-dependencies"]["dev"] if sys.argv[1] == "dev" else [])
-print(*wanted, sep="\n")
+groups = {"run": [], "docs": ["docs"], "dev": ["docs", "dev"]}[sys.argv[1]]
+print(*project["dependencies"], *(one for group in groups for one in project["optional-dependencies"][group]), sep="\n")
 PY
 "$py" -m pip install -q -r "$requirements"
 scripts/torchsort.sh "$py" || true
 # For the tests alone and without their dependencies, which would take another torch; users install .[vision].
-[ "$kind" = run ] || "$py" -m pip install -q --no-deps torchvision timm
+[ "$kind" != dev ] || "$py" -m pip install -q --no-deps torchvision timm
 "$py" -m pip install -q --no-deps --no-build-isolation -e .
 "$py" -m nsh_core.fused
 echo "$want" >"$stamp"

@@ -1,27 +1,21 @@
 """The notebooks of the documentation run from the first cell to the last."""
 
-import os
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from docs.making.notebooks import FOLDER, executed
 from tests.study.commands import ONE_THREAD, ROOT
 
-NOTEBOOKS = ROOT / "docs" / "notebooks"
 
-
-def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def what_is_shown(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What each code cell of a notebook showed as text, by its source, in a folder with nothing in it."""
     for variable, value in (ONE_THREAD | {"PYTHONPATH": str(ROOT)}).items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
-    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": os.fspath(folder)}}).execute()
     shown = {}
-    for cell in notebook.cells:
+    for cell in executed(FOLDER / name, folder).cells:
         if cell.cell_type == "code":
             outputs = (one.get("text") or str(one.get("data", "")) for one in cell.outputs)
             shown[cell.source] = "".join(outputs)
@@ -30,7 +24,7 @@ def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 @pytest.mark.slow(20)
 def test_a_first_study(tmp_path, monkeypatch):
-    shown = executed("first_study.ipynb", tmp_path, monkeypatch)
+    shown = what_is_shown("first_study.ipynb", tmp_path, monkeypatch)
     assert "not run yet" in next(iter(shown.values()))
     assert "<td>neuralsort</td>" in shown["study.run(jobs=2)"]
     assert shown["study.run(jobs=2)"].count("trials over, 0 running, best val_map") == 1  # one line, updated
@@ -46,7 +40,7 @@ def test_a_first_study(tmp_path, monkeypatch):
 
 @pytest.mark.slow(20)
 def test_from_images_to_codes_search_and_a_report(tmp_path, monkeypatch):
-    shown = executed("own_images.ipynb", tmp_path, monkeypatch)
+    shown = what_is_shown("own_images.ipynb", tmp_path, monkeypatch)
     metrics = next(text for source, text in shown.items() if "hasher.metrics" in source)
     assert float(re.findall(r"'test_map': (0\.\d+)", metrics)[0]) > 0.4
     card = next(text for source, text in shown.items() if "README.md" in source)

@@ -11,6 +11,7 @@ import pandas as pd
 from nsh_core.errors import UserError
 from nsh_core.measures import RESULT
 from nsh_core.registry import nearest
+from study.analysis.columns import ACROSS
 from study.analysis.generation import RUN_FILE
 from study.analysis.results import Results, read_results, studies_in
 from study.analysis.statistics import iqm_with_interval, probability_of_improvement
@@ -42,9 +43,7 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
         studies: The same study on each data set; references are the first one's.
 
     Returns:
-        arm, datasets, iqm, iqm_low, iqm_high, better, better_low, better_high, rank: a row an arm. iqm: interquartile
-        mean over all runs; better: probability that a run beats one of the reference arm, NaN for a reference; rank:
-        mean rank over data sets of mean scores, 1 best. Intervals are of 95%.
+        The columns of study.analysis.columns.ACROSS.
 
     Raises:
         UserError: They share fewer than two arms.
@@ -64,8 +63,7 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
         if reference != arm and reference in scores:
             better = probability_of_improvement(scores[arm], scores[reference])
         rows.append((arm, len(studies), *iqm_with_interval(scores[arm]), *better, ranks[arm].mean()))
-    columns = ["arm", "datasets", "iqm", "iqm_low", "iqm_high", "better", "better_low", "better_high", "rank"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(ACROSS))
 
 
 def blocks(studies: Sequence[Results]) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nsh_core.measures import RESULT, SELECTION, Place, measures
+from study.analysis.columns import COMPARISONS, SEEDS, SUMMARY
 from study.analysis.crossed import Crossed, crossed
 from study.analysis.power import seeds_needed
 from study.analysis.statistics import compare_paired, holm, mean_interval, skewness
@@ -19,13 +19,6 @@ from study.plan.contrast import Contrast
 
 # The columns of a per-query table that measures are means of.
 _BY_QUERY = {RESULT: "test", SELECTION: "val"}
-SUMMARY = ["arm", "metric", "n", "mean", "sd", "ci_low", "ci_high", "se_queries", "both_low", "both_high"]
-_SEEDS = ["seeds_least", "seeds_needed", "seeds_most"]
-COMPARISONS = [
-    "question", "group", "arm", "reference", "metric", "n", "difference", "ci_low", "ci_high", "se_seeds", "se_queries",
-    "se", "degrees", "both_low", "both_high", "p_flips", "p", "tests", "p_holm", "correlation", "skewness",
-    "effect_size", *_SEEDS,
-]  # fmt: skip
 
 
 class ByQuery:
@@ -74,9 +67,7 @@ def summarize(trials: pd.DataFrame, per_query: pd.DataFrame) -> pd.DataFrame:
         per_query: As in Tables.
 
     Returns:
-        arm, metric, n, mean, sd; ci_low and ci_high, the 95% interval over seeds; se_queries, both_low and both_high,
-        the interval over seeds and queries, that over seeds alone where queries are not known one by one. Arms and
-        measures in their order.
+        The columns of study.analysis.columns.SUMMARY, arms and measures in their order.
     """
     rows = []
     by_query = {name: ByQuery(per_query, name) for name in _BY_QUERY}
@@ -94,7 +85,7 @@ def summarize(trials: pd.DataFrame, per_query: pd.DataFrame) -> pd.DataFrame:
                 both = replace(crossed(values if queries is None else queries), mean=values.mean())
                 ends = *mean_interval(values), both.se_queries, *both.interval()
                 rows.append((arm, metric, len(values), values.mean(), deviation, *ends))
-    return pd.DataFrame(rows, columns=SUMMARY)
+    return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
 def compare(
@@ -115,20 +106,18 @@ def compare(
         metrics: Names of measures; none: those that the catalogue compares.
 
     Returns:
-        question, group, arm, reference, metric, n; difference; ci_low and ci_high, its 95% interval over seeds;
-        se_seeds, se_queries, se and degrees, as in Crossed; both_low and both_high, the interval over seeds and
-        queries; p_flips, of exact sign flips over seeds; p, of the t test of `se`; tests, the size of the family;
-        p_holm, p adjusted for it; correlation of the two over seeds; skewness of their difference over seeds, of five
-        and more; effect_size, d_z over seeds; seeds_least, seeds_needed and seeds_most, see study.analysis.power.
+        The columns of study.analysis.columns.COMPARISONS.
     """
     if metrics is None:
         metrics = [one.name for one in measures(Place.COMPARED) if one.name in trials]
-    rows = []
+    rows, families = [], dict[tuple[str, str], list[Contrast]]()
+    for one in contrasts:
+        families.setdefault((one.question, one.group), []).append(one)
     for metric in metrics:
         pivot = trials.pivot(index="seed", columns="arm", values=metric)
         table = {str(arm): values for arm, values in zip(pivot, pivot.to_numpy(float).T, strict=True)}
         by_query = ByQuery(per_query, metric)
-        for _, family in groupby(contrasts, lambda one: (one.question, one.group)):
+        for family in families.values():
             known = [
                 one
                 for one in (_compared(one, metric, pivot.index.to_numpy(int), table, by_query) for one in family)
@@ -138,8 +127,8 @@ def compare(
             for (row, estimate), p in zip(known, adjusted, strict=True):
                 count = int(row["n"])
                 needed = seeds_needed(estimate, count, len(known)) if count > 1 else (None, None, None)
-                rows.append(row | {"tests": len(known), "p_holm": p} | dict(zip(_SEEDS, needed, strict=True)))
-    return pd.DataFrame(rows, columns=COMPARISONS).astype(dict.fromkeys(_SEEDS, "Int64"))
+                rows.append(row | {"tests": len(known), "p_holm": p} | dict(zip(SEEDS, needed, strict=True)))
+    return pd.DataFrame(rows, columns=list(COMPARISONS)).astype(dict.fromkeys(SEEDS, "Int64"))
 
 
 def _skewness(values: npt.NDArray[np.float64]) -> float:

@@ -15,7 +15,7 @@ from nsh_core.errors import UserError
 from nsh_core.measures import RESULT, SELECTION, Measure, Place, measures
 from nsh_core.registry import METHODS, listed, nearest
 from study.analysis.by_class import Classes, read_classes
-from study.analysis.comparisons import COMPARISONS
+from study.analysis.columns import COMPARISONS
 from study.analysis.gallery import Gallery, read_gallery
 from study.analysis.generation import RUN_FILE, reading, strangers
 from study.analysis.importance import importances
@@ -253,7 +253,7 @@ def earlier(folder: Path, spec: StudySpec) -> pd.DataFrame:
             _facts(folder)
             return read_tables(folder, spec).comparisons
     except (OSError, ValueError, KeyError, UserError):
-        return pd.DataFrame(columns=COMPARISONS)
+        return pd.DataFrame(columns=list(COMPARISONS))
 
 
 def studies_in(folder: Path) -> list[str]:

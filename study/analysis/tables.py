@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 from nsh_core.errors import TRAINING_FAILURES
 from nsh_core.measures import MEASURES
 from nsh_core.metrics.per_query import from_text
+from study.analysis.columns import PER_QUERY
 from study.analysis.comparisons import compare, summarize
 from study.analysis.csv_files import csv_text, read_csv
 from study.analysis.generation import Generation
@@ -29,7 +30,6 @@ from study.plan.trials import PlannedTrial
 COST_FILE = "cost.csv"
 VALUED = ("complete", "pruned")
 DAMAGED = "damaged: its record is not what was written; the same command trains it again"
-_PER_QUERY = ["arm", "seed", "val", "test"]
 # What every version's trials table has, beside measures.
 _STRUCTURE = ("arm", "seed", "phase", "state", "failure", "bits", "tuned")
 
@@ -79,7 +79,7 @@ def build_tables(queue: TrialQueue) -> Tables:
                 by_query.append({"arm": planned.arm.name, "seed": planned.seed} | ap)
     # What a table was made of takes as much memory as the table.
     trials = pd.DataFrame({name: columns.pop(name) for name in tuple(columns)})
-    return tables_of(trials, points.frame(), pd.DataFrame(by_query, columns=_PER_QUERY), plan.spec)
+    return tables_of(trials, points.frame(), pd.DataFrame(by_query, columns=list(PER_QUERY)), plan.spec)
 
 
 def tables_of(trials: pd.DataFrame, curves: pd.DataFrame, per_query: pd.DataFrame, spec: StudySpec) -> Tables:
@@ -262,7 +262,7 @@ def read_tables(folder: Path, spec: StudySpec) -> Tables:
     frames = [
         trials,
         pd.read_parquet(folder / "curves.parquet"),
-        pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=_PER_QUERY),
+        pd.read_parquet(per_query) if per_query.exists() else pd.DataFrame(columns=list(PER_QUERY)),
         read_cost(folder),
     ]
     trials, curves, by_query, cost = (frame.assign(arm=frame.arm.replace(spec.former_names)) for frame in frames)

@@ -1,4 +1,4 @@
-"""The README's plug-ins as they stand there: a sorter, a method with state, data, a figure and a measure."""
+"""The plug-ins of the docs as they stand there: a sorter, a method with state, data, a figure and a measure."""
 
 import dataclasses
 import os
@@ -18,6 +18,7 @@ from nsh_core.measures import MEASURES, Measure
 from study.analysis.results import read_results
 from study.execution.attributes import known
 from study.execution.records import Task, TrialFacts
+from tests.pages import block
 from tests.study.commands import ROOT, arguments, as_of_an_earlier_version, outcome, report, run
 from tests.study.test_run import stored, wait_for
 
@@ -26,11 +27,10 @@ FILES = ["my_sorter.py", "my_method.py", "my_data.py", "my_figure.py", "my_measu
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    """A folder outside the checkout with the files of the README."""
-    text = (ROOT / "README.md").read_text()
+    """A folder outside the checkout with the files of the documentation."""
     for name in FILES:
-        [block] = re.findall(rf"```(?:python|yaml)\n(# {re.escape(name)}\n.*?)```", text, re.DOTALL)
-        (tmp_path / name).write_text(block)
+        language = {".py": "python", ".yaml": "yaml"}[Path(name).suffix]
+        (tmp_path / name).write_text(block(language, f"# {name}\n"))
     return tmp_path
 
 

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from nsh_core import load_dataset
 from nsh_core.data import from_arrays
-from study.analysis.comparisons import SUMMARY
+from study.analysis.columns import SUMMARY
 from study.analysis.run_facts import RunFacts
 from study.execution.amounts import duration
 from study.execution.attributes import own
@@ -69,7 +69,7 @@ def test_the_tables_have_the_promised_columns(undisturbed):
     assert trials.train_seconds.between(0.01, 100).all()
     assert trials.peak_memory_mb.between(50, 4000).all()
     summary = pd.read_csv(undisturbed / "tiny" / "summary.csv")
-    assert list(summary.columns) == SUMMARY
+    assert list(summary.columns) == list(SUMMARY)
     per_query = pd.read_parquet(undisturbed / "tiny" / "per_query.parquet")
     assert list(per_query.arm) == list(trials.arm)
     for kind in ("val", "test"):

@@ -21,6 +21,7 @@ from nsh_core.search.beside import write_facts
 from nsh_core.search.encoding import Encoded
 from nsh_core.search.sheet import contact_sheet
 from tests.nsh_core.images import make_folder
+from tests.pages import block
 
 
 class Given:
@@ -227,6 +228,15 @@ def test_from_photos_by_a_pretrained_backbone_to_hits(tmp_path, monkeypatch, cap
     assert sum("class 1/" in line for line in hits) > 6
     card = Path("model/README.md").read_text()
     assert "efficientnet_lite0" in card
+
+
+def test_the_example_of_the_docs(photos):
+    Path("model").rename("hasher")
+    shutil.copy(next(Path("photos/test/class 2").iterdir()), "img.jpg")
+    names: dict = {}
+    exec(block("python", "SearchIndex.load"), names)
+    assert len(names["hits"].names[0]) == 10
+    assert len(names["index"].search("img.jpg").names[0]) == 10
 
 
 def test_an_image_in_memory_is_searched_as_its_file_is(photos, hasher, digits):

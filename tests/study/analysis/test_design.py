@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from study.analysis.comparisons import COMPARISONS
+from study.analysis.columns import COMPARISONS
 from study.analysis.design import design_lines, detectable
 from study.analysis.power import power_of
 from study.analysis.seeds import smallest_flips_p, what_is_weak
@@ -32,7 +32,7 @@ def test_few_seeds_in_a_large_family_need_a_huge_difference():
 
 def test_a_design_says_what_it_can_show_and_what_it_cannot():
     spec = load_spec("sorter_ablation")
-    none = pd.DataFrame(columns=COMPARISONS)
+    none = pd.DataFrame(columns=list(COMPARISONS))
     [first, last] = design_lines(make_plan(spec), none)
     assert first.startswith(
         "10 comparisons, in 2 families of 2 to 8; with 10 seeds exact sign flips reach p = 0.002 at"
@@ -40,7 +40,7 @@ def test_a_design_says_what_it_can_show_and_what_it_cannot():
     assert "no earlier trials" in last
     question = "Which sorter?"
     row = {"metric": "test_map", "n": 4, "se_seeds": 0.01, "se": 0.02, "tests": 2, "question": question, "group": ""}
-    known = pd.DataFrame([row, row | {"question": "of another version", "se": 9}], columns=COMPARISONS)
+    known = pd.DataFrame([row, row | {"question": "of another version", "se": 9}], columns=list(COMPARISONS))
     expected = detectable(4 * 0.01**2, 0.02**2 - 0.01**2, 10, 8)
     assert f"differences of {expected:.4f} to {expected:.4f} test mAP" in design_lines(make_plan(spec), known)[1]
     [first, _] = design_lines(make_plan(spec, arms=["core"]), none)

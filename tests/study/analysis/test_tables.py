@@ -7,7 +7,8 @@ from scipy import stats as scipy_stats
 
 from nsh_core import UserError
 from nsh_core.measures import MEASURES, RESULT
-from study.analysis.comparisons import SUMMARY, compare, summarize
+from study.analysis.columns import SUMMARY
+from study.analysis.comparisons import compare, summarize
 from study.analysis.crossed import crossed
 from study.analysis.results import read_results
 from study.analysis.statistics import compare_paired
@@ -80,7 +81,7 @@ def per_query(trials) -> pd.DataFrame:
 
 def test_queries_widen_the_intervals_of_map_alone(trials, per_query):
     summary = summarize(trials, per_query)
-    assert list(summary.columns) == SUMMARY
+    assert list(summary.columns) == list(SUMMARY)
     values = np.stack(per_query[per_query.arm == "a"].test.to_list()).astype(float)
     row = summary[(summary.arm == "a") & (summary.metric == "test_map")].iloc[0]
     reach = crossed(values).interval()[1] - values.mean()
@@ -148,3 +149,15 @@ def test_tables_that_name_an_arm_by_a_number_alone_are_read(undisturbed_copy):
     assert stored.compare("batch_size=32", "batch_size=64").row["n"] == 2
     assert "batch_size=64 is best on the validation queries" in stored.verdict.headline
     assert stored.figure("gallery")
+
+
+def test_a_family_is_a_group_whatever_the_order_of_arms():
+    rng = np.random.default_rng(0)
+    arms = [f"{name}{group}" for name in "abc" for group in (8, 16)]
+    trials = pd.DataFrame([{"arm": arm, "seed": seed, RESULT: rng.normal()} for arm in arms for seed in range(5)])
+    contrasts = [Contrast(arm, f"a{arm[1:]}", group=arm[1:]) for arm in arms[2:]]
+    found = compare(trials, contrasts, pd.DataFrame(columns=["arm", "seed", "val", "test"]), [RESULT])
+    assert found.tests.tolist() == [2] * 4
+    for _, family in found.groupby("group"):
+        first, second = sorted(family.p)
+        assert sorted(family.p_holm) == pytest.approx([min(1, 2 * first), max(min(1, 2 * first), second)])

@@ -1,5 +1,4 @@
 import json
-import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from optuna_dashboard import get_note
 
 from study.reporting.dashboard import figures
 from study.storage.opening import open_storage
-from tests.study.commands import ROOT
+from tests.pages import block
 from tests.study.reporting.test_document import synthetic
 
 
@@ -118,10 +117,10 @@ def test_the_dashboard_shows_what_tuning_tried_in_a_browser(tuned, tmp_path, bro
 def test_optuna_alone_reads_and_copies_a_study_as_the_docs_say(tuned, tmp_path, monkeypatch):
     shutil.copytree(tuned, tmp_path / "results")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "optuna.md").read_text(), re.DOTALL)
     names: dict = {}
     with warnings.catch_warnings(action="ignore"):
-        exec("".join(blocks).replace("sorter_ablation-tuned tuning", "tuned tuning"), names)
+        read_and_copied = block("python", "tries.best_params") + block("python", "optuna.copy_study")
+        exec(read_and_copied.replace("sorter_ablation-tuned tuning", "tuned tuning"), names)
         [copied] = optuna.get_all_study_summaries("sqlite:///tries.db")
     assert set(names["tries"].best_params) <= SEARCHED | FACTORS
     assert {f"params_{name}" for name in SEARCHED | FACTORS} <= set(names["table"])

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import os
-import re
 import shutil
 import signal
 import sqlite3
@@ -37,7 +36,8 @@ from study.reporting.tracking import TrackedRun, Tracker, mlflow, writer
 from study.reporting.tracking.tracking import Tracking
 from study.storage.opening import open_storage
 from tests.conftest import Once
-from tests.study.commands import ROOT, SPEC, Fork
+from tests.pages import block
+from tests.study.commands import SPEC, Fork
 
 THREE = ["tensorboard", "mlflow", "wandb"]
 TUNED = """\
@@ -390,10 +390,7 @@ def test_a_server_that_is_away_is_a_note_without_its_password(study, free_port, 
 
 
 def test_the_tracker_of_the_docs(study):
-    [block] = re.findall(
-        r"```python\n(# my_tracker.py\n.*?)```", (ROOT / "docs" / "tracking.md").read_text(), re.DOTALL
-    )
-    exec(block, {})
+    exec(block("python", "# my_tracker.py"), {})
     try:
         track(study, "json")
     finally:

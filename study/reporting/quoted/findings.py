@@ -1,0 +1,146 @@
+"""What factors are worth, and which quantities rank as test mAP does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from nsh_core.errors import UserError
+from nsh_core.measures import MEASURES
+from nsh_core.registry import listed
+from study.analysis.effects import Effect, Effects, main_effects
+from study.analysis.headlines import predictors
+from study.analysis.label_free import called, rank_correlations
+from study.analysis.seeds import ALPHA
+from study.reporting.quoted.markdown import table
+from study.reporting.quoted.studies import Studies
+
+
+class Findings:
+    """Quotes main effects and rank correlations.
+
+    Args:
+        studies: Where they are from.
+    """
+
+    def __init__(self, studies: Studies) -> None:
+        self._studies = studies
+        self._effects, self._ranks = cache(self._effects_of), cache(self._ranks_of)
+
+    def effect(self, study: str, factor: str, level: str) -> str:
+        """What a level of a factor is worth against the reference's, over all levels of the others, with its interval.
+
+        Args:
+            study: Name of the study.
+            factor: Its name.
+            level: Its label.
+        """
+        return self._effect(study, factor, level).size
+
+    def shown(self, study: str, factor: str, level: str) -> bool:
+        """Whether that effect is told apart from 0.
+
+        Args:
+            study: As for effect.
+            factor: As for effect.
+            level: As for effect.
+        """
+        return bool(self._effect(study, factor, level).p_holm < ALPHA)
+
+    def interaction(self, study: str) -> str:
+        """The share of the variance of arms' means that is no main effect.
+
+        Args:
+            study: As for effect.
+        """
+        return f"{100 * (1 - sum(self._effects(study).shares.values())):.0f}%"
+
+    def effects(self, studies: Mapping[str, str], shown: Sequence[str] = ()) -> str:
+        """A table of main effects, a row a level and a column a study; ° where an effect is not told apart from 0.
+
+        Args:
+            studies: Title of each column to the name of its study.
+            shown: Factors; empty for all.
+        """
+        rows: dict[str, list[str]] = {}
+        for place, study in enumerate(studies.values()):
+            for one in self._effects(study).effects:
+                if not shown or one.factor in shown:
+                    label = f"{one.factor}: {one.level} against {one.reference}"
+                    cells = rows.setdefault(label, [""] * len(studies))
+                    cells[place] = one.size + ("" if one.p_holm < ALPHA else " °")
+        return table(["level", *studies], ([label, *cells] for label, cells in rows.items()))
+
+    def rank(self, study: str, quantity: str) -> str:
+        """The rank correlation of a quantity with test mAP over arms, with its interval.
+
+        Args:
+            study: As for effect.
+            quantity: Name of its measure.
+        """
+        return _rho(self._rank(study, quantity))
+
+    def loses(self, study: str, quantity: str) -> str:
+        """How far the arm that a quantity chooses is below the best one.
+
+        Args:
+            study: As for effect.
+            quantity: As for rank.
+        """
+        return f"{self._rank(study, quantity)['loses']:.3f}"
+
+    def ranks(self, studies: Mapping[str, str]) -> str:
+        """A table of rank correlations and what each quantity's choice loses, a column a study.
+
+        Args:
+            studies: Title of each column to the name of its study.
+        """
+        rows: dict[str, list[str]] = {}
+        for place, study in enumerate(studies.values()):
+            name = self._studies.results(study).map_name
+            for row in self._ranks(study).to_dict("records"):
+                measure = MEASURES[row["quantity"]]
+                label = called(measure, name) if len(studies) == 1 else called(measure, "mAP")
+                cells = rows.setdefault(label, [""] * len(studies))
+                cells[place] = f"{_rho(row)}, {row['loses']:.3f}"
+        return table(["quantity", *studies], ([label, *cells] for label, cells in rows.items()))
+
+    def predictors(self, study: str) -> str:
+        """Which label-free quantity ranks most as test mAP does, and what its choice is worth, in sentences.
+
+        Args:
+            study: As for effect.
+        """
+        found = predictors(self._studies.results(study))
+        if found is None:
+            raise UserError("nothing ranks the arms of this study")
+        return found
+
+    def _effects_of(self, study: str) -> Effects:
+        found = main_effects(self._studies.results(study))
+        if found is None:
+            raise UserError(f"{study} has no main effects: its arms are not all combinations of two factors or more")
+        return found
+
+    def _effect(self, study: str, factor: str, level: str) -> Effect:
+        known = self._effects(study).effects
+        found = [one for one in known if (one.factor, one.level) == (factor, level)]
+        if not found:
+            raise UserError(f"there is no such level, known: {listed(f'{one.factor}: {one.level}' for one in known)}")
+        return found[0]
+
+    def _ranks_of(self, study: str) -> pd.DataFrame:
+        return rank_correlations(self._studies.results(study).done)
+
+    def _rank(self, study: str, quantity: str) -> dict[Any, Any]:
+        rows = self._ranks(study).set_index("quantity", drop=False).to_dict("index")
+        if quantity not in rows:
+            raise UserError(f"there is no quantity {quantity!r}, known: {listed(map(str, rows))}")
+        return rows[quantity]
+
+
+def _rho(row: Mapping[Any, Any]) -> str:
+    return f"{row['rho']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]"
