@@ -49,6 +49,11 @@ OPTIONS = sorted(
 )
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_example_ends(page):
+    assert page.read_text().count("\n```") % 2 == 0
+
+
 @pytest.mark.parametrize("code", blocks("python"))
 def test_every_example_in_python_is_run_by_a_test(code):
     [file] = [file for part, file in RUN.items() if part in code]
