@@ -68,9 +68,9 @@ def test_the_dashboard_shows_the_study_in_a_browser(finished, browser):
         page.get_by_text("Does the tiny study run?").first.wait_for(timeout=30_000)
         page.get_by_text("is best on the validation queries").first.wait_for(timeout=30_000)
         page.goto(f"{address}/studies/{studies['tiny']}")
-        page.get_by_text("Test mAP@all of each arm").first.wait_for(timeout=30_000)
+        page.get_by_text("Test mAP of each arm, the best on validation queries above").first.wait_for(timeout=30_000)
         page.get_by_text("validation mAP@all").first.wait_for(timeout=30_000)
-        page.get_by_text("mean, 95% interval").first.wait_for(timeout=30_000)
+        page.get_by_text("continuous input, cosine").first.wait_for(timeout=30_000)
         page.screenshot(path=finished / "dashboard.png", full_page=True)
 
 

@@ -36,7 +36,7 @@ def made(tmp_path_factory) -> Path:
     """The folder of a report with a figure for plotly, and one that is large and has only its picture."""
     folder = tmp_path_factory.mktemp("page")
     figure = Figure((2, 1))
-    png = save(figure, folder, "shown")
+    png = save(figure, folder, "shown", "A line.").png
     trace = {"type": "scatter", "x": [1, 2, 3], "y": [3, 1, None], "name": HOSTILE}
     plot = {"data": [trace], "layout": {"width": 900, "height": 300, "xaxis": {"title": {"text": HOSTILE}}}}
     drawn = [

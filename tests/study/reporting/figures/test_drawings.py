@@ -15,7 +15,6 @@ from study.reporting.figures.on_page import on_page
 from study.reporting.figures.on_paper import on_paper
 from study.reporting.figures.palette import Look
 from tests.study.reporting.figures.random_charts import charts, mosaic
-from tests.study.reporting.test_dashboard import browser  # noqa: F401
 
 LINES = (Points, Line, Intervals, Rule)
 
@@ -94,7 +93,7 @@ HOSTILE = "<b>bold</b> & $x$ &lt; %{x}"
 
 
 @pytest.mark.slow(6)
-def test_markup_in_names_is_shown_as_it_is(browser):  # noqa: F811
+def test_markup_in_names_is_shown_as_it_is(browser):
     """Plotly takes some HTML in every text, and fills in templates."""
     line = Line(HOSTILE, Look(), x=np.array([0.0, 1.0]), y=np.array([0.2, 0.3]), markers=True)
     panel = Panel((line,), Axis(HOSTILE), Axis("plain", names=(HOSTILE,)), HOSTILE)
