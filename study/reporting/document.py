@@ -56,7 +56,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
     drawn = draw(results, folder)
     if others:
         together, more = across_section([results, *others], folder)
-        sections, drawn = [together, *sections], [*drawn, *more]
+        sections, drawn = [together, *sections], [*drawn, more]
     failures = [one.failure for one in drawn if one.failure]
     environment = Environment(
         loader=PackageLoader("study.reporting"),
