@@ -66,19 +66,6 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(ACROSS))
 
 
-def blocks(studies: Sequence[Results]) -> pd.DataFrame:
-    """Test mAP of every seed on every data set, for comparisons of ranks.
-
-    Args:
-        studies: The same study on each data set.
-
-    Returns:
-        A row for each seed on each data set and a column for each arm that all studies have, rows with all arms alone.
-    """
-    tables = [results.done.pivot(index="seed", columns="arm", values=RESULT) for results in studies]
-    return pd.concat(tables, join="inner", ignore_index=True).dropna()
-
-
 def _scores(results: Results, arm: str) -> np.ndarray:
     values = results.done[results.done.arm == arm].sort_values("seed")[RESULT].to_numpy(float)
     return values / results.facts.continuous.test_map

@@ -7,6 +7,7 @@ v_S + v_Q - v_E (Searle, Casella & McCulloch, Variance Components, 1992, ch. 5).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ Values = npt.NDArray[np.float64]
 
 # Of a mean, what its error is by rounding alone.
 _NOTHING = 1e-9
-# Above, the largest of all pairs is drawn in another way; see chosen_p.
+# Above, the largest of all pairs is drawn in another way.
 _MANY_ARMS, _MANY_RUNS = 200, 20_000
 
 
@@ -84,10 +85,7 @@ def crossed(values: npt.ArrayLike) -> Crossed:
 def chosen_p(values: Values, chosen: int, draws: int = 4000) -> Values:
     """How far each arm is from one that was chosen for being the best, adjusted for the choice.
 
-    The largest |t| of all pairs of arms, seeds and queries both samples, is drawn under equal means by a parametric
-    bootstrap; an arm's p is the share of draws above its own |t| against the chosen one. The chosen arm may be any: the
-    family holds every pair. Seeds are drawn from a normal distribution of each arm's own spread around the seed's
-    common level, queries from their covariance; the variances of pairs are estimated anew in each draw, as in the data.
+    The chosen arm may be any: the family holds every pair; see pairs_p.
 
     Args:
         values: [A, S, Q] of A arms on the same S seeds and Q queries, or [A, S].
@@ -97,18 +95,39 @@ def chosen_p(values: Values, chosen: int, draws: int = 4000) -> Values:
     Returns:
         p values [A], 1 for the chosen one; NaN for a single seed.
     """
+    return _p(values, [chosen], draws)[0]
+
+
+def pairs_p(values: Values, draws: int = 4000) -> Values:
+    """How far all arms are from one another, adjusted for the number of pairs.
+
+    The largest |t| of all pairs of arms, seeds and queries both samples, is drawn under equal means by a parametric
+    bootstrap; the p of a pair is the share of draws above its own |t|. Seeds are drawn from a normal distribution of
+    each arm's own spread around the seed's common level, queries from their covariance; the variances of pairs are
+    estimated anew in each draw, as in the data.
+
+    Args:
+        values: [A, S, Q] of A arms on the same S seeds and Q queries, or [A, S].
+        draws: Of the bootstrap; a quarter of them for more than 200 arms, or 20,000 runs.
+
+    Returns:
+        p values [A, A], 1 on the diagonal; NaN for a single seed.
+    """
+    return _p(values, range(len(values)), draws)
+
+
+def _p(values: Values, chosen: Sequence[int], draws: int) -> Values:
+    """The p values [C, A] of some arms against all."""
     by_seed = values if values.ndim == 2 else values.mean(axis=2)
     arms, seeds = by_seed.shape
     if seeds < 2:
-        return np.full(arms, np.nan)
+        return np.full((len(chosen), arms), np.nan)
     means = by_seed.mean(axis=1)
     by_query, noise, count = _query_covariances(values)
     rest = by_seed - by_seed.mean(axis=0) - means[:, None] + means.mean()
     # What is left of A arms around a common level has (A - 1) / A of its variance.
     spread = np.sqrt((rest**2).sum(axis=1) / (seeds - 1) * arms / (arms - 1))
     v_queries, v_rest = _of_pairs(by_query), _of_pairs(noise)
-    own = (by_seed - by_seed[chosen]).var(axis=1, ddof=1) / seeds
-    observed = _ratio(means - means[chosen], own + np.maximum(v_queries[chosen] - v_rest[chosen], 0))
     rng, root = np.random.default_rng(0), _root(by_query - noise)
     if arms > _MANY_ARMS or arms * seeds > _MANY_RUNS:
         # One draw after another, and fewer: all at once would take gigabytes, and each pair by itself hours.
@@ -127,7 +146,12 @@ def chosen_p(values: Values, chosen: int, draws: int = 4000) -> Values:
             estimated = v_queries[a, b] * rng.chisquare(count - 1, draws) / (count - 1)
             variance = (drawn[:, a] - drawn[:, b]).var(axis=1, ddof=1) / seeds + np.maximum(estimated - v_rest[a, b], 0)
             np.maximum(largest, _ratio(levels[:, a] - levels[:, b], variance), out=largest)
-    return (1 + (largest[:, None] >= observed).sum(axis=0)) / (1 + len(largest))
+    found = np.empty((len(chosen), arms))
+    for row, one in zip(found, chosen, strict=True):
+        own = (by_seed - by_seed[one]).var(axis=1, ddof=1) / seeds
+        observed = _ratio(means - means[one], own + np.maximum(v_queries[one] - v_rest[one], 0))
+        row[:] = (1 + (largest[:, None] >= observed).sum(axis=0)) / (1 + len(largest))
+    return found
 
 
 def _of_pairs(covariance: Values) -> Values:

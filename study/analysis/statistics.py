@@ -247,14 +247,3 @@ def expected_best(values: npt.ArrayLike) -> tuple[Values, Values]:
     chance = np.diff(below_or_at, axis=1, prepend=0.0)
     mean = chance @ ordered
     return mean, np.sqrt(np.maximum(chance @ ordered**2 - mean**2, 0.0))
-
-
-def errorbar(values: npt.ArrayLike) -> tuple[float, float]:
-    """The interval of the mean as seaborn's errorbar; a single value has no width.
-
-    Args:
-        values: [n].
-    """
-    low, high = mean_interval(values)
-    mean = float(np.mean(np.asarray(values)))
-    return (low, high) if np.isfinite(low) else (mean, mean)

@@ -60,7 +60,7 @@ def write_report(results: Results, folder: Path, others: Sequence[Results] = ())
     drawn = draw(results, folder)
     if others:
         together, more = across_section([results, *others], folder)
-        sections, drawn = [together, *sections], [*drawn, *more]
+        sections, drawn = [together, *sections], [*drawn, more]
     failures = [one.failure for one in drawn if one.failure]
     figures = sorted((one for one in drawn if not one.failure), key=lambda one: not one.large)
     context = {

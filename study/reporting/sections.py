@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nsh_core.files import write_atomically
 from nsh_core.measures import MEASURES
-from study.analysis.across import across, blocks
+from study.analysis.across import across
 from study.analysis.budget import Curve, expected_by_budget, leaders, shown_budgets
 from study.analysis.claims import p_text
 from study.analysis.csv_files import csv_text
@@ -19,9 +19,8 @@ from study.analysis.statistics import mean_interval
 from study.plan.arm import short
 from study.reporting.by_class import by_class
 from study.reporting.by_version import by_version
-from study.reporting.figures.critical_difference import ACROSS, diagram
+from study.reporting.figures.across import CAPTION, across_chart
 from study.reporting.figures.drawing import Drawn, save
-from study.reporting.figures.on_paper import styled
 from study.reporting.section import Section
 from study.reporting.tuned_importance import tuned_importance
 from study.reporting.tuned_settings import tuned_settings
@@ -138,26 +137,22 @@ def _label_free(results: Results) -> Section | None:
     return Section("Selecting without labels", [note], columns, rows)
 
 
-def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, list[Drawn]]:
-    """The study on several data sets, as a table, a CSV file and a diagram.
+def across_section(studies: Sequence[Results], folder: Path) -> tuple[Section, Drawn]:
+    """The study on several data sets, as a table, a CSV file and a figure.
 
     Args:
         studies: The same study on each.
         folder: Of the report.
 
     Returns:
-        The table, and the diagram where there are enough arms and blocks for one.
+        The table, and the figure.
 
     Raises:
         UserError: They share fewer than two arms, or the folder cannot be written into.
     """
     table = across(studies)
     write_atomically(folder / "across.csv", csv_text(table))
-    drawn = []
-    with styled():
-        figure = diagram(blocks(studies))
-        if figure is not None:
-            drawn.append(save(figure, folder, "across", ACROSS))
+    drawn = save(across_chart(table, studies[0]), folder, "across", CAPTION)
     rows = []
     for row in table.to_dict("records"):
         better = f"{row['better']:.2f} [{row['better_low']:.2f}, {row['better_high']:.2f}]"

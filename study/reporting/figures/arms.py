@@ -6,13 +6,12 @@ import numpy as np
 
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
-from study.reporting.figures.chart import Axis, Chart, Panel
+from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Intervals, Mark, Points, numbers
 from study.reporting.figures.style import by_length, continuous, estimates, extremes, looks_of
 
 _MOST = 20
-_ROW, _AROUND = 0.165, 0.62  # inches: a row, and what is around those of a panel
 _SHORT = 22  # letters, of names that leave room for two panels side by side
 
 
@@ -41,7 +40,7 @@ def arms(results: Results) -> Chart | None:
             Axis(label),
             Axis(names=tuple(names.values()), reversed=True),
             title,
-            height=_AROUND + _ROW * len(names) + (0.15 if title else 0.0),
+            height=rows_height(len(names), title),
         )
         for title, names in shown.items()
     )

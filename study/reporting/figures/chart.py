@@ -11,8 +11,10 @@ import numpy as np
 from study.reporting.figures.marks import Letter, Mark
 
 COLUMN, PAGE = 3.4, 7.0  # widths in print, inches: one column of a paper, and two
-LETTER = 0.058  # inches: of a letter of the smallest text, about
+LETTER, LINE = 0.058, 0.125  # inches: a letter of the smallest text, about, and a line of it
+ROW, _AROUND, _TITLE = 0.165, 0.62, 0.15  # inches: a row of names, what is around those of a panel, and above them
 _MARGIN = 0.04  # of an axis, at each end
+_MIDDLE = 0.44  # of viridis: on darker colours white is read better, on lighter ones black
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Axis:
         ticks: Where it has marks; as the limits suggest if empty.
         names: Of the ticks; of 0, 1, ... where there are no ticks.
         reversed: Whether it runs from right to left, or from above down.
-        hidden: Whether it has neither line nor ticks.
+        hidden: Whether it has no line, ticks and grid, and no more than its names.
     """
 
     label: str = ""
@@ -53,6 +55,16 @@ class Axis:
         if self.names:
             return self.names[int(np.argmin(np.abs(np.asarray(self.places) - value)))]
         return f"{value:.4g}"
+
+
+def rows_height(rows: int, title: str = "") -> float:
+    """The height of a panel of so many names below one another, inches.
+
+    Args:
+        rows: Names of its vertical axis.
+        title: Above it.
+    """
+    return _AROUND + ROW * rows + (_TITLE if title else 0.0)
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,16 @@ class Shades:
     high: float
     log: bool = False
     ticks: tuple[float, ...] = ()
+
+    def ink(self, value: float) -> str:
+        """The colour of a text on the colour of a value: white or black, whichever is read better.
+
+        Args:
+            value: Between low and high.
+        """
+        scale = log10 if self.log else float
+        share = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low))
+        return "white" if share < _MIDDLE else "black"
 
 
 @dataclass(frozen=True)

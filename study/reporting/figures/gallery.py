@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+import textwrap
+from collections.abc import Sequence
+
 import numpy as np
-import numpy.typing as npt
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from study.analysis.gallery import Gallery
 from study.analysis.results import Results
+from study.reporting.figures.chart import LETTER, LINE, PAGE, Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.style import OF_MANY, line_arms
+from study.reporting.figures.marks import Mark, Picture
+from study.reporting.figures.palette import RIGHT, WRONG
+from study.reporting.figures.style import best_of, left_out
 
-_MOST_ROWS = 24
-_THUMBNAIL = 0.46
-_LETTER = 0.08  # inches, of a name
+_MOST_ROWS, _MOST_ARMS = 18, 8
+_LARGEST = 0.45  # inches, of a picture with its place: with so many rows a page of a paper is full
+_LETTERS = 36  # of a line of a name
+_INSIDE = 0.84  # of a place, what its picture takes
+_BESIDE, _BELOW = 0.25, 0.5  # places: between a query and what it finds, between queries
+_AROUND = 0.45  # inches, of the labels below
 
 
 @study_figure(
-    "Test queries and their ten nearest database items, first seed of each arm; wrong ones are crossed out. Of "
-    f"eight evenly spaced queries those on which the arms differ most. {OF_MANY}"
+    "Test queries and their ten nearest database items, best first, by the first seed of each arm. Blue frame: right, "
+    "an item with a label of the query; orange frame, crossed out: wrong. Of eight evenly spaced queries those on "
+    "which the arms differ most."
 )
-def gallery(results: Results) -> Figure | None:
+def gallery(results: Results) -> Chart | None:
     """Test queries with their nearest database items, best first, by each arm; wrong ones are crossed out.
 
     Of the gallery's queries those on which the arms differ most, then those that are hardest.
@@ -38,43 +43,54 @@ def gallery(results: Results) -> Figure | None:
     if pictures is None:
         return None
     known = list(pictures.arms)
-    arms = [arm for arm in line_arms(results) if arm in known]
-    right = [
-        [pictures.relevant[query, pictures.nearest[known.index(arm), query]].sum() for arm in arms]
-        for query in range(len(pictures.query_pictures))
-    ]
-    telling = sorted(range(len(right)), key=lambda query: (min(right[query]) - max(right[query]), sum(right[query])))
+    arms = best_of(results, known, _MOST_ARMS)
+    right = _right(pictures, [known.index(arm) for arm in arms])
+    telling = sorted(range(right.shape[1]), key=lambda query: (-np.ptp(right[:, query]), right[:, query].sum()))
     queries = telling[: max(1, _MOST_ROWS // len(arms))]
+    names = ["\n".join(textwrap.wrap(results.marked(arm), _LETTERS)) for arm in arms]
+    lines = [line for name in names for line in name.split("\n")]
     ranks = pictures.nearest.shape[2]
-    rows = len(queries) * len(arms)
-    height = _THUMBNAIL * (rows + 0.6 * len(queries))
-    names = 1.6 + max(map(len, arms)) * _LETTER / _THUMBNAIL  # in thumbnails, as all that is placed here
-    figure, axis = plt.subplots(figsize=(_THUMBNAIL * (names + ranks) + 0.6, height + 0.4))
-    blue, orange = (sns.color_palette("colorblind")[place] for place in (0, 3))
+    across = 1 + _BESIDE + ranks
+    place = min(_LARGEST, (PAGE - LETTER * max(map(len, lines)) - 0.2) / across)  # inches
+    heights = [max(1.0, LINE * (name.count("\n") + 1) / place) for name in names]
+    marks: list[Mark] = []
+    middles: list[float] = []
     y = 0.0
     for query in queries:
-        _picture(axis, pictures.query_pictures[query], 0, y + (len(arms) - 1) / 2)
-        for arm in arms:
-            axis.text(1.35, y + 0.5, arm, va="center", ha="left", fontsize=7)
-            for rank, place in enumerate(pictures.nearest[known.index(arm), query]):
-                x = names + rank
-                _picture(axis, pictures.pictures[place], x, y)
-                right = pictures.relevant[query, place]
-                axis.add_patch(
-                    Rectangle((x + 0.05, y + 0.05), 0.9, 0.9, fill=False, lw=1.6, edgecolor=blue if right else orange)
-                )
-                if not right:
-                    axis.plot([x + 0.05, x + 0.95], [y + 0.95, y + 0.05], color=orange, lw=1.2)
-            y += 1
-        y += 0.6
-    axis.set(xlim=(-0.1, names + ranks + 0.1), ylim=(y - 0.5, -0.7), aspect="equal")
-    axis.text(0.5, -0.3, "query", ha="center", fontsize=7)
-    for rank in range(ranks):
-        axis.text(names + rank + 0.5, -0.3, str(rank + 1), ha="center", fontsize=7)
-    axis.axis("off")
-    return figure
+        marks.append(_picture(pictures.query_pictures[query], 0, y + sum(heights) / 2))
+        for arm, height in zip(arms, heights, strict=True):
+            middles.append(y + height / 2)
+            for rank, item in enumerate(pictures.nearest[known.index(arm), query]):
+                frame = RIGHT if pictures.relevant[query, item] else WRONG
+                marks.append(_picture(pictures.pictures[item], 1 + _BESIDE + rank, middles[-1], frame))
+            y += height
+        y += _BELOW
+    y -= _BELOW
+    panel = Panel(
+        tuple(marks),
+        Axis(
+            low=0, high=across, ticks=(0.5, *(1.5 + _BESIDE + rank for rank in range(ranks))),
+            names=("query", *(str(rank + 1) for rank in range(ranks))), hidden=True,
+        ),
+        Axis(low=0, high=y, ticks=tuple(middles), names=tuple(names * len(queries)), reversed=True, hidden=True),
+        height=place * y + _AROUND,
+        square=True,
+    )  # fmt: skip
+    shares = right[:, queries].mean(axis=1)
+    told = ", ".join(f"{arm} {share:.1f}" for arm, share in zip(arms, shares, strict=True))
+    alt = f"Of the ten nearest items of {len(queries)} test queries so many are right, mean over the queries: {told}."
+    return Chart((panel,), alt, left_out(len(arms), len(known)), wide=True, large=True)
 
 
-def _picture(axis: Axes, picture: npt.NDArray[np.uint8], x: float, y: float) -> None:
-    cmap = "gray" if picture.ndim == 2 else None
-    axis.imshow(picture, extent=(x + 0.08, x + 0.92, y + 0.92, y + 0.08), cmap=cmap, vmin=0, vmax=255, zorder=1)
+def _right(pictures: Gallery, arms: Sequence[int]) -> np.ndarray:
+    """How many of the nearest items are right [arms, queries]."""
+    queries = np.arange(len(pictures.query_pictures))
+    return np.stack([pictures.relevant[queries[:, None], pictures.nearest[arm]].sum(axis=1) for arm in arms])
+
+
+def _picture(pixels: np.ndarray, column: float, middle: float, frame: str = "") -> Picture:
+    """A picture in the middle of its place, with the frame of what is right or wrong."""
+    return Picture(
+        pixels=pixels, left=column + (1 - _INSIDE) / 2, top=middle - _INSIDE / 2, size=_INSIDE, frame=frame,
+        crossed=frame == WRONG,
+    )  # fmt: skip

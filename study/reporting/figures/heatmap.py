@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+import pandas as pd
 
+from nsh_core.measures import RESULT
 from study.analysis.results import Results
+from study.plan.arm import short
+from study.reporting.figures.chart import COLUMN, LETTER, PAGE, Axis, Chart, Panel, Shades
 from study.reporting.figures.figure import study_figure
+from study.reporting.figures.marks import Cells
+from study.reporting.figures.palette import CODE_LENGTH
+from study.reporting.figures.style import extremes
+
+_ROW, _AROUND, _CELL, _BAR = 0.26, 0.65, 0.33, 0.6  # inches: of cells, around them, and of the bar of colours
+_LEAST = 1.6  # inches, that the label of the bar needs
 
 
-@study_figure("Mean test mAP over seeds; the frame marks the arm that is best on validation queries.")
-def heatmap(results: Results) -> Figure | None:
+@study_figure(
+    "Mean test mAP over seeds; the frame, black between white, marks the arm that is best on validation queries. An "
+    "empty cell has no complete trial."
+)
+def heatmap(results: Results) -> Chart | None:
     """Mean test mAP over the last two factors, a panel for each level of a first of three.
 
     Args:
@@ -25,29 +34,51 @@ def heatmap(results: Results) -> Figure | None:
     if len(factors) not in (2, 3) or results.done.empty:
         return None
     *facet, vertical, horizontal = factors
-    panels = results.spec.labels(facet[0]) if facet else [""]
-    rows, columns = results.spec.labels(vertical), results.spec.labels(horizontal)
-    size = (1.6 + 0.85 * len(columns) * len(panels), 1.2 + 0.45 * len(rows))
-    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained", sharey=True)
-    means = results.done.groupby("arm").test_map.mean()
-    best = results.ranked_arms[0]
-    for axis, panel in zip(axes[0], panels, strict=True):
-        trials = results.done if not facet else results.done[results.done[f"factor_{facet[0]}"] == panel]
-        table = trials.pivot_table(index=f"factor_{vertical}", columns=f"factor_{horizontal}", values="test_map")
-        table = table.reindex(index=rows, columns=columns)
-        sns.heatmap(
-            table, ax=axis, annot=True, fmt=".3f", cmap="viridis", vmin=means.min(), vmax=means.max(),
-            cbar=axis is axes[0][-1], cbar_kws={"label": f"test {results.map_name}"},
-        )  # fmt: skip
-        winner = trials[trials.arm == best]
-        if len(winner):
-            x = columns.index(winner[f"factor_{horizontal}"].iloc[0])
-            y = rows.index(winner[f"factor_{vertical}"].iloc[0])
-            axis.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor="red", lw=2.5))
-        axis.set(xlabel=_short(horizontal), ylabel=_short(vertical) if axis is axes[0][0] else "", title=panel)
-        axis.tick_params(axis="y", rotation=0)
-    return figure
+    rows, columns = _known(results, vertical), _known(results, horizontal)
+    means = {str(arm): float(mean) for arm, mean in results.done.groupby("arm")[RESULT].mean().items()}
+    # Panels side by side as long as their cells have room for numbers.
+    cells = _CELL * len(columns)
+    room = PAGE - _BAR - LETTER * max(map(len, rows))
+    titles = _known(results, facet[0]) if facet else [""]
+    beside = max(1, min(len(titles), int(room / (cells + 0.1))))
+    wide = beside * cells > COLUMN - PAGE + room
+    panels = tuple(
+        Panel(
+            (_cells(results, [facet[0], title] if facet else [], vertical, horizontal),),
+            Axis(_called(horizontal), names=tuple(columns)),
+            Axis(_called(vertical), names=tuple(rows), reversed=True),
+            f"{_called(facet[0])} {title}" if facet else "",
+            height=max(_LEAST, _AROUND + _ROW * len(rows) + (0.15 if facet else 0.0)),
+        )
+        for title in titles
+    )
+    low, high = min(means.values()), max(means.values())
+    shades = Shades(f"test {results.map_name}", low, max(high, low + 1e-3))
+    text = f"Mean test {results.map_name} by {', '.join(map(_called, factors))}: {extremes(means)}."
+    missing = [f"{_called(one)} {label}" for one in factors for label in results.spec.labels(one)
+               if label not in _known(results, one)]  # fmt: skip
+    note = f"Left out, without any complete trial: {'; '.join(missing)}." if missing else ""
+    return Chart(panels, text, note, beside, wide=wide, share_y=beside > 1, shades=shades)
 
 
-def _short(factor: str) -> str:
-    return factor.rpartition(".")[2].replace("_", " ")
+def _known(results: Results, factor: str) -> list[str]:
+    """The levels of a factor that have complete trials."""
+    found = set(results.done[f"factor_{factor}"])
+    return [label for label in results.spec.labels(factor) if label in found]
+
+
+def _called(factor: str) -> str:
+    return "code length (bits)" if factor == CODE_LENGTH else short(factor).replace("_", " ")
+
+
+def _cells(results: Results, facet: list[str], vertical: str, horizontal: str) -> Cells:
+    """The means of one panel, a frame around the best arm where it is among them."""
+    trials = results.done if not facet else results.done[results.done[f"factor_{facet[0]}"] == facet[1]]
+    down, across = f"factor_{vertical}", f"factor_{horizontal}"
+    rows, columns = _known(results, vertical), _known(results, horizontal)
+    table: pd.DataFrame = trials.pivot_table(index=down, columns=across, values=RESULT)
+    values = table.reindex(index=rows, columns=columns).to_numpy(float)
+    best = trials[trials.arm == results.ranked_arms[0]]
+    framed = None if best.empty else (rows.index(best[down].iloc[0]), columns.index(best[across].iloc[0]))
+    texts = tuple(tuple("" if value != value else f"{value:.3f}".lstrip("0") for value in row) for row in values)
+    return Cells(values=values, texts=texts, framed=framed)

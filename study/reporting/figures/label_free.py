@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.figure import Figure
-
 from nsh_core.measures import MEASURES
 from study.analysis.label_free import called, rank_correlations
 from study.analysis.results import Results
+from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
 from study.reporting.figures.figure import study_figure
+from study.reporting.figures.marks import Intervals, Mark, Points, Rule, numbers
+from study.reporting.figures.palette import look
+from study.reporting.figures.style import extremes
 
 
 @study_figure(
-    "Selecting without labels: rank correlation of each quantity with test mAP over the arms, signed so that 1 "
-    "selects perfectly; 95% bootstrap interval over arms."
+    "Selecting without labels: Spearman's rank correlation of each quantity with test mAP over the arms, signed so "
+    "that 1 selects perfectly; 95% bootstrap interval over arms. Hollow: a quantity that needs labels, for scale."
 )
-def label_free(results: Results) -> Figure | None:
+def label_free(results: Results) -> Chart | None:
     """Rank correlation over arms of each label-free quantity with test mAP, and of validation mAP beside them.
 
     Args:
@@ -30,15 +30,24 @@ def label_free(results: Results) -> Figure | None:
     table = rank_correlations(results.done)
     if table.empty:
         return None
-    figure, axis = plt.subplots(figsize=(6.0, 0.8 + 0.32 * len(table)), layout="constrained")
-    palette = sns.color_palette("colorblind")
-    places = range(len(table))
-    for place, row in zip(places, table.to_dict("records"), strict=True):
-        color = palette[1] if MEASURES[row["quantity"]].needs_labels else palette[0]
-        spread = [[max(0.0, row["rho"] - row["ci_low"])], [max(0.0, row["ci_high"] - row["rho"])]]
-        axis.errorbar(row["rho"], place, xerr=spread, fmt="D", ms=5, capsize=3, color=color)
-    axis.set_yticks(list(places), [called(MEASURES[name], results.map_name) for name in table.quantity])
-    axis.invert_yaxis()
-    axis.axvline(0, color="0.4", lw=1)
-    axis.set(xlim=(-1.05, 1.05), xlabel=f"rank correlation with test {results.map_name} over {table.arms.max()} arms")
-    return figure
+    names = [called(MEASURES[name], results.map_name) for name in table.quantity]
+    needs = numbers(MEASURES[name].needs_labels for name in table.quantity).astype(bool)
+    rho, low, high = (table[column].to_numpy(float) for column in ("rho", "ci_low", "ci_high"))
+    at = numbers(range(len(table)))
+    said = [
+        f"{name}\n{row.rho:+.2f} [{row.ci_low:+.2f}, {row.ci_high:+.2f}]"
+        for name, row in zip(names, table.itertuples(), strict=True)
+    ]
+    marks: list[Mark] = [Rule(at=0, axis="x"), Intervals(at=at, low=low, high=high, along="x", look=look(0))]
+    for hollow in (False, True):
+        own = needs == hollow
+        hover = tuple(text for text, mine in zip(said, own, strict=True) if mine)
+        marks.append(Points(look=look(0), x=rho[own], y=at[own], size=4.5, hollow=hollow, hover=hover))
+    count = int(table.arms.max())
+    panel = Panel(
+        tuple(marks), Axis("rank correlation (-1 to 1)", low=-1.05, high=1.05), Axis(names=tuple(names), reversed=True),
+        title=f"{count} arms", height=rows_height(len(names), "title"),
+    )  # fmt: skip
+    found = extremes(dict(zip(names, rho, strict=True)))
+    alt = f"Rank correlation with test {results.map_name} over {count} arms of {len(names)} quantities: {found}."
+    return Chart((panel,), alt)

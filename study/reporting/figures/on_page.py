@@ -51,7 +51,10 @@ def on_page(chart: Chart) -> Drawing:
         if place.shares is not None:
             layout[f"yaxis{place.suffix}"] |= {"matches": f"y{place.shares}", "showticklabels": False, "title": {}}
         if panel.square:
-            layout[f"yaxis{place.suffix}"] |= {"scaleanchor": f"x{place.suffix}", "constrain": "domain"}
+            layout[f"xaxis{place.suffix}"] |= {"constrain": "domain", "constraintoward": "left"}
+            layout[f"yaxis{place.suffix}"] |= {
+                "scaleanchor": f"x{place.suffix}", "constrain": "domain", "constraintoward": "top"
+            }  # fmt: skip
         if panel.title:
             layout["annotations"].append(
                 {"text": literal(panel.title), "x": sum(place.x) / 2, "y": place.y[1], "xref": "paper",
@@ -77,7 +80,8 @@ def _axis(axis: Axis, ends: tuple[float, float], domain: tuple[float, float]) ->
         "gridcolor": _GRID,
         "zeroline": False,
         "range": at[::-1] if axis.reversed else at,
-        "visible": not axis.hidden,
+        "visible": bool(axis.names) or not axis.hidden,
+        "showgrid": not axis.hidden,
     }
     if axis.log and not axis.places:
         shown["dtick"] = "D2"  # 1, 2 and 5 of each power of ten

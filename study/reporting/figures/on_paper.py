@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
@@ -27,8 +28,11 @@ _DASHES: dict[str, Any] = {
     "solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.5)), "dashdot": (0, (4, 1.5, 1, 1.5)),
     "longdash": (0, (8, 2)), "longdashdot": (0, (8, 1.5, 1, 1.5)),
 }  # fmt: skip
-# Type 42 is TrueType, which publishers ask for in place of matplotlib's Type 3; a $ is a $.
+# Seaborn's, at the sizes that print asks for, in the font that comes with matplotlib. Type 42 is TrueType, which
+# publishers ask for in place of Type 3; a $ is a $.
 _STYLE: Any = {
+    **sns.axes_style("ticks"), **sns.plotting_context("paper"),
+    "font.sans-serif": ["DejaVu Sans"], "patch.force_edgecolor": False,
     "pdf.fonttype": 42, "ps.fonttype": 42, "text.parse_math": False,
     "font.size": 7.5, "axes.titlesize": 8, "axes.labelsize": 7.5, "xtick.labelsize": SMALLEST,
     "ytick.labelsize": SMALLEST, "legend.fontsize": SMALLEST, "figure.titlesize": 8,
@@ -91,7 +95,8 @@ def _panel(axes: Axes, panel: Panel, chart: Chart, bare: bool) -> None:
         axes.set_ylabel("")
     axes.set_title(panel.title)
     if panel.square:
-        axes.set_aspect("equal")
+        # Elsewhere the layout would not see how far names reach.
+        axes.set_aspect("equal", anchor="SW")
 
 
 def _axis(axes: Axes, axis: Axis, letter: Letter, ends: tuple[float, float]) -> None:
@@ -109,7 +114,9 @@ def _axis(axes: Axes, axis: Axis, letter: Letter, ends: tuple[float, float]) -> 
     getattr(axes, f"set_{letter}lim")(ends[::-1] if axis.reversed else ends)
     getattr(axes, f"set_{letter}label")(axis.label)
     if axis.hidden:
-        of.set_visible(False)
+        of.set_visible(bool(axis.names))
+        of.set_tick_params(length=0)
+        of.grid(visible=False)
         axes.spines["bottom" if letter == "x" else "left"].set_visible(False)
 
 
@@ -193,14 +200,13 @@ def _(mark: Rule, axes: Axes, chart: Chart, order: float) -> None:
 def _(mark: Cells, axes: Axes, chart: Chart, order: float) -> None:
     assert chart.shades is not None
     rows, columns = mark.values.shape
-    norm = _norm(chart.shades)
     axes.grid(visible=False)
     axes.pcolormesh(
         np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, np.ma.masked_invalid(mark.values), cmap=_CMAP,
-        norm=norm, zorder=order, edgecolors="white", linewidth=0.5,
+        norm=_norm(chart.shades), zorder=order, edgecolors="white", linewidth=0.5,
     )  # fmt: skip
     for row, column in np.argwhere(~np.isnan(mark.values)):
-        shade = "white" if norm(mark.values[row, column]) < 0.55 else "black"
+        shade = chart.shades.ink(mark.values[row, column])
         axes.text(
             column, row, mark.texts[row][column], color=shade, ha="center", va="center", fontsize=SMALLEST,
             zorder=order + 0.001,
@@ -227,11 +233,11 @@ def _(mark: Picture, axes: Axes, chart: Chart, order: float) -> None:
     left, right, top, bottom = mark.left, mark.left + mark.size, mark.top, mark.top + mark.size
     axes.imshow(
         mark.pixels, extent=(left, right, bottom, top), cmap="gray" if mark.pixels.ndim == 2 else None, vmin=0,
-        vmax=255, zorder=order,
+        vmax=255, aspect="auto", zorder=order,
     )  # fmt: skip
     if mark.frame:
         axes.add_patch(
             Rectangle((left, top), mark.size, mark.size, fill=False, lw=1.6, ec=mark.frame, zorder=order + 0.001)
         )
     if mark.crossed:
-        axes.plot([left, right], [bottom, top], color=mark.frame, lw=1.2, zorder=order + 0.001)
+        axes.plot([left, right], [top, bottom], color=mark.frame, lw=1.2, zorder=order + 0.001)

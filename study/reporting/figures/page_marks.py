@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from study.reporting.figures.chart import Chart, Panel
@@ -18,6 +19,7 @@ from study.reporting.figures.page_places import Place
 from study.reporting.figures.palette import QUIET
 
 Drawing = dict[str, Any]
+_PIXELS = 96  # of a picture, along its longer side
 _LARGER = 1.6  # pixels a point: of marks, which are looked at from farther away
 _SYMBOLS = {
     "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "P": "cross", "X": "x",
@@ -102,7 +104,6 @@ def _(mark: Rule, panel: Panel, chart: Chart, place: Place, layout: Drawing) -> 
 
 @drawn.register
 def _(mark: Cells, panel: Panel, chart: Chart, place: Place, layout: Drawing) -> list[Drawing]:
-    texts = [[literal(text) for text in row] for row in mark.texts]
     hover = [
         [literal(f"{panel.y.label}: {panel.y.said(y)}\n{panel.x.label}: {panel.x.said(x)}\n{text}")
          for x, text in enumerate(row)]
@@ -112,11 +113,22 @@ def _(mark: Cells, panel: Panel, chart: Chart, place: Place, layout: Drawing) ->
         y, x = mark.framed
         for color, width in (("white", 5), ("black", 2)):
             layout["shapes"].append(_box(place, x - 0.5, y - 0.5, 1) | {"line": {"color": color, "width": width}})
-    return [
-        {"type": "heatmap", "z": [_plain(row) for row in mark.values], "text": texts, "texttemplate": "%{text}",
-         "hovertext": hover, "hoverinfo": "text", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1,
-         "xaxis": f"x{place.suffix}", "yaxis": f"y{place.suffix}"}
-    ]  # fmt: skip
+    cells: Drawing = {
+        "type": "heatmap", "z": [_plain(row) for row in mark.values], "hovertext": hover, "hoverinfo": "text",
+        "coloraxis": "coloraxis", "xgap": 1, "ygap": 1, "xaxis": f"x{place.suffix}", "yaxis": f"y{place.suffix}",
+    }  # fmt: skip
+    return [cells, *(_words(mark, ink, chart, place) for ink in ("white", "black"))]
+
+
+def _words(mark: Cells, ink: str, chart: Chart, place: Place) -> Drawing:
+    """The texts of those cells on which they are read in one colour; plotly's own choice is faint between."""
+    assert chart.shades is not None
+    known = np.argwhere(np.isfinite(mark.values))
+    here = [(row, column) for row, column in known if chart.shades.ink(mark.values[row, column]) == ink]
+    texts = [literal(mark.texts[row][column]) for row, column in here]
+    font = {"textfont": {"color": ink, "size": 12}, "hoverinfo": "skip"}
+    x, y = _plain(column for _, column in here), _plain(row for row, _ in here)
+    return _trace(mark, place, mode="text", x=x, y=y, text=texts, **font)
 
 
 @drawn.register
@@ -131,9 +143,7 @@ def _(mark: Texts, panel: Panel, chart: Chart, place: Place, layout: Drawing) ->
 
 @drawn.register
 def _(mark: Picture, panel: Panel, chart: Chart, place: Place, layout: Drawing) -> list[Drawing]:
-    file = io.BytesIO()
-    Image.fromarray(mark.pixels).save(file, "PNG")
-    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    source = _inline(mark.pixels)
     layout["images"].append(
         {"source": source, "x": mark.left, "y": mark.top, "sizex": mark.size, "sizey": mark.size, "sizing": "stretch",
          "xref": f"x{place.suffix}", "yref": f"y{place.suffix}", "layer": "below"}
@@ -141,6 +151,16 @@ def _(mark: Picture, panel: Panel, chart: Chart, place: Place, layout: Drawing) 
     box = _box(place, mark.left, mark.top, mark.size) | {"line": {"color": mark.frame, "width": 2}}
     layout["shapes"] += ([box] if mark.frame else []) + ([box | {"type": "line"}] if mark.crossed else [])
     return []
+
+
+def _inline(pixels: npt.NDArray[np.uint8]) -> str:
+    """A picture as a URL, its pixels as squares if they are few; no larger than the page can show it."""
+    few, file = max(1, _PIXELS // max(pixels.shape[:2])), io.BytesIO()
+    picture = Image.fromarray(pixels.repeat(few, axis=0).repeat(few, axis=1))
+    picture.thumbnail((_PIXELS, _PIXELS))
+    kind = "JPEG" if few == 1 else "PNG"
+    picture.save(file, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _trace(mark: Mark, place: Place, **more: Any) -> Drawing:

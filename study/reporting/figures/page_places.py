@@ -91,13 +91,13 @@ def _spread(sizes: list[float], gaps: list[int], room: float) -> list[tuple[floa
 
 
 def _letters(names: tuple[str, ...]) -> int:
-    """Pixels of the longest."""
-    return int(LETTER * _INCH * max(map(len, names), default=0))
+    """Pixels of the longest line."""
+    return int(LETTER * _INCH * max((len(line) for name in names for line in name.split("\n")), default=0))
 
 
 def _before(panel: Panel) -> int:
     """Pixels left of a panel."""
-    if panel.y.hidden:
+    if panel.y.hidden and not panel.y.names:
         return 6
     return max(34, _letters(panel.y.names) + 12) + (_LABEL if panel.y.label else 0)
 
@@ -109,7 +109,7 @@ def _behind(panel: Panel) -> int:
 
 def _below(panel: Panel, chart: Chart) -> int:
     """Pixels below a panel."""
-    if panel.x.hidden:
+    if panel.x.hidden and not panel.x.names:
         return 6
     ticks = int(0.64 * _letters(panel.x.names)) + 8 if chart.slanted(panel) else _TICKS
     return ticks + (_LABEL if panel.x.label else 0)

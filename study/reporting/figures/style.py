@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
 from study.reporting.figures.marks import Letter, Rule
 from study.reporting.figures.palette import CODE_LENGTH, Look, family, look, looks
 
-MOST_LINES = 8
 MOST_DRAWN = 12  # lines of a panel, references aside
-OF_MANY = "Of many arms, the eight best on validation queries and the reference."
-
 _LONG = 40  # letters that one column of a paper has no room for
 FEWEST = 3  # seeds; the interval of fewer says nothing that one would draw
 
@@ -147,36 +141,3 @@ def continuous(results: Results, axis: Letter) -> Rule:
     """
     at = results.facts.continuous.test_map
     return Rule("continuous input, cosine", Look(dash="dash"), at=at, axis=axis)
-
-
-def legend_below(figure: Figure, axis: Axes) -> None:
-    """The axis' legend under the figure, in as many columns as its labels leave room for, at most four.
-
-    Args:
-        figure: That gets the legend.
-        axis: That has the labels.
-    """
-    handles, labels = axis.get_legend_handles_labels()
-    columns = int(figure.get_figwidth() * 13 / (max(map(len, labels)) + 6))
-    figure.legend(handles, labels, loc="outside lower center", ncol=max(1, min(4, columns)), frameon=False)
-
-
-def labelled_width(labels: list[str], plot: float) -> float:
-    """Width of a figure, in inches, whose plot has the labels at its left.
-
-    Args:
-        labels: Of the vertical axis.
-        plot: Width of the plot alone, in inches.
-    """
-    return plot + 0.085 * max(map(len, labels))
-
-
-def line_arms(results: Results) -> list[str]:
-    """Arms to draw as lines, in the order of tables: all, or the best few and the reference where they are many.
-
-    Args:
-        results: Of the study.
-    """
-    ranked = results.ranked_arms
-    kept = {*ranked[:MOST_LINES], results.spec.reference_arm.name}
-    return [arm for arm in results.arms if arm in kept]

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import seaborn as sns
-from matplotlib.figure import Figure
+from math import nan
+
+import numpy as np
+import pandas as pd
 
 from study.analysis.budget import tuning_of
 from study.analysis.judged import judged
 from study.analysis.results import Results
+from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
 from study.reporting.figures.figure import study_figure
-from study.reporting.figures.style import labelled_width
+from study.reporting.figures.marks import Mark, Points, numbers
+from study.reporting.figures.palette import Look
+from study.reporting.figures.style import extremes, looks_of
+
+_MOST = 20
+_SHORT = 22  # letters, of names that leave a column room for the tries
+_DEFAULT, _CHOSEN = "default settings", "chosen by a tuning"
 
 
-@study_figure("Tuning: the objective, validation mAP unless another is named, of every complete trial.")
-def tuning(results: Results) -> Figure | None:
+@study_figure(
+    "Tuning: the objective, validation mAP unless another is named, of every complete run of a tuning: small, within "
+    "an arm from above to below in the order of tries; crosses, runs of the default settings; diamonds, what each "
+    "tuning chose, mean over the runs of that try."
+)
+def tuning(results: Results) -> Chart | None:
     """The objective of every complete tuning trial, an arm a row, the default and the best of each tuning marked.
 
     Args:
@@ -27,20 +39,41 @@ def tuning(results: Results) -> Figure | None:
     over = trials[(trials.phase == "tuning") & (trials.state == "complete")]
     if over.empty or results.spec.tune is None:
         return None
-    goal = results.spec.tune
-    over = over.assign(**judged(over, goal))
-    order = list(over.arm.unique())
-    figure, axis = plt.subplots(figsize=(labelled_width(order, 4.5), 1.0 + 0.28 * len(order)), layout="constrained")
-    sns.stripplot(over, x="value", y="arm", order=order, ax=axis, size=4, alpha=0.55, color="0.45", jitter=0.12)
-    palette = sns.color_palette("colorblind")
-    default = over[over.tuned == "{}"].set_index("arm").value
+    over = over.assign(**judged(over, results.spec.tune))
+    known = list(over.arm.unique())
     tries = over[over.feasible].groupby(["arm", tuning_of(results, over).rename("tuning"), "tuned"]).value.mean()
-    best = tries.groupby(level=["arm", "tuning"]).max().droplevel("tuning")
-    for values, marker, size, color, what in (
-        (default, "|", 120, palette[1], "default settings"),
-        (best, "D", 30, palette[0], "chosen by a tuning"),
-    ):
-        axis.scatter(values, values.index.map(order.index), marker=marker, s=size, color=color, zorder=4, label=what)
-    axis.set(xlabel=f"{goal.title(results.map_name)} of a tuning run", ylabel="")
-    figure.legend(loc="outside lower center", ncol=2, frameon=False)
-    return figure
+    chosen = tries.groupby(level=["arm", "tuning"]).max().droplevel("tuning")
+    top = chosen.groupby(level="arm").max().reindex(known, fill_value=-np.inf)
+    kept = set(top.sort_values(ascending=False, kind="stable").index[:_MOST])
+    order = [arm for arm in known if arm in kept]
+    label = f"{results.spec.tune.title(results.map_name)} of a tuning run"
+    marks: list[Mark] = [
+        Points(_DEFAULT, Look(marker="X"), x=numbers([nan]), y=numbers([nan])),
+        Points(_CHOSEN, Look(marker="D"), x=numbers([nan]), y=numbers([nan])),
+    ]
+    looks = looks_of(results)
+    for row, arm in enumerate(order):
+        marks += _row(row, arm, over[over.arm == arm], chosen[chosen.index == arm], looks.get(arm, Look()))
+    panel = Panel(tuple(marks), Axis(label), Axis(names=tuple(order), reversed=True), height=rows_height(len(order)))
+    note = f"Of {len(known)} arms the {len(order)} with the best tries are drawn." if len(order) < len(known) else ""
+    found = extremes({arm: float(top[arm]) for arm in order})
+    alt = f"{len(over)} tuning runs of {len(known)} arms; best chosen: {found}."
+    return Chart((panel,), alt, note, wide=max(map(len, order)) > _SHORT)
+
+
+def _row(row: int, arm: str, own: pd.DataFrame, chosen: pd.Series, look: Look) -> list[Mark]:
+    """The runs of an arm, its default and what its tunings chose."""
+    default = own[own.tuned == "{}"].value
+    said = tuple(f"{arm}\n{tuned}\n{value:.4f}" for tuned, value in zip(own.tuned, own.value, strict=True))
+    return [
+        Points(
+            x=numbers(own.value), y=row + np.linspace(-0.3, 0.3, len(own) + 2)[1:-1], size=2.2, opacity=0.6, hover=said
+        ),
+        Points(
+            _DEFAULT, Look(look.color, "X"), listed=False, x=numbers(default), y=numbers([row] * len(default)),
+            size=4.5,
+        ),
+        Points(
+            _CHOSEN, Look(look.color, "D"), listed=False, x=numbers(chosen), y=numbers([row] * len(chosen)), size=4.5
+        ),
+    ]  # fmt: skip

@@ -123,7 +123,7 @@
       const template = look();
       const font = { ...rest.font, color: template.layout.font.color };
       const shown = { height: 450, ...rest, font, autosize: true, template };
-      await plotly.newPlot(plot, data, shown, { responsive: true, displaylogo: false });
+      await plotly.newPlot(plot, data, shown, { responsive: true, displaylogo: false, displayModeBar: "hover" });
       figure.classList.add("drawn");
       plots.push(plot);
     } catch (error) {

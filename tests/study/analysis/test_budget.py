@@ -8,8 +8,6 @@ from study.analysis.statistics import expected_best
 from study.analysis.tables import Tables
 from study.analysis.tuned import tuned_arms
 from study.plan.spec import StudySpec
-from study.reporting.figures.budget import budget
-from study.reporting.figures.tuning import tuning
 from tests.study.reporting.test_document import synthetic
 
 
@@ -60,14 +58,3 @@ def test_what_was_chosen_is_told_of_each_tuning():
     chosen = tuned_arms(results)
     assert (chosen["a"].settings, chosen["a"].tries, len(chosen["a"].chosen)) == (("x",), 8, 3)
     assert chosen["a"].untouched == 3  # the final trials made here are of the defaults
-
-
-def test_figures_hold_several_tunings():
-    results = tuned({"a": 0.5, "b": 0.6}, tunings=3)
-    assert budget(results) is not None
-    figure = tuning(results)
-    assert figure is not None
-    marks = [
-        points.get_offsets() for points in figure.axes[0].collections if points.get_label() == "chosen by a tuning"
-    ]
-    assert len(marks[0]) == 6

@@ -10,7 +10,6 @@ from statsmodels.stats.multitest import multipletests
 from study.analysis.crossed import crossed
 from study.analysis.statistics import (
     compare_paired,
-    errorbar,
     expected_best,
     holm,
     interquartile_mean,
@@ -96,7 +95,3 @@ def test_the_expected_best_is_the_mean_over_draws_with_replacement():
         bests = [max(draw) for draw in itertools.product(values, repeat=budget)]
         assert mean[budget - 1] == pytest.approx(np.mean(bests))
         assert deviation[budget - 1] == pytest.approx(np.std(bests))
-
-
-def test_a_single_value_has_an_error_bar_without_width():
-    assert errorbar([0.4]) == pytest.approx((0.4, 0.4))

@@ -426,9 +426,3 @@ def test_other_data_are_a_folder_as_it_is_or_among_all_results(tmp_path, monkeyp
         assert other_results(where, Path("r")).facts.key == "sorter_ablation"
     with pytest.raises(UserError, match=r"^--across onne: no .* neither is r/onne; did you mean 'one'\?$"):
         other_results("onne", Path("r"))
-
-
-def test_mean_ranks_are_drawn_for_enough_arms_and_seeds():
-    assert FIGURES["critical_difference"].draw(synthetic({"a": 0.5, "b": 0.55, "c": 0.2})) is not None
-    assert FIGURES["critical_difference"].draw(synthetic({"a": 0.5, "b": 0.55})) is None
-    assert FIGURES["critical_difference"].draw(synthetic({"a": 0.5, "b": 0.55, "c": 0.2}, seeds=3)) is None

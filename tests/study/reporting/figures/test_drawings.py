@@ -66,10 +66,11 @@ def test_cells_values_and_pictures_are_the_same_too():
     chart = mosaic()
     figure, page = on_paper(chart), on_page(chart)
     go.Figure(page)
-    cells, points = page["data"]
+    cells, white, black, points = page["data"]
     drawn = np.ma.filled(figure.axes[0].collections[0].get_array(), np.nan)
     np.testing.assert_allclose(np.array(cells["z"], dtype=float), drawn.reshape(2, 3))
-    assert cells["text"][0][1] == "&lt;16&gt;"
+    assert (white["text"], white["textfont"]["color"]) == (["8", "&lt;16&gt;", "8"], "white")
+    assert (black["text"], black["x"], black["y"]) == (["32", "64"], [2, 0], [0, 1])
     assert [text.get_text() for text in figure.axes[0].texts] == ["8", "<16>", "32", "64", "8"]
     np.testing.assert_allclose(10 ** np.array(points["marker"]["color"]), figure.axes[1].collections[0].get_array())
     assert 10 ** page["layout"]["coloraxis"]["cmax"] == pytest.approx(64)
