@@ -49,7 +49,10 @@ def test_every_shipped_study_is_a_part_and_every_committed_folder_is_one_of_a_pa
     assert {part.study for part in parts.parts.values()} == {spec.name for spec in available()}
     keys = [parts.key(part) for part in parts.parts.values()]
     assert len(set(keys)) == len(keys)
-    assert {path.parent.name for path in (ROOT / "results/reference").glob("*/run.json")} <= set(keys)
+    committed = {path.parent.name for path in (ROOT / "results/reference").glob("*/run.json")}
+    assert committed <= {*keys, *parts.earlier}
+    for folder, part in parts.earlier.items():
+        assert parts.key(parts.parts[part]) not in committed, f"{folder} has had its day"
 
 
 def test_a_part_runs_is_reported_on_and_what_it_took_is_kept(reference, elsewhere, monkeypatch):
