@@ -1,7 +1,7 @@
 PY := .venv/bin/python
 STORAGE := results/optuna.journal
 
-.PHONY: env dev study test docs numbers notebooks reference dashboard
+.PHONY: env dev study test docs numbers notebooks screenshots reference dashboard
 
 env:
 	@scripts/env.sh run
@@ -27,6 +27,10 @@ numbers: env
 # Their output is committed: after a change of one.
 notebooks: dev
 	$(PY) -m docs.making.notebooks
+
+# Of reports, for the site, committed: after a change of how they look.
+screenshots: dev
+	$(PY) -m docs.making.screenshots
 
 # All parts, or some: make reference PARTS="digits-sorters digits-bits"
 reference: env

@@ -37,7 +37,7 @@ class Verdict:
     """What a study answers.
 
     Attributes:
-        headlines: The answer in a few sentences, one string a group of arms.
+        answers: The answer in a few sentences: of each group of arms its sentences, question by question.
         families: The comparisons, question by question.
         cautions: What limits it.
         best: Of each group the arm with the highest mean validation mAP, of those that learn without labels.
@@ -45,12 +45,17 @@ class Verdict:
         surprises: What a reader may not expect.
     """
 
-    headlines: list[str]
+    answers: list[list[str]]
     families: list[Family] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     best: set[str] = field(default_factory=set)
     tied: set[str] = field(default_factory=set)
     surprises: list[str] = field(default_factory=list)
+
+    @property
+    def headlines(self) -> list[str]:
+        """The answer, one string a group of arms."""
+        return [" ".join(sentences) for sentences in self.answers]
 
     @property
     def headline(self) -> str:
@@ -75,11 +80,11 @@ def decide(results: Results) -> Verdict:
     validation = results.summary_of(SELECTION)["mean"]
     failed, left = failures(results), _left_out(results)
     if validation.empty:
-        return Verdict(["No trial is complete, so there is no answer yet."], cautions=failed)
+        return Verdict([["No trial is complete, so there is no answer yet."]], cautions=failed)
     if not results.mode.compares:
         taken = "Training time is what each trial took beside the others that ran: a guide, not a measurement."
         return Verdict(
-            [*left, *_front_headlines(results)],
+            [*left, _front(results)],
             cautions=[*failed, taken],
             best={str(validation[results.contenders(list(validation.index))].idxmax())},
         )
@@ -91,24 +96,24 @@ def decide(results: Results) -> Verdict:
             reference = results.spec.arm(arms[0]).reference or arms[0]
             contenders = results.contenders(arms)
             group = _Group(results, label, names, contenders, reference, str(validation[contenders].idxmax()))
-            verdict.headlines.append(group.headline())
+            verdict.answers.append(group.answer())
             verdict.families.extend(group.families)
             verdict.best.add(group.best)
             verdict.tied.update(group.tied)
     verdict = replace(verdict, surprises=surprises(results, verdict.best))
     answer_in_form = _in_form(results)
-    headlines = verdict.headlines if answer_in_form is None else [answer_in_form]
+    answers = verdict.answers if answer_in_form is None else [[answer_in_form]]
     final = results.tables.trials[results.tables.trials.phase == "final"]
     lost = failed_in_training(final).groupby(final.arm).all()
     if lost.any():
-        headlines = [*headlines, f"All runs collapse: {'; '.join(map(str, lost.index[lost]))}."]
-    return replace(verdict, headlines=[*left, *headlines])
+        answers = [*answers, [f"All runs collapse: {'; '.join(map(str, lost.index[lost]))}."]]
+    return replace(verdict, answers=[*left, *answers])
 
 
-def _left_out(results: Results) -> list[str]:
+def _left_out(results: Results) -> list[list[str]]:
     """That an answer is not of all arms; why is among what limits it."""
     count, arms = len(results.facts.lacking), len(results.spec.arms)
-    return [f"Of {arms} arms {count} {'is' if count == 1 else 'are'} left out."] if count else []
+    return [[f"Of {arms} arms {count} {'is' if count == 1 else 'are'} left out."]] if count else []
 
 
 def _in_form(results: Results) -> str | None:
@@ -122,7 +127,7 @@ def _in_form(results: Results) -> str | None:
     return None
 
 
-def _front_headlines(results: Results) -> list[str]:
+def _front(results: Results) -> list[str]:
     """The ends of the Pareto front."""
     means = results.done.groupby("arm", sort=False)[[SELECTION, "train_seconds", "bits"]].mean()
     done = means.loc[results.contenders(list(means.index))].to_dict("index")
@@ -160,10 +165,10 @@ class _Group:
         self.arms, self.tied = arms, _not_told_apart(results, arms, best)
         self.ceilings = [arm for arm in results.ceilings if arm in names]
 
-    def headline(self) -> str:
+    def answer(self) -> list[str]:
         """The answer to each question that the study names, and the best arm, or the best value."""
         if self.results.spec.asks == "value":
-            return self.start + flat_region(self.results, self.best, self.arms, self.tied)
+            return [self.start + flat_region(self.results, self.best, self.arms, self.tied)]
         best = self.names[self.best]
         named = self.families if self.results.spec.comparisons else []
         parts = [f"{family.title.removeprefix(self.start)} {answer(family.claims)}" for family in named]
@@ -181,7 +186,7 @@ class _Group:
         above = [f"{self.names[arm]} {self.results.estimate(arm)}" for arm in self.ceilings if arm != self.best]
         if above:
             parts.append(f"For scale, learned from labels: {', '.join(above)}.")
-        return self.start + " ".join(parts)
+        return [self.start + parts[0], *parts[1:]]
 
     def _told_apart_as_a_pair(self, tied: Sequence[str]) -> list[str]:
         """Why an arm is not told apart from the best although a comparison with it is clear."""
