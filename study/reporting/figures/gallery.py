@@ -16,6 +16,7 @@ from study.reporting.figures.palette import RIGHT, WRONG
 from study.reporting.figures.style import best_of, left_out
 
 _MOST_ROWS, _MOST_ARMS = 18, 8
+_PHOTO = 16  # pixels: smaller pictures show no more where they are large
 _LARGEST = 0.45  # inches, of a picture with its place: with so many rows a page of a paper is full
 _LETTERS = 36  # of a line of a name
 _INSIDE = 0.84  # of a place, what its picture takes
@@ -79,7 +80,7 @@ def gallery(results: Results) -> Chart | None:
     shares = right[:, queries].mean(axis=1)
     told = ", ".join(f"{arm} {share:.1f}" for arm, share in zip(arms, shares, strict=True))
     alt = f"Of the ten nearest items of {len(queries)} test queries so many are right, mean over the queries: {told}."
-    return Chart((panel,), alt, left_out(len(arms), len(known)), wide=True, large=True)
+    return Chart((panel,), alt, left_out(len(arms), len(known)), wide=True, large=min(pictures.pictures.shape[1:3]) >= _PHOTO)
 
 
 def _right(pictures: Gallery, arms: Sequence[int]) -> np.ndarray:

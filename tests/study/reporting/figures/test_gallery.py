@@ -36,7 +36,8 @@ def test_wrong_pictures_are_crossed_out_in_the_colour_of_wrong():
     assert {(one.frame, one.crossed) for one in framed} == {(RIGHT, False), (WRONG, True)}
     assert sum(one.crossed for one in framed) == len(framed) / 2
     assert "mean over the queries: a 5.0, b 5.0, c 5.0." in chart.alt
-    assert chart.large
+    assert not chart.large
+    assert drawn(with_pictures(["a", "b"], side=32), "gallery").large
     assert chart.note == ""
 
 
