@@ -41,7 +41,7 @@ CAPABILITY = "avx2"
 LARGEST_IN_GIT = 3 * 2**20
 _IGNORED = RESULTS / ".gitignore"
 _WALL = RESULTS / "wall.csv"
-_COLUMNS = ("part", "key", "hours", "processor_hours", "cores", "commit", "finished")
+_COLUMNS = ("part", "key", "hours", "cores", "commit", "finished")
 
 
 class Part(BaseModel):
@@ -132,15 +132,13 @@ def run(reference: Reference, name: str, jobs: str | None) -> None:
         UserError: The command ended otherwise than with all trials over.
     """
     part = reference.parts[name]
-    began, before = time.time(), os.times()
+    began = time.time()
     options = [*reference.named(part), *part.run, *(["--jobs", jobs] if jobs else [])]
     # 1: some trials failed, as those of a method that collapses do; the report says which.
     _command("study/run.py", options, (0, 1))
-    after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
     commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    row = (name, reference.key(part), f"{(time.time() - began) / 3600:.3f}", f"{spent / 3600:.3f}",
-           str(len(os.sched_getaffinity(0))), commit.stdout.strip(), time.strftime("%Y-%m-%d"))  # fmt: skip
+    hours, cores = f"{(time.time() - began) / 3600:.3f}", str(len(os.sched_getaffinity(0)))
+    row = (name, reference.key(part), hours, cores, commit.stdout.strip(), time.strftime("%Y-%m-%d"))
     _append(row)
     report(reference, name)
 
