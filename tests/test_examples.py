@@ -43,6 +43,7 @@ RUN = {
     "tries.best_params": "tests/study/reporting/test_dashboard.py",
     "optuna.copy_study": "tests/study/reporting/test_dashboard.py",
     "SearchIndex.load": "tests/nsh_core/search/test_index.py",
+    "from study import side_by_side": "tests/study/reporting/test_side_by_side.py",
 }
 OPTIONS = sorted(
     {option for page in PAGES for option in re.findall(r"^\| `(--[a-z-]+)", page.read_text(), re.MULTILINE)}

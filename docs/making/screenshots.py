@@ -1,4 +1,4 @@
-"""Pictures of reports for the site: `python -m docs.making.screenshots`, with a Chromium, after a change of how reports look."""
+"""Pictures of reports for the site: `python -m docs.making.screenshots`, with a Chromium."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -16,7 +17,7 @@ from study.reporting.document import write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 # Study, width and height of the window in pixels, colour scheme, and the heading that is at the top.
-SHOTS = {
+SHOTS: dict[str, tuple[str, int, int, Literal["light", "dark"], str | None]] = {
     "report_desktop": ("sorter_ablation", 1280, 1500, "light", None),
     "report_dark": ("selection", 1280, 1100, "dark", "Figures"),
     "report_phone": ("paper_table", 390, 1300, "light", None),

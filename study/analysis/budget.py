@@ -81,7 +81,8 @@ def _worth(results: Results, tried: pd.DataFrame) -> pd.Series:
 def leaders(results: Results, curves: Mapping[str, Curve]) -> list[str]:
     """For each group of arms a sentence: who leads at which budget, where repeated tunings show that anyone does.
 
-    An arm leads where all others of its group are told apart from it over tunings; see study.analysis.crossed.chosen_p.
+    What learns from labels is left out. An arm leads where all others of its group are told apart from it over tunings;
+    see study.analysis.crossed.chosen_p.
 
     Args:
         results: Of a tuned study.
@@ -89,7 +90,8 @@ def leaders(results: Results, curves: Mapping[str, Curve]) -> list[str]:
     """
     sentences = []
     for label, group in results.spec.groups().items():
-        names = {arm.name: arm.name_in_group for arm in group if arm.name in curves}
+        known = set(curves) - set(results.ceilings)
+        names = {arm.name: arm.name_in_group for arm in group if arm.name in known}
         if len(names) < 2:
             continue
         start = f"{label}: " if label else ""

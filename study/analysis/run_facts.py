@@ -155,7 +155,8 @@ def load_plugins_of(folder: Path) -> None:
             continue
         if name.endswith(".py") and not (path.is_file() and plugins.digest_of(path) == digest):
             raise UserError(
-                f"{folder} was made with the plug-in {path.name}, {digest}, which is not at {path}: give --plugin "
+                f"{folder} was made with the plug-in {path.name}, {digest}, which is not at {path}: run the study's "
+                "command again, which trains nothing that was trained with it, or with that very file give --plugin "
                 "FILE, or in Python nsh_core.load_plugins([FILE])"
             )
         plugins.load([name])

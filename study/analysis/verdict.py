@@ -84,7 +84,7 @@ def decide(results: Results) -> Verdict:
     if not results.mode.compares:
         taken = "Training time is what each trial took beside the others that ran: a guide, not a measurement."
         return Verdict(
-            [*left, _front(results)],
+            [_front(results), *left],
             cautions=[*failed, taken],
             best={str(validation[results.contenders(list(validation.index))].idxmax())},
         )
@@ -107,7 +107,7 @@ def decide(results: Results) -> Verdict:
     lost = failed_in_training(final).groupby(final.arm).all()
     if lost.any():
         answers = [*answers, [f"All runs collapse: {'; '.join(map(str, lost.index[lost]))}."]]
-    return replace(verdict, answers=[*left, *answers])
+    return replace(verdict, answers=[*answers, *left])
 
 
 def _left_out(results: Results) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -31,6 +32,7 @@ from study.reporting.notes import BOLD, CONTINUOUS, LABELS, MARK
 from study.reporting.page import page, templates
 from study.reporting.section import Cell, Glance, Section
 
+_LONGEST = 80  # letters of a name made of those of studies
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,99}")
 
 
@@ -75,7 +77,7 @@ def write_side_by_side(studies: Sequence[Results], reports: Path, name: str | No
     Args:
         studies: Two or more, see study.analysis.side_by_side.read_several.
         reports: Folder of reports.
-        name: Of the folder; default: the names of the studies, and "side-by-side".
+        name: Of the folder; default: those of the studies, and "side-by-side".
 
     Returns:
         Path of report.html.
@@ -83,8 +85,10 @@ def write_side_by_side(studies: Sequence[Results], reports: Path, name: str | No
     Raises:
         UserError: The folder cannot be written into, or has no fitting name.
     """
-    named = "+".join(dict.fromkeys(one.spec.name for one in studies))
-    name = check_report_name(f"{named[:80]}-side-by-side" if name is None else name)
+    named = "+".join(one.facts.key for one in studies)
+    if len(named) > _LONGEST:
+        named = f"{named[:_LONGEST]}-{hashlib.sha256(named.encode()).hexdigest()[:4]}"
+    name = check_report_name(f"{named}-side-by-side" if name is None else name)
     folder = reports / name
     arms, shared, called = shared_arms(studies), shared_differences(studies), labels(studies)
     verdicts = [decide(one) for one in studies]

@@ -52,7 +52,7 @@ def test_a_study_on_images_runs_and_shows_them(tmp_path, monkeypatch, kind):
     made = report(*options, "--results", tmp_path / "r", "--reports", tmp_path / "p")
     assert made.returncode == 0, made.stderr
     page = (tmp_path / "p" / folder.name / "report.html").read_text()
-    assert page.count("<img src=\"data:image/png;base64,") == 3
+    assert page.count('<img src="data:image/png;base64,') == 3
 
 
 def test_a_backbone_that_cannot_be_had_ends_a_study_at_once(tmp_path, monkeypatch):

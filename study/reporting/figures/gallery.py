@@ -80,7 +80,9 @@ def gallery(results: Results) -> Chart | None:
     shares = right[:, queries].mean(axis=1)
     told = ", ".join(f"{arm} {share:.1f}" for arm, share in zip(arms, shares, strict=True))
     alt = f"Of the ten nearest items of {len(queries)} test queries so many are right, mean over the queries: {told}."
-    return Chart((panel,), alt, left_out(len(arms), len(known)), wide=True, large=min(pictures.pictures.shape[1:3]) >= _PHOTO)
+    return Chart(
+        (panel,), alt, left_out(len(arms), len(known)), wide=True, large=min(pictures.pictures.shape[1:3]) >= _PHOTO
+    )
 
 
 def _right(pictures: Gallery, arms: Sequence[int]) -> np.ndarray:

@@ -106,6 +106,8 @@
 
   const sideBySide = (layout) =>
     Object.entries(layout).some(([name, axis]) => name.startsWith("xaxis") && axis.domain?.[0] > 0.3);
+  const longNames = (layout) =>
+    Object.entries(layout).some(([name, axis]) => name.startsWith("yaxis") && axis.ticktext?.some((text) => text.length > 20));
 
   const plots = [];
   async function draw(figure) {
@@ -115,8 +117,8 @@
       const plotly = await (unpacked ??= unpack());
       const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
       const { width, ...rest } = layout;
-      // On a phone panels side by side keep a width that can be read, and scroll within the figure.
-      plot.classList.toggle("panels", sideBySide(layout));
+      // On a phone panels side by side, and rows with long names, keep a width that can be read and scroll within the figure.
+      plot.classList.toggle("panels", sideBySide(layout) || longNames(layout));
       plot.setAttribute("role", "group");
       plot.setAttribute("aria-label", picture.alt);
       picture.after(plot);

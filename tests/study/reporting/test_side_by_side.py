@@ -19,7 +19,7 @@ def test_a_page_over_two_data_sets_has_the_numbers_of_each(tmp_path):
     (own / "report.html").write_text("its own")
     path = side_by_side([StoredStudy(REFERENCE / TERMS[0]), REFERENCE / TERMS[1]], reports=tmp_path)
     folder = path.parent
-    assert path == tmp_path / "loss_terms-side-by-side" / "report.html"
+    assert path == tmp_path / f"{TERMS[0]}+{TERMS[1]}-side-by-side" / "report.html"
     assert {one.name for one in folder.iterdir()} == {
         "report.html", "report.md", "arms.csv", "differences.csv", "differences.png", "differences.pdf",
     }  # fmt: skip
