@@ -13,14 +13,24 @@ import pytest
 import torch
 from filelock import FileLock
 
-from nsh_core import Hasher, fit, load_dataset, make_config
+from nsh_core import Hasher, fit, load_dataset, make_config, plugins
 from nsh_core.data import Dataset
+from nsh_core.registry import METHODS
 
 torch.set_num_threads(1)
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def without_plugins():
+    """Methods of plug-ins that tests load, as by reading results, are gone after a module's tests."""
+    yield
+    for name in [name for name in METHODS.names() if METHODS.plugin_of(name)]:
+        METHODS.unregister(name)
+    plugins._loaded.clear()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ PAGES = pages_in([ROOT / "README.md", ROOT / "docs"])
 
 
 @pytest.fixture(scope="module")
-def evaluate():
+def evaluate(without_plugins):
     results = [ROOT / "results" / "reference", ROOT / "docs" / "search" / "results"]
     return evaluator(vocabulary(results, ROOT / "docs" / "measured.csv", ROOT / "docs"))
 

@@ -100,6 +100,8 @@ def figure_of(results: Results, name: str) -> Figure:
     if drawn is None:
         raise UserError(f"figure {name!r} has nothing to show of study {results.facts.key}")
     plt.close(drawn)
+    # A notebook can show figures from pyplot's first one on.
+    plt.close(plt.figure())
     return drawn
 
 

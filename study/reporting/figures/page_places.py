@@ -9,6 +9,7 @@ from study.reporting.figures.marks import Texts
 
 _INCH = 120  # pixels: text of 12 pixels is to these as text of 7 points is to an inch
 _WIDTH = 780  # of the column of a page that is not narrow; gaps between panels are shares of it
+_NARROWEST = 60  # of a panel, pixels
 _TICKS, _LABEL, _TITLE, _ENTRY = 20, 22, 22, 21  # pixels: below a panel, above it, of a row of the legend
 
 
@@ -57,8 +58,9 @@ def places(chart: Chart) -> Places:
     before = [max(map(_before, column)) if place == 0 or not chart.share_y else 12 for place, column in
               enumerate(columns)]  # fmt: skip
     behind = [max(map(_behind, column)) for column in columns]
-    across = _spread([1.0] * count, [a + b for a, b in zip(behind, before[1:], strict=False)],
-                     _WIDTH - before[0] - behind[-1])  # fmt: skip
+    between = [a + b for a, b in zip(behind, before[1:], strict=False)]
+    # Where words beside panels take all of the width, panels keep some.
+    across = _spread([1.0] * count, between, max(_WIDTH - before[0] - behind[-1], sum(between) + _NARROWEST * count))
     above = [max(_TITLE if panel.title else 6 for panel in row) for row in rows]
     below = [max(_below(panel, chart) for panel in row) for row in rows]
     plots = [max(60.0, _INCH * height - over - under) for height, over, under in

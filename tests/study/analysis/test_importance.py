@@ -132,7 +132,7 @@ def test_reports_show_shares_with_intervals_and_say_where_spaces_differ(stored):
     assert {place for place in range(9) if stored.importances.p[place] < 0.05} == set(section.best)
     figure = figure_of(stored, "importance")
     assert [axis.get_title() for axis in figure.axes] == ["softsort, 50 tries", f"{FLOOR}, 50 tries"]
-    assert {axis.get_xlabel() for axis in figure.axes} == {"share of variance"}
+    assert {axis.get_xlabel() for axis in figure.axes} == {"share of variance (0 to 1)"}
 
 
 def test_reports_say_nothing_of_too_few_tries(stored):

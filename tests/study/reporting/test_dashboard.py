@@ -142,7 +142,7 @@ def test_the_report_opens_in_a_browser_without_a_network(finished, browser):
     widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
     assert len(widths) == 5
     assert min(widths) > 300
-    assert "wrong ones are crossed out" in page.locator("#figure-gallery figcaption").inner_text()
+    assert "crossed out: wrong" in page.locator("#figure-gallery figcaption").inner_text()
     page.screenshot(path=finished / "report.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert problems == []

@@ -18,7 +18,7 @@ STUDY = "sorter_ablation"
 
 
 @pytest.fixture(scope="module")
-def say():
+def say(without_plugins):
     measured = ROOT / "docs" / "measured.csv"
     names = vocabulary([TABLES, ROOT / "docs" / "search" / "results"], measured, ROOT / "docs")
     evaluate = evaluator(names)
