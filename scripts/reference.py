@@ -52,7 +52,7 @@ class Part(BaseModel):
         data: Name of its data in the file of parts.
         options: That both commands know.
         run: That study/run.py alone knows.
-        across: A part with the same study on other data, whose report has both.
+        across: Parts with the same study on other data, that its report has beside it.
         budget: Hours on 2 CPU cores, written down before it ran.
         cut: What the study would run and this part does not.
     """
@@ -63,7 +63,7 @@ class Part(BaseModel):
     data: str
     options: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
-    across: str | None = None
+    across: tuple[str, ...] = ()
     budget: float = Field(gt=0)
     cut: str = ""
 
@@ -154,7 +154,7 @@ def report(reference: Reference, name: str) -> None:
         UserError: The command failed.
     """
     part = reference.parts[name]
-    across = [] if part.across is None else ["--across", reference.key(reference.parts[part.across])]
+    across = [word for other in part.across for word in ("--across", reference.key(reference.parts[other]))]
     _command("study/report.py", [*reference.named(part), *across, "--reports", str(REPORTS.relative_to(ROOT))], (0,))
     large = sorted(f"/{path.relative_to(RESULTS)}" for path in _large())
     write_atomically(_IGNORED, "\n".join(["# too large: scripts/reference.py --archive", *large, ""]))
