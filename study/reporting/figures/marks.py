@@ -49,26 +49,16 @@ class Mark:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Points(Mark):
-    """Points.
+class Placed(Mark):
+    """A mark of places.
 
     Attributes:
         x: [n].
         y: [n].
-        hollow: Whether they are drawn as outlines.
-        size: Diameter in points.
-        opacity: From 0 to 1.
-        values: [n], coloured by the chart's shades in place of the look's colour; none for the look's.
-        hover: [n] what the page says of each, in lines; empty for name and coordinates.
     """
 
     x: Numbers
     y: Numbers
-    hollow: bool = False
-    size: float = 4.0
-    opacity: float = 1.0
-    values: Numbers | None = None
-    hover: tuple[str, ...] = ()
 
     @override
     def reach(self, axis: Letter) -> Numbers:
@@ -76,26 +66,37 @@ class Points(Mark):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Line(Mark):
+class Points(Placed):
+    """Points.
+
+    Attributes:
+        hollow: Whether they are drawn as outlines.
+        size: Diameter in points.
+        opacity: From 0 to 1.
+        values: [n], coloured by the chart's shades in place of the look's colour; none for the look's.
+        hover: [n] what the page says of each, in lines; empty for name and coordinates.
+    """
+
+    hollow: bool = False
+    size: float = 4.0
+    opacity: float = 1.0
+    values: Numbers | None = None
+    hover: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Line(Placed):
     """A line.
 
     Attributes:
-        x: [n].
-        y: [n].
         markers: Whether its points are marked.
         steps: Whether it keeps a value until the next.
         width: In points.
     """
 
-    x: Numbers
-    y: Numbers
     markers: bool = False
     steps: bool = False
     width: float = 1.2
-
-    @override
-    def reach(self, axis: Letter) -> Numbers:
-        return self.x if axis == "x" else self.y
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -179,24 +180,16 @@ class Cells(Mark):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Texts(Mark):
+class Texts(Placed):
     """Words beside points, also outside the axes, in the colour of the look.
 
     Attributes:
-        x: [n].
-        y: [n].
         texts: [n].
         side: Of the point, where they stand; "on" it for "center".
     """
 
-    x: Numbers
-    y: Numbers
     texts: tuple[str, ...]
     side: Literal["left", "right", "center"] = "right"
-
-    @override
-    def reach(self, axis: Letter) -> Numbers:
-        return self.x if axis == "x" else self.y
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
