@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
 from nsh_core.errors import UserError, in_a_line  # noqa: E402
 from nsh_core.files import write_atomically  # noqa: E402
 from nsh_core.plain_yaml import read_yaml  # noqa: E402
+from study.execution.provenance import WRITTEN, commit  # noqa: E402
 from study.plan.loading import load_spec, with_mode  # noqa: E402
 from study.plan.trials import study_key  # noqa: E402
 
@@ -136,9 +137,8 @@ def run(reference: Reference, name: str, jobs: str | None) -> None:
     options = [*reference.named(part), *part.run, *(["--jobs", jobs] if jobs else [])]
     # 1: some trials failed, as those of a method that collapses do; the report says which.
     _command("study/run.py", options, (0, 1))
-    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     hours, cores = f"{(time.time() - began) / 3600:.3f}", str(len(os.sched_getaffinity(0)))
-    row = (name, reference.key(part), hours, cores, commit.stdout.strip(), time.strftime("%Y-%m-%d"))
+    row = (name, reference.key(part), hours, cores, commit(), time.strftime("%Y-%m-%d"))
     _append(row)
     report(reference, name)
 
@@ -213,7 +213,7 @@ def _listed(reference: Reference) -> str:
 
 def _clean() -> None:
     dirty = subprocess.run(
-        ["git", "status", "--porcelain", "--", ".", ":!results", ":!reports"], cwd=ROOT, capture_output=True, text=True
+        ["git", "status", "--porcelain", "--", *WRITTEN], cwd=ROOT, capture_output=True, text=True
     ).stdout
     if dirty:
         raise UserError(f"the checkout has changes, which trials would name: commit them first ({in_a_line(dirty)})")

@@ -21,7 +21,7 @@ _PLUGIN = "plug-in "
 UNKNOWN = "not recorded"
 _NOT_INSTALLED = "not installed"
 _WIDTHS = ("DEFAULT", "AVX2", "AVX512")
-_WRITTEN = (":!results", ":!reports")  # what studies and reports write is no change of the code that writes it
+WRITTEN = (":!results", ":!reports")  # what studies and reports write is no change of the code that writes it
 
 
 def provenance() -> dict[str, str]:
@@ -34,7 +34,7 @@ def _of_this_process() -> dict[str, str]:
     import torch  # which what only compares facts does without
 
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "code": _code(),
         "python": platform.python_version(),
         **{name: _version(name) for name in (*_TRAINING, *_OTHERS)},
@@ -111,7 +111,7 @@ def _version(package: str) -> str:
         return _NOT_INSTALLED
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit and, of a checkout that differs from it, a digest of the difference, new files among it.
 
     Of an installed package its version, which names the commit, or is a release's.
@@ -120,14 +120,14 @@ def _commit() -> str:
     if not (folder / ".git").exists():
         return f"{_version('nsh-study')} (installed)"
     try:
-        commit = _git(folder, "rev-parse", "--short=12", "HEAD")
-        if not _git(folder, "status", "--porcelain", "--", *_WRITTEN):
-            return commit
-        new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *_WRITTEN).split("\0")
-        difference = _git(folder, "diff", "HEAD", "--binary", "--", *_WRITTEN) + _contents(
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        if not _git(folder, "status", "--porcelain", "--", *WRITTEN):
+            return head
+        new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *WRITTEN).split("\0")
+        difference = _git(folder, "diff", "HEAD", "--binary", "--", *WRITTEN) + _contents(
             folder, (folder / name for name in new if (folder / name).is_file())
         )
-        return f"{commit} (with local changes {_digest(difference)})"
+        return f"{head} (with local changes {_digest(difference)})"
     except (OSError, subprocess.CalledProcessError):
         return "unknown (git cannot read the checkout)"
 

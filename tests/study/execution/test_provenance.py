@@ -26,19 +26,19 @@ def checkout(tmp_path, monkeypatch) -> Path:
 
 
 def test_results_and_reports_are_no_change_of_the_code(checkout):
-    clean = provenance._commit()
+    clean = provenance.commit()
     (checkout / "results/reference/a/trials.csv").write_text("2", encoding="utf-8")
     (checkout / "reports/b").mkdir(parents=True)
     (checkout / "reports/b/report.md").write_text("3", encoding="utf-8")
-    assert provenance._commit() == clean
+    assert provenance.commit() == clean
     assert len(clean) == 12
 
 
 @pytest.mark.parametrize("name", ["study/execution/provenance.py", "study/new.py"])
 def test_code_that_changed_or_is_new_is_told(checkout, name):
-    clean = provenance._commit()
+    clean = provenance.commit()
     (checkout / name).write_text("2", encoding="utf-8")
-    changed = provenance._commit()
+    changed = provenance.commit()
     assert changed.startswith(f"{clean} (with local changes ")
     (checkout / name).write_text("3", encoding="utf-8")
-    assert provenance._commit() != changed
+    assert provenance.commit() != changed
