@@ -139,7 +139,7 @@ class Claim:
         if row["difference"] == 0:
             return ""
         if pd.isna(row["seeds_needed"]):
-            return f" If that is all there is between them, {MOST_SEEDS} seeds would not tell."
+            return f" A difference of that size would take more than {MOST_SEEDS} seeds to show."
         if row["seeds_needed"] <= row["n"]:
             return ""
         least, most = (

@@ -13,6 +13,7 @@ from study.analysis.budget import Curve, expected_by_budget, leaders, shown_budg
 from study.analysis.claims import p_text
 from study.analysis.csv_files import csv_text
 from study.analysis.effects import main_effects
+from study.analysis.front import front
 from study.analysis.label_free import called, rank_correlations, within_levels
 from study.analysis.results import Results
 from study.analysis.statistics import mean_interval
@@ -61,16 +62,18 @@ def _front(results: Results) -> Section | None:
     """The Pareto front, where the study looked for one."""
     if results.mode.compares or results.done.empty:
         return None
-    means = results.done.groupby("arm", sort=False)[["train_seconds", "bits"]].mean()
+    found = front(results)
     rows = [
-        [arm, f"{means.bits[arm]:.0f}", f"{means.train_seconds[arm]:.1f}", results.estimate(arm)]
-        for arm in results.arms
+        [arm, f"{one.bits:.0f}", f"{one.train_seconds:.1f}", results.estimate(arm), "yes" if one.holds else ""]
+        for arm, one in zip(found.index, found.itertuples(), strict=True)
     ]
     note = (
-        "Configurations that none beats in validation mAP, training time and code length together, in the order of "
-        "their tries' validation mAP; the number after # is that of the tuning trial."
+        "Configurations that no try beats in validation mAP, training time and code length together, in the order of "
+        "their tries' validation mAP; the number after # is that of the tuning trial. A try has one seed and is one of "
+        "many: the last column has those that none of the others beats in their means over fresh seeds."
     )
-    return Section("The front", [note], ["configuration", "bits", "train s", f"test {results.map_name} [95% CI]"], rows)
+    columns = ["configuration", "bits", "train s", f"test {results.map_name} [95% CI]", "holds over fresh seeds"]
+    return Section("The front", [note], columns, rows)
 
 
 def _budget(results: Results) -> Section | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
-from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
+from study.reporting.figures.chart import Axis, Chart, Panel, on_one_scale, rows_height
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Intervals, Mark, Points, numbers
 from study.reporting.figures.style import by_length, continuous, estimates, extremes, looks_of
@@ -34,7 +34,7 @@ def arms(results: Results) -> Chart | None:
     groups = by_length(results, ranked)
     shown = {title: _kept(results, names, max(1, _MOST // len(groups))) for title, names in groups.items()}
     label = f"test {results.map_name}"
-    panels = tuple(
+    panels = [
         Panel(
             _marks(results, names, label),
             Axis(label),
@@ -43,12 +43,12 @@ def arms(results: Results) -> Chart | None:
             height=rows_height(len(names), title),
         )
         for title, names in shown.items()
-    )
+    ]
     longest = max(len(name) for names in shown.values() for name in names.values())
     columns = 2 if len(panels) > 1 and longest <= _SHORT else 1
     drawn = [arm for names in shown.values() for arm in names]
     note = "" if len(drawn) == len(ranked) else _left_out(len(ranked), len(drawn), len(groups))
-    return Chart(panels, _alt(results, drawn), note, columns, wide=columns > 1 or longest > _SHORT)
+    return Chart(on_one_scale(panels, "x"), _alt(results, drawn), note, columns, wide=columns > 1 or longest > _SHORT)
 
 
 def _kept(results: Results, names: dict[str, str], most: int) -> dict[str, str]:

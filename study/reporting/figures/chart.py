@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import log10
 
 import numpy as np
@@ -111,6 +111,23 @@ def _wider(low: float, high: float, log: bool) -> tuple[float, float]:
         return 10**least, 10**most
     more = _MARGIN * (high - low) or max(abs(high), 1.0) * _MARGIN
     return low - more, high + more
+
+
+def on_one_scale(panels: Sequence[Panel], letter: Letter) -> tuple[Panel, ...]:
+    """Panels whose axes begin and end alike, so that one is read against another.
+
+    Args:
+        panels: Of a figure.
+        letter: Of the axis that they are to share.
+    """
+    low, high = zip(*(panel.ends(letter) for panel in panels), strict=True)
+
+    def shared(axis: Axis) -> Axis:
+        return replace(axis, low=min(low), high=max(high))
+
+    if letter == "x":
+        return tuple(replace(panel, x=shared(panel.x)) for panel in panels)
+    return tuple(replace(panel, y=shared(panel.y)) for panel in panels)
 
 
 @dataclass(frozen=True)

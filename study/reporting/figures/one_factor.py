@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
 import numpy as np
 
 from nsh_core.measures import RESULT
 from study.analysis.results import Results
+from study.analysis.tuned import tuned_arms
 from study.plan.arm import short
-from study.reporting.figures.chart import Axis, Chart, Panel
+from study.reporting.figures.chart import Axis, Chart, Panel, on_one_scale
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Band, Intervals, Mark, Points, Rule, numbers
 from study.reporting.figures.palette import Look
@@ -15,7 +20,7 @@ from study.reporting.figures.style import columns_of, estimates, looks_of
 
 
 @study_figure(
-    "One factor at a time around the tuned configuration, whose own level stands in brackets: small, a seed; large, "
+    "One factor at a time around the tuned configuration, whose own value stands in brackets: small, a seed; large, "
     "the mean with its 95% interval, where there are at least three seeds; line and band are the tuned configuration."
 )
 def one_factor(results: Results) -> Chart | None:
@@ -31,23 +36,32 @@ def one_factor(results: Results) -> Chart | None:
     if centre is None or centre not in set(results.done.arm):
         return None
     means, panels, alt = estimates(results), [], []
+    tuned = tuned_arms(results).get(centre)
+    chosen = tuned.chosen[0] if tuned else {}
     for factor in results.spec.factors:
-        labels = results.spec.labels(factor)
+        names = _names(results, factor, chosen)
         own = results.spec.reference_levels[factor]
-        names = tuple(f"({label})" if label == own else label for label in labels)
-        arms = {place: _arm(results, factor, label) for place, label in enumerate(labels) if label != own}
+        arms = {place: centre if label == own else _arm(results, factor, label) for place, label in enumerate(names)}
         known = {place: arm for place, arm in arms.items() if arm in means}
-        marks = (*_centre(results, centre, len(labels)), *_levels(results, known))
+        marks = (*_centre(results, centre, len(names)), *_levels(results, known))
         title = short(factor).replace("_", " ")
-        panels.append(Panel(marks, Axis(title, names=names), Axis(f"test {results.map_name}"), height=2.2))
-        told = ", ".join(f"{labels[place]} {means[arm].mean:.3f}" for place, arm in known.items())
+        ticks = tuple(names.values())
+        panels.append(Panel(marks, Axis(title, names=ticks), Axis(f"test {results.map_name}"), height=2.2))
+        told = ", ".join(f"{ticks[place]} {means[arm].mean:.3f}" for place, arm in known.items() if arm != centre)
         alt.append(f"{title}: {told or 'none has run'}.")
     columns = columns_of(len(panels))
-    # One vertical axis for all rows, too: a factor is read against another.
-    ends = [end for panel in panels for end in panel.ends("y")]
-    panels = [Panel(one.marks, one.x, Axis(one.y.label, low=min(ends), high=max(ends)), height=2.2) for one in panels]
     text = f"Test {results.map_name}, tuned configuration {means[centre].mean:.3f}; of its neighbours {' '.join(alt)}"
-    return Chart(tuple(panels), text, columns=columns, wide=columns > 1, share_y=columns > 1)
+    return Chart(on_one_scale(panels, "y"), text, columns=columns, wide=columns > 1, share_y=columns > 1)
+
+
+def _names(results: Results, factor: str, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Labels to names of ticks, the tuned configuration's own value in brackets; in order where all are numbers."""
+    own, labels = results.spec.reference_levels[factor], results.spec.labels(factor)
+    value = chosen.get(factor, own)
+    known = {label: label for label in labels} | {own: f"{value:.2g}" if isinstance(value, float) else str(value)}
+    with suppress(ValueError):
+        labels = sorted(labels, key=lambda label: float(known[label]))
+    return {label: f"({known[label]})" if label == own else label for label in labels}
 
 
 def _arm(results: Results, factor: str, label: str) -> str:

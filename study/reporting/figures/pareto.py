@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.results import Results
-from study.reporting.figures.chart import Axis, Chart, Panel, Shades
+from study.reporting.figures.chart import Axis, Chart, Panel, Shades, on_one_scale
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Intervals, Mark, Numbers, Points, Texts, numbers
 from study.reporting.figures.palette import Look
@@ -19,7 +19,7 @@ _SECONDS = "training time of one run (s)"
 
 @study_figure(
     "Left: every configuration explored, by training time and validation mAP, colour: code length; diamonds: "
-    "those that none beats in all three, mean over fresh seeds. Right: their test mAP, with its 95% interval where "
+    "those that no try beats in all three, mean over fresh seeds. Right: their test mAP, with its 95% interval where "
     "there are at least three seeds."
 )
 def pareto(results: Results) -> Chart | None:
@@ -48,14 +48,11 @@ def pareto(results: Results) -> Chart | None:
         Panel((explored, _diamonds(front, "val_map")), *axes, title="validation queries"),
         Panel(_tested(results, front), *axes, title="the front, test queries"),
     )
-    ends = [end for panel in both for end in panel.ends("y")]
-    y = Axis(results.map_name, low=min(ends), high=max(ends))
-    panels = tuple(Panel(panel.marks, panel.x, y, panel.title) for panel in both)
     told = "; ".join(
         f"{row.bits:.0f} bits in {row.train_seconds:.1f} s {row.test_map:.3f}" for _, row in front.iterrows()
     )
-    alt = f"{len(tried)} configurations explored; test {results.map_name} of the {len(front)} that none beats: {told}."
-    return Chart(panels, alt, columns=2, wide=True, share_y=True, shades=shades)
+    alt = f"{len(tried)} tries; test {results.map_name} of the {len(front)} that none of them beats: {told}."
+    return Chart(on_one_scale(both, "y"), alt, columns=2, wide=True, share_y=True, shades=shades)
 
 
 def _tested(results: Results, front: pd.DataFrame) -> tuple[Mark, ...]:

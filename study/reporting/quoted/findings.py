@@ -1,4 +1,4 @@
-"""What factors are worth, and which quantities rank as test mAP does."""
+"""What studies answer: what factors are worth, which quantities rank as test mAP does, and the answer as a whole."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from study.analysis.effects import Effect, Effects, main_effects
 from study.analysis.headlines import predictors
 from study.analysis.label_free import called, rank_correlations
 from study.analysis.seeds import ALPHA
+from study.analysis.verdict import decide
 from study.reporting.quoted.markdown import table
 from study.reporting.quoted.studies import Studies
 
 
 class Findings:
-    """Quotes main effects and rank correlations.
+    """Quotes main effects, rank correlations and answers.
 
     Args:
         studies: Where they are from.
@@ -118,6 +119,14 @@ class Findings:
         if found is None:
             raise UserError("nothing ranks the arms of this study")
         return found
+
+    def answer(self, study: str) -> str:
+        """What a study's report says first.
+
+        Args:
+            study: As for effect.
+        """
+        return decide(self._studies.results(study)).headline
 
     def _effects_of(self, study: str) -> Effects:
         found = main_effects(self._studies.results(study))

@@ -9,11 +9,14 @@ import pytest
 from study.analysis.budget import expected_by_budget
 from study.analysis.importance import WAYS
 from study.analysis.results import Results
+from study.analysis.tables import Tables
+from study.plan.spec import StudySpec
 from study.reporting.figures.marks import Intervals, Line, Points
 from study.reporting.figures.on_page import on_page
 from study.reporting.figures.style import looks_of
 from tests.study.analysis.test_budget import tuned
 from tests.study.reporting.figures.test_figures import drawn, marks
+from tests.study.reporting.test_document import synthetic
 
 
 def test_the_budget_has_arms_in_their_look_and_explains_both_lines():
@@ -89,3 +92,36 @@ def test_importance_has_intervals_a_unit_and_hollow_points_and_names_who_is_left
     hollow = [mark.x.tolist() for mark in marks(chart, Points) if mark.hollow]
     assert hollow == [pytest.approx([0.2])] * 2
     assert chart.note == "Left out here: b."
+
+
+def around(chosen: dict[str, object]) -> Results:
+    """Results around a configuration of which tuning chose these settings."""
+    made = synthetic({"tuned": 0.8, "temperature=0.5": 0.7, "temperature=4.0": 0.75})
+    settings = {
+        "name": "made", "question": "How far?", "mode": "one_factor", "factors": {"sorter.temperature": [0.5, 1.0, 4.0]},
+        "reference": {"sorter.temperature": 1.0}, "tune": {"trials": 1}, "figures": ["one_factor"],
+    }  # fmt: skip
+    known, text = made.tables, json.dumps(chosen)
+    tried = known.trials[:1].assign(phase="tuning", tuned=text)
+    trials = pd.concat([tried, known.trials.assign(tuned=text)], ignore_index=True)
+    facts = made.facts.model_copy(update={"spec": StudySpec.model_validate(settings)})
+    return Results(Tables(trials, known.curves, known.per_query, known.summary, known.comparisons), facts)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ticks"),
+    [
+        ({"sorter.temperature": 2.115}, ("0.5", "(2.1)", "4.0")),
+        ({"sorter.temperature": 0.25}, ("(0.25)", "0.5", "4.0")),
+        ({"loss.num_positives": 3}, ("0.5", "(1.0)", "4.0")),
+        ({}, ("0.5", "(1.0)", "4.0")),
+    ],
+)
+def test_the_tuned_configuration_stands_at_the_value_that_tuning_chose(chosen, ticks):
+    results = around(chosen)
+    chart = drawn(results, "one_factor")
+    [panel] = chart.panels
+    assert panel.x.names == ticks
+    place = next(place for place, name in enumerate(ticks) if name.startswith("("))
+    [own] = [mark for mark in marks(chart, Intervals) if mark.at.tolist() == [place]]
+    assert own.look == looks_of(results)["tuned"]
