@@ -88,11 +88,11 @@ def test_no_sentence_of_a_committed_study_contradicts_its_numbers(folder):
         if "equivalent" in claim.sentence:
             assert max(abs(known.both_low), abs(known.both_high)) < 0.02
             assert abs(known.difference) < results.spec.smallest_effect
+    groups = [[one.name for one in arms] for arms in results.spec.groups().values()]
     for arm in verdict.best:
-        group = next(arms for arms in results.spec.groups().values() if arm in [one.name for one in arms])
-        rivals = [one.name for one in group if one.name in results.arms and one.name not in results.ceilings]
-        if results.mode.compares:
-            assert results.summary_of(SELECTION)["mean"][rivals].idxmax() == arm
+        group = next(names for names in groups if arm in names) if results.mode.compares else results.arms
+        rivals = [name for name in group if name in results.arms and name not in results.ceilings]
+        assert results.summary_of(SELECTION)["mean"][rivals].idxmax() == arm
 
 
 def exchanged(results: Results, arms: list[str], rng: np.random.Generator) -> Results:

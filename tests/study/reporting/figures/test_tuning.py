@@ -98,7 +98,8 @@ def around(chosen: dict[str, object]) -> Results:
     """Results around a configuration of which tuning chose these settings."""
     made = synthetic({"tuned": 0.8, "temperature=0.5": 0.7, "temperature=4.0": 0.75})
     settings = {
-        "name": "made", "question": "How far?", "mode": "one_factor", "factors": {"sorter.temperature": [0.5, 1.0, 4.0]},
+        "name": "made", "question": "How far?", "mode": "one_factor",
+        "factors": {"sorter.temperature": [0.5, 1.0, 4.0]},
         "reference": {"sorter.temperature": 1.0}, "tune": {"trials": 1}, "figures": ["one_factor"],
     }  # fmt: skip
     known, text = made.tables, json.dumps(chosen)
