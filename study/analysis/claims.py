@@ -139,7 +139,7 @@ class Claim:
         if row["difference"] == 0:
             return ""
         if pd.isna(row["seeds_needed"]):
-            return f" A difference of that size would take more than {MOST_SEEDS} seeds to show."
+            return f" Even {MOST_SEEDS} seeds would not show a difference of that size."
         if row["seeds_needed"] <= row["n"]:
             return ""
         least, most = (
