@@ -19,7 +19,7 @@ from tests.study.commands import ROOT
 from tests.study.reporting.test_document import synthetic
 
 REFERENCE = ROOT / "results" / "reference"
-TERMS = ["loss_terms", "loss_terms@cifar10_mobilenetv2-ced1+c7afb6"]
+TERMS = ["loss_terms", "loss_terms@cifar10_mobilenetv2-ced1"]
 
 
 def named(results: Results, key: str, dataset: str) -> Results:
