@@ -20,6 +20,7 @@ from tests.study.reporting.test_document import synthetic
 
 REFERENCE = ROOT / "results" / "reference"
 TERMS = ["loss_terms", "loss_terms@cifar10_mobilenetv2-ced1"]
+SELECTION = ["selection", "selection@cifar10_mobilenetv2-ced1+c7afb6"]
 
 
 def named(results: Results, key: str, dataset: str) -> Results:
@@ -72,7 +73,7 @@ def test_studies_are_called_by_what_tells_them_apart():
 
 
 def test_what_differs_under_one_name_is_found():
-    studies = read_several(TERMS, REFERENCE)
+    studies = read_several(SELECTION, REFERENCE)
     arms = shared_arms(studies)
     assert differing_settings(studies, arms) == [("train.epochs", ["30", "5"], arms)]
     facts = {"code": "1", "torch": "2"}

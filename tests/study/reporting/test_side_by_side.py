@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -36,7 +37,15 @@ def test_a_page_over_two_data_sets_has_the_numbers_of_each(tmp_path):
         size = f"{row.difference:+.3f} [{row.both_low:+.3f}, {row.both_high:+.3f}] {row.outcome}"
         assert re.search(rf"\n\| {row.arm} against {row.reference} \|.*{re.escape(size)}", markdown)
     assert "Columns have no common k of mAP: mAP@all for digits; mAP@1000 for cifar10_mobilenetv2." in markdown
-    assert "differ, or were not recorded, in code" in markdown
+
+
+def test_versions_that_differ_are_said(tmp_path):
+    one, other = (
+        replace(results, facts=results.facts.model_copy(update={"provenance": {"code": "1", "torch": torch}}))
+        for results, torch in zip(three(), "23", strict=False)
+    )
+    page = write_side_by_side([one, other], tmp_path, "versions").with_name("report.md")
+    assert "differ, or were not recorded, in torch" in page.read_text()
 
 
 def test_the_figure_has_a_row_a_pair_and_a_colour_a_study():
