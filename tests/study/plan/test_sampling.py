@@ -215,4 +215,4 @@ def test_one_factor_and_pareto_run_and_report(file, tmp_path):
     assert chosen <= {(tried.arm.iloc[place], tried.tuned.iloc[place]) for place in front}
     assert len(chosen) == min(12, len(front))
     assert json.loads(tried.tuned.iloc[1]).keys() >= {"code_length", "train.epochs"}
-    assert "are on the front of validation mAP" in (tmp_path / "p" / "small-pareto" / "report.md").read_text()
+    assert "were beaten by no try in validation mAP" in (tmp_path / "p" / "small-pareto" / "report.md").read_text()
