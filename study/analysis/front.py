@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nsh_core.measures import SELECTION
+from nsh_core.measures import RESULT, SELECTION
 from study.analysis.results import Results
 from study.plan.modes.pareto import pareto_front
 
@@ -16,11 +16,11 @@ def front(results: Results) -> pd.DataFrame:
         results: Of a study with complete final trials, whose mode compares no arms.
 
     Returns:
-        A row an arm, in the order of the tries' validation mAP: means over seeds of the validation mAP, `train_seconds`
-        and `bits`; `holds`, whether no other arm's means are as good in all three and better in one.
+        A row an arm, in the order of the tries' validation mAP: means over seeds of validation and test mAP,
+        `train_seconds` and `bits`; `holds`, whether no other contender's means are as good in validation mAP, time and
+        bits and better in one, which says nothing of test mAP.
     """
-    means = results.done.groupby("arm", sort=False)[[SELECTION, "train_seconds", "bits"]].mean()
-    means = means.loc[results.contenders(list(map(str, means.index)))]
-    points = list(zip(-means[SELECTION], means.train_seconds, means.bits, strict=True))
-    kept = set(pareto_front(points))
-    return means.assign(holds=[place in kept for place in range(len(means))])
+    means = results.done.groupby("arm", sort=False)[[SELECTION, RESULT, "train_seconds", "bits"]].mean()
+    rivals = means.loc[results.contenders(list(map(str, means.index)))]
+    kept = pareto_front(list(zip(-rivals[SELECTION], rivals.train_seconds, rivals.bits, strict=True)))
+    return means.assign(holds=means.index.isin(rivals.index[kept]))

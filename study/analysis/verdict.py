@@ -131,6 +131,7 @@ def _in_form(results: Results) -> str | None:
 def _front(results: Results) -> list[str]:
     """The ends of the Pareto front, as fresh seeds have it."""
     found = front(results)
+    found = found.loc[results.contenders(list(map(str, found.index)))]
     done = found[found.holds].to_dict("index")
     ends = {
         "best": max(done, key=lambda arm: done[arm][SELECTION]),

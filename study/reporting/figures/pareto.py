@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from study.analysis.front import front
 from study.analysis.results import Results
 from study.reporting.figures.chart import Axis, Chart, Panel, Shades, on_one_scale
 from study.reporting.figures.figure import study_figure
@@ -31,12 +32,12 @@ def pareto(results: Results) -> Chart | None:
     Returns:
         The figure, none for a mode that compares arms or without complete final trials.
     """
-    trials, done = results.tables.trials, results.done
-    if results.mode.compares or done.empty:
+    trials = results.tables.trials
+    if results.mode.compares or results.done.empty:
         return None
     tried = trials[(trials.phase == "tuning") & (trials.state == "complete")]
-    front = done.groupby("arm", sort=False)[["train_seconds", "val_map", "test_map", "bits"]].mean()
-    low, high = (float(end) for end in pd.concat([tried.bits, front.bits]).agg(["min", "max"]))
+    kept = front(results)
+    low, high = (float(end) for end in pd.concat([tried.bits, kept.bits]).agg(["min", "max"]))
     ticks = tuple(sorted({low, high, *(tick for tick in _TICKS if 1.3 * low < tick < high / 1.3)}))
     shades = Shades("code length K (bits)", low, max(high, low + 1), log=True, ticks=ticks)
     explored = Points(
@@ -45,25 +46,25 @@ def pareto(results: Results) -> Chart | None:
     )  # fmt: skip
     axes = Axis(_SECONDS, log=True), Axis(results.map_name)
     both = (
-        Panel((explored, _diamonds(front, "val_map")), *axes, title="validation queries"),
-        Panel(_tested(results, front), *axes, title="the front, test queries"),
+        Panel((explored, _diamonds(kept, "val_map")), *axes, title="validation queries"),
+        Panel(_tested(results, kept), *axes, title="the front, test queries"),
     )
     told = "; ".join(
-        f"{row.bits:.0f} bits in {row.train_seconds:.1f} s {row.test_map:.3f}" for _, row in front.iterrows()
+        f"{row.bits:.0f} bits in {row.train_seconds:.1f} s {row.test_map:.3f}" for _, row in kept.iterrows()
     )
-    alt = f"{len(tried)} tries; test {results.map_name} of the {len(front)} that none of them beats: {told}."
+    alt = f"{len(tried)} tries; test {results.map_name} of the {len(kept)} that none of them beats: {told}."
     return Chart(on_one_scale(both, "y"), alt, columns=2, wide=True, share_y=True, shades=shades)
 
 
-def _tested(results: Results, front: pd.DataFrame) -> tuple[Mark, ...]:
+def _tested(results: Results, kept: pd.DataFrame) -> tuple[Mark, ...]:
     """The front on test queries, with intervals, and the code lengths beside it."""
-    found, x, y = estimates(results), numbers(front.train_seconds), numbers(front.test_map)
-    own = [found[str(arm)] for arm in front.index]
-    words = tuple(f"{length:.0f} bits" for length in front.bits)
+    found, x, y = estimates(results), numbers(kept.train_seconds), numbers(kept.test_map)
+    own = [found[str(arm)] for arm in kept.index]
+    words = tuple(f"{length:.0f} bits" for length in kept.bits)
     free = _apart(x, y)
     return (
         Intervals(at=x, low=numbers(one.low for one in own), high=numbers(one.high for one in own), width=0.9),
-        _diamonds(front, "test_map"),
+        _diamonds(kept, "test_map"),
         Texts(x=x[free], y=y[free], texts=tuple(np.array(words)[free])),
     )
 
@@ -79,10 +80,10 @@ def _apart(x: Numbers, y: Numbers) -> list[int]:
     return kept
 
 
-def _diamonds(front: pd.DataFrame, measure: str) -> Points:
+def _diamonds(kept: pd.DataFrame, measure: str) -> Points:
     return Points(
-        look=Look(marker="D"), x=numbers(front.train_seconds), y=numbers(front[measure]), values=numbers(front.bits),
-        size=6.5, hover=_hover(front, measure),
+        look=Look(marker="D"), x=numbers(kept.train_seconds), y=numbers(kept[measure]), values=numbers(kept.bits),
+        size=6.5, hover=_hover(kept, measure),
     )  # fmt: skip
 
 

@@ -4,15 +4,17 @@ from study.analysis.tables import Tables
 from study.analysis.verdict import decide
 from study.plan.spec import StudySpec
 from study.reporting.sections import sections_of
+from tests.study.analysis.test_ceilings import told
 from tests.study.reporting.test_document import synthetic
 
-SECONDS = {"best": 4.0, "lucky": 5.0, "fast": 1.0, "short": 4.0, "as short": 5.0}
-BITS = {"best": 64, "lucky": 128, "fast": 32, "short": 8, "as short": 8}
+SECONDS = {"best": 4.0, "lucky": 5.0, "fast": 1.0, "short": 4.0, "as short": 5.0, "labelled": 0.5}
+BITS = {"best": 64, "lucky": 128, "fast": 32, "short": 8, "as short": 8, "labelled": 8}
 
 
 def found() -> Results:
-    """A front of five tries, two of which fresh seeds do not confirm."""
-    made = synthetic({"best": 0.8, "lucky": 0.7, "fast": 0.6, "short": 0.5, "as short": 0.4})
+    """A front of five tries, two of which fresh seeds do not confirm, and of what learns from labels."""
+    means = {"best": 0.8, "lucky": 0.7, "fast": 0.6, "short": 0.5, "as short": 0.4, "labelled": 0.9}
+    made = told(synthetic(means), dict.fromkeys(means, "nsh") | {"labelled": "csq"})
     trials = made.tables.trials.assign(
         train_seconds=lambda table: table.arm.map(SECONDS), bits=lambda table: table.arm.map(BITS)
     )
@@ -25,7 +27,7 @@ def found() -> Results:
 def test_what_fresh_seeds_do_not_confirm_is_told():
     results = found()
     assert front(results).holds.to_dict() == {
-        "best": True, "lucky": False, "fast": True, "short": True, "as short": False
+        "best": True, "lucky": False, "fast": True, "short": True, "as short": False, "labelled": False
     }  # fmt: skip
     [sentence] = decide(results).headlines
     assert "5 configurations were beaten by no try" in sentence
@@ -34,3 +36,4 @@ def test_what_fresh_seeds_do_not_confirm_is_told():
         assert end in sentence
     [section] = [one for one in sections_of(results) if one.title == "The front"]
     assert [row[0] for row in section.rows if row[-1] == "yes"] == ["best", "fast", "short"]
+    assert [row[0] for row in section.rows] == results.arms
