@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from hypothesis import settings
 
 from nsh_core import Hasher, fit, load_dataset, make_config, plugins
 from nsh_core.data import Dataset
 from nsh_core.registry import METHODS
 
 torch.set_num_threads(1)
+
+# No test times anything: an example may be slow beside other work.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 
