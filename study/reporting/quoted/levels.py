@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from nsh_core.errors import UserError
 from nsh_core.markdown import as_markdown
 from nsh_core.measures import RESULT
+from nsh_core.registry import listed
+from study.analysis.results import Results
+from study.analysis.verdict import Verdict
+from study.plan.arm import short
 from study.reporting.arms_table import glance
 from study.reporting.quoted.markdown import joined, table
 from study.reporting.quoted.studies import Studies, called, group_called
@@ -102,10 +106,32 @@ class Levels:
             line.append(self.continuous(study))
             for name, arm in self._studies.group(study, within).items():
                 label = as_markdown(name) + (_LABELS if arm in results.ceilings else "")
-                text = results.estimate(arm) + (" †" if arm in verdict.tied else "")
                 cells = rows.setdefault(label, [""] * len(studies))
-                cells[place] = f"**{text}**" if arm in verdict.best else text
+                cells[place] = _marked(arm, results, verdict)
         return table(columns, [*([label, *cells] for label, cells in rows.items()), line])
+
+    def crossed(self, studies: Mapping[str, str], rows: str, columns: str, held: Mapping[str, str]) -> str:
+        """A table of levels by two factors, of the arms that are alike in all others.
+
+        Args:
+            studies: Title of each column to the name of its study.
+            rows: Factor whose levels are the rows.
+            columns: Factor whose levels are columns of each study.
+            held: Level of every other factor.
+
+        Raises:
+            UserError: No arm has these levels.
+        """
+        heads, lines = [short(rows)], dict[str, list[str]]()
+        for title, study in studies.items():
+            results, verdict = self._studies.results(study), self._studies.verdict(study)
+            shown = [arm for arm in results.spec.arms if held.items() <= arm.levels.items()]
+            if not shown:
+                raise UserError(f"no arm of {study} has {dict(held)}, factors: {listed(results.spec.factors)}")
+            heads += [f"{title}, {level}" for level in dict.fromkeys(arm.levels[columns] for arm in shown)]
+            for arm in shown:
+                lines.setdefault(arm.levels[rows], []).append(_marked(arm.name, results, verdict))
+        return table(heads, [[level, *cells] for level, cells in lines.items()])
 
     def groups(self, study: str, first: str = "arm") -> str:
         """A table of levels of one study, a row an arm and a column a group.
@@ -122,3 +148,9 @@ class Levels:
             for name, cells in shown.rows
         ]
         return table([first, *map(group_called, shown.columns[1:])], rows)
+
+
+def _marked(arm: str, results: Results, verdict: Verdict) -> str:
+    """The level of an arm: bold where it is the best, with † where it is not told apart from that."""
+    text = results.estimate(arm) + (" †" if arm in verdict.tied else "")
+    return f"**{text}**" if arm in verdict.best else text

@@ -33,7 +33,7 @@ def vocabulary(results: Sequence[Path], measured: Path, benchmarks: Path) -> dic
     functions: list[Callable[..., Any]] = [
         differences.difference, differences.told, differences.versus, differences.verdicts, DataSets(studies).on,
         levels.level, levels.mean, levels.range, levels.continuous, levels.best, levels.tied, levels.levels,
-        levels.groups,
+        levels.crossed, levels.groups,
         findings.effect, findings.shown, findings.interaction, findings.effects, findings.rank, findings.loses,
         findings.ranks, findings.predictors, findings.answer,
         runs.command, runs.seeds, runs.collapsed, runs.cost,

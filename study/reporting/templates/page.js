@@ -109,6 +109,14 @@
   const longNames = (layout) =>
     Object.entries(layout).some(([name, axis]) => name.startsWith("yaxis") && axis.ticktext?.some((text) => text.length > 20));
 
+  const squares = ({ yaxis }) => Boolean(yaxis?.scaleanchor);
+  const span = ({ range }) => Math.abs(range[1] - range[0]);
+  // Squares in a narrow figure leave height that nothing needs.
+  const tall = ({ height = 450, margin, xaxis, yaxis }, width) =>
+    squares({ yaxis }) && margin && xaxis.range && yaxis.range
+      ? Math.min(height, margin.t + margin.b + ((width - margin.l - margin.r) * span(yaxis)) / span(xaxis))
+      : height;
+
   const plots = [];
   async function draw(figure) {
     const plot = make("div", "", { className: "plot" });
@@ -117,14 +125,14 @@
       const plotly = await (unpacked ??= unpack());
       const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
       const { width, ...rest } = layout;
-      // On a phone panels side by side, and rows with long names, keep a width that can be read and scroll within the figure.
-      plot.classList.toggle("panels", sideBySide(layout) || longNames(layout));
+      // On a phone panels side by side, rows with long names and pictures keep a width that can be read, and scroll.
+      plot.classList.toggle("panels", sideBySide(layout) || longNames(layout) || squares(layout));
       plot.setAttribute("role", "group");
       plot.setAttribute("aria-label", picture.alt);
       picture.after(plot);
       const template = look();
       const font = { ...rest.font, color: template.layout.font.color };
-      const shown = { height: 450, ...rest, font, autosize: true, template };
+      const shown = { ...rest, height: tall(rest, plot.clientWidth), font, autosize: true, template };
       await plotly.newPlot(plot, data, shown, { responsive: true, displaylogo: false, displayModeBar: "hover" });
       figure.classList.add("drawn");
       plots.push(plot);

@@ -127,6 +127,19 @@ def test_a_table_of_verdicts_has_a_row_for_each_group_with_the_arm(say):
     assert lines[2].split(" | ")[1] == f"{sign}, {-number(row, 'difference'):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
+def test_a_table_by_two_factors_has_the_level_of_each_pair(say):
+    held = "{'loss.nce_temperature': '0.3'}"
+    lines = say(f"crossed({{'A': 'temperature'}}, 'sorter.temperature', 'sorter.name', {held})").splitlines()
+    assert lines[0] == "| temperature | A, softsort | A, neuralsort |"
+    means = {row["arm"]: number(row, "mean") for row in rows("temperature", "summary")}
+    temperatures = [line.split(" | ")[0].strip("| ") for line in lines[2:]]
+    assert temperatures == ["0.1", "0.25", "0.5", "1.0", "2.0", "4.0"]
+    for temperature, line in zip(temperatures, lines[2:], strict=True):
+        for sorter, cell in zip(("softsort", "neuralsort"), line.split(" | ")[1:], strict=True):
+            mean = means[f"sorter={sorter}, temperature={temperature}, nce_temperature=0.3"]
+            assert cell.lstrip("*").startswith(f"{mean:.3f} [")
+
+
 def test_facts_of_a_run(say):
     facts = json.loads((TABLES / STUDY / "run.json").read_text())
     assert say(f"command('{STUDY}')") == f"`{facts['command']}`"
@@ -160,6 +173,10 @@ def test_settings_and_constants_are_those_of_the_code(say):
         ("told('code_length', 'pairwise', 'softsort')", "group '' may be any of code_length=8, "),
         (f"effect('{STUDY}', 'surrogate', 'softsort')", f"{STUDY} has no main effects"),
         ("effect('transfer', 'teacher', 'none')", "there is no such level, known: teacher: neighbours"),
+        (
+            "crossed({'A': 'temperature'}, 'sorter.temperature', 'sorter.name', {'loss.nce_temperature': '7'})",
+            "no arm of temperature has {'loss.nce_temperature': '7'}, factors: sorter.name, sorter.temperature",
+        ),
         ("rank('label_free', 'los')", "there is no quantity 'los', known: "),
         ("on('nothing')", "there is no study 'nothing', known: "),
         ("measured('none')", "there is no measurement 'none'"),
