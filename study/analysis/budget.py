@@ -13,7 +13,7 @@ from study.analysis.crossed import chosen_p
 from study.analysis.judged import judged
 from study.analysis.results import Results
 from study.analysis.statistics import ALPHA, expected_best
-from study.analysis.tables import VALUED
+from study.analysis.tables import VALUED, over
 
 Curve = npt.NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def expected_by_budget(results: Results) -> dict[str, Curve]:
         results: Of a tuned study.
 
     Returns:
-        By arm [T, B]: a row a tuning whose tries are over, b = 1..B.
+        By arm [T, B]: a row a tuning whose tries are over, b = 1..B. None of an arm without any result.
     """
     trials = results.tables.trials
     curves = {}
@@ -50,7 +50,7 @@ def expected_by_budget(results: Results) -> dict[str, Curve]:
         tried = [_worth(results, group).groupby(group.tuned, sort=False).mean() for group in tunings]
         whole = max(map(len, tried), default=0)
         values = [one for one in tried if len(one) == whole]
-        if values:
+        if values and over(own).any():
             curves[str(arm)] = np.stack([expected_best(one)[0] for one in values])
     return curves
 

@@ -19,6 +19,7 @@ from study.reporting.figures.style import (
     MOST_DRAWN,
     best_of,
     by_length,
+    called,
     columns_of,
     extremes,
     left_out,
@@ -49,7 +50,7 @@ def curves(results: Results) -> Chart | None:
     if not shown:
         return None
     groups = by_length(results, drawn)
-    names = next(iter(groups.values())) if len(groups) == 1 else {arm: results.marked(arm) for arm in drawn}
+    names = called(results, drawn)
     looks = looks_of(results, apart=len(groups) > 1)
     panels, notes, alt = [], [left_out(len(drawn), len(results.arms))], []
     for one in shown:

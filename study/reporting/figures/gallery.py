@@ -13,7 +13,7 @@ from study.reporting.figures.chart import LETTER, LINE, PAGE, Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Mark, Picture
 from study.reporting.figures.palette import RIGHT, WRONG
-from study.reporting.figures.style import best_of, left_out
+from study.reporting.figures.style import best_of, called, left_out
 
 _MOST_ROWS, _MOST_ARMS = 18, 8
 _PHOTO = 16  # pixels: smaller pictures show no more where they are large
@@ -48,7 +48,7 @@ def gallery(results: Results) -> Chart | None:
     right = _right(pictures, [known.index(arm) for arm in arms])
     telling = sorted(range(right.shape[1]), key=lambda query: (-np.ptp(right[:, query]), right[:, query].sum()))
     queries = telling[: max(1, _MOST_ROWS // len(arms))]
-    names = ["\n".join(textwrap.wrap(results.marked(arm), _LETTERS)) for arm in arms]
+    names = ["\n".join(textwrap.wrap(name, _LETTERS)) for name in called(results, arms).values()]
     lines = [line for name in names for line in name.split("\n")]
     ranks = pictures.nearest.shape[2]
     across = 1 + _BESIDE + ranks

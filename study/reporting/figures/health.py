@@ -10,7 +10,7 @@ from study.analysis.results import Results
 from study.reporting.figures.chart import COLUMN, LETTER, PAGE, ROW, Axis, Chart, Panel, rows_height
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Mark, Points, numbers
-from study.reporting.figures.style import best_of, columns_of, extremes, left_out, looks_of
+from study.reporting.figures.style import best_of, called, columns_of, extremes, left_out, looks_of
 
 _MOST, _FEWEST = 20, 8  # arms
 _TALL = 9.0  # inches, of a page of a paper
@@ -37,7 +37,7 @@ def health(results: Results) -> Chart | None:
     if not varied:
         return None
     titles = [results.title(one) for one in varied]
-    room = PAGE - LETTER * max(len(results.marked(arm)) for arm in results.ranked_arms[:_MOST])
+    room = PAGE - LETTER * max(map(len, called(results, results.ranked_arms[:_MOST]).values()))
     least = max(_LEAST, LETTER * (max(map(len, titles)) + 2))
     columns = max(1, min(columns_of(len(varied)), int(room / least)))
     # As many arms as one page of a paper has room for.
@@ -84,7 +84,7 @@ def _panel(results: Results, measure: Measure, order: list[str]) -> Panel:
     values = numbers(done[done.arm.isin(order)][measure.name])
     low, high = min(values.min(), 0.0 if measure.better == "lower" else np.inf), values.max()
     edge = _EDGE * (high - low or 1.0)
-    names = tuple(results.marked(arm) for arm in order)
+    names = tuple(called(results, order).values())
     return Panel(
         tuple(marks),
         Axis(measure.ideal, low=low - edge, high=high + edge),

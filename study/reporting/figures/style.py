@@ -48,6 +48,17 @@ def by_length(results: Results, arms: list[str]) -> dict[str, dict[str, str]]:
     return groups
 
 
+def called(results: Results, arms: list[str]) -> dict[str, str]:
+    """What a figure that has all arms together calls each: without the code length that all of them have.
+
+    Args:
+        results: Of the study.
+        arms: Of the study.
+    """
+    groups = by_length(results, arms) if set(arms) <= set(results.arms) else {}
+    return next(iter(groups.values())) if len(groups) == 1 else {arm: results.marked(arm) for arm in arms}
+
+
 def best_of(results: Results, arms: Iterable[str], most: int) -> list[str]:
     """The best arms on validation queries and references, in the order of tables.
 

@@ -14,7 +14,7 @@ from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Mark, Points, numbers
 from study.reporting.figures.palette import Look
-from study.reporting.figures.style import extremes, looks_of
+from study.reporting.figures.style import called, extremes, looks_of
 
 _MOST = 20
 _SHORT = 22  # letters, of names that leave a column room for the tries
@@ -54,11 +54,12 @@ def tuning(results: Results) -> Chart | None:
     looks = looks_of(results)
     for row, arm in enumerate(order):
         marks += _row(row, arm, over[over.arm == arm], chosen[chosen.index == arm], looks.get(arm, Look()))
-    panel = Panel(tuple(marks), Axis(label), Axis(names=tuple(order), reversed=True), height=rows_height(len(order)))
+    names = tuple(called(results, order).values())
+    panel = Panel(tuple(marks), Axis(label), Axis(names=names, reversed=True), height=rows_height(len(order)))
     note = f"Of {len(known)} arms the {len(order)} with the best tries are drawn." if len(order) < len(known) else ""
     found = extremes({arm: float(top[arm]) for arm in order})
     alt = f"{len(over)} tuning runs of {len(known)} arms; best chosen: {found}."
-    return Chart((panel,), alt, note, wide=max(map(len, order)) > _SHORT)
+    return Chart((panel,), alt, note, wide=max(map(len, names)) > _SHORT)
 
 
 def _row(row: int, arm: str, own: pd.DataFrame, chosen: pd.Series, look: Look) -> list[Mark]:

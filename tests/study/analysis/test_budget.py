@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nsh_core.errors import CodeCollapse
 from study.analysis.budget import expected_by_budget, found_by_budget, leaders
 from study.analysis.results import Results
 from study.analysis.statistics import expected_best
@@ -37,6 +38,21 @@ def test_curves_are_of_each_tuning():
     own = trials[(trials.arm == "b") & (trials.seed == 1_002)].val_map
     np.testing.assert_allclose(curves["b"][2], expected_best(own)[0])
     assert found_by_budget(results, "b").iloc[-1] == pytest.approx(curves_end(trials, "b"))
+
+
+def test_an_arm_that_could_not_be_tried_has_no_curve_and_one_that_collapses_has():
+    results = tuned({"a": 0.5, "b": 0.6, "c": 0.7})
+    trials = results.tables.trials
+    tries = trials.phase == "tuning"
+    trials.loc[tries & (trials.arm == "b"), ["state", "failure", "val_map"]] = "failed", "unusable: no labels", np.nan
+    trials.loc[tries & (trials.arm == "c"), ["state", "failure", "val_map"]] = (
+        "failed",
+        f"{CodeCollapse.name}: one code",
+        np.nan,
+    )
+    curves = expected_by_budget(results)
+    assert list(curves) == ["a", "c"]
+    assert (curves["c"] == 0).all()
 
 
 def curves_end(trials: pd.DataFrame, arm: str) -> float:

@@ -15,7 +15,7 @@ from study.reporting.figures.bits import _side_by_side
 from study.reporting.figures.chart import Chart
 from study.reporting.figures.marks import Intervals, Line, Mark, Points, Texts
 from study.reporting.figures.palette import QUIET
-from study.reporting.figures.style import looks_of
+from study.reporting.figures.style import called, looks_of
 from tests.study.reporting.test_document import synthetic
 
 
@@ -47,6 +47,16 @@ def test_arms_are_grouped_by_code_length_with_twenty_rows_in_all():
         "from labels among them; 18 are left out."
     )
     assert drawn(by_length(3, [8, 16]), "arms").note == ""
+
+
+def test_the_code_length_that_all_arms_have_is_not_in_their_names():
+    results = by_length(2, [8, 16])
+    arms = ["method=m0, code_length=16", "method=m1, code_length=16"]
+    assert called(results, arms) == dict(zip(arms, ["m0", "m1"], strict=True))
+    assert called(results, results.arms) == {arm: arm for arm in results.arms}
+    assert (
+        called(results, [*arms, "method=m2, code_length=16"])["method=m0, code_length=16"] == arms[0]
+    )  # no results yet
 
 
 @pytest.mark.parametrize(("seeds", "intervals"), [(2, 0), (3, 2)])
