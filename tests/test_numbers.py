@@ -1,5 +1,6 @@
 """Every number and verdict in README and docs is that of the committed tables."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ PAGES = pages_in([ROOT / "README.md", ROOT / "docs"])
 def evaluate(without_plugins):
     results = [ROOT / "results" / "reference", ROOT / "docs" / "search" / "results"]
     return evaluator(vocabulary(results, ROOT / "docs" / "measured.csv", ROOT / "docs"))
+
+
+def test_intervals_over_queries_are_those_of_a_clone():
+    """AP of queries that git ignores would give other numbers here than elsewhere."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--", "results/reference"]
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [path for path in ignored if path.endswith("per_query.parquet")] == []
 
 
 @pytest.mark.slow(6)
