@@ -75,14 +75,12 @@ class Reference(BaseModel):
 
     Attributes:
         data: Name to data set, as --dataset takes it.
-        earlier: Folder of an earlier reference to the part that takes its place.
         parts: Name to part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: dict[str, str]
-    earlier: dict[str, str] = Field(default_factory=dict)
     parts: dict[str, Part]
 
     @classmethod
