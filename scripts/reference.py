@@ -37,7 +37,7 @@ from study.plan.trials import study_key  # noqa: E402
 PARTS = ROOT / "scripts/reference.yaml"
 RESULTS = ROOT / "results/reference"
 REPORTS = ROOT / "reports/reference"
-# The vector width that machines of today have in common, so that trials can be verified on most.
+# The vector width that machines of today have in common, so that trials can be verified on those of one maker.
 CAPABILITY = "avx2"
 # Below it tables of AP are kept in git: what pages quote, intervals over queries among them, is what a clone has.
 LARGEST_IN_GIT = 8 * 2**20
