@@ -4,6 +4,7 @@
     scripts/reference.py --list             the parts: budgets, what they took, what they leave out
     scripts/reference.py [PART ...]         these parts; without a name all whose data are there (in $NSH_DATA)
     scripts/reference.py --reports [PART ..]  their reports alone, from the tables
+    scripts/reference.py --verify N [PART ..] trains N of their trials again, drawn part after part
     scripts/reference.py --archive FILE     AP of every query where it is too large for git, as one tar archive
 
 The parts are in scripts/reference.yaml. Commit each when it is done: a trial's provenance names the commit.
@@ -12,7 +13,6 @@ The parts are in scripts/reference.yaml. Commit each when it is done: a trial's 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import os
 import subprocess
@@ -20,11 +20,14 @@ import sys
 import tarfile
 import time
 from collections.abc import Sequence
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
 
 from nsh_core.errors import UserError, in_a_line  # noqa: E402
@@ -43,7 +46,6 @@ CAPABILITY = "avx2"
 LARGEST_IN_GIT = 8 * 2**20
 _IGNORED = RESULTS / ".gitignore"
 _WALL = RESULTS / "wall.csv"
-_COLUMNS = ("part", "key", "hours", "cores", "commit", "finished")
 
 
 class Part(BaseModel):
@@ -136,9 +138,12 @@ def run(reference: Reference, name: str, jobs: str | None) -> None:
     options = [*reference.named(part), *part.run, *(["--jobs", jobs] if jobs else [])]
     # 1: some trials failed, as those of a method that collapses do; the report says which.
     _command("study/run.py", options, (0, 1))
-    hours, cores = f"{(time.time() - began) / 3600:.3f}", str(len(os.sched_getaffinity(0)))
-    row = (name, reference.key(part), hours, cores, commit(), time.strftime("%Y-%m-%d"))
-    _append(row)
+    hours, cores = f"{(time.time() - began) / 3600:.3f}", len(os.sched_getaffinity(0))
+    took = {"part": name, "key": reference.key(part), "hours": hours, "cores": cores}
+    row = pd.DataFrame([took | {"commit": commit(), "finished": time.strftime("%Y-%m-%d")}])
+    # Of a part that was stopped, or to which nothing was left, both rows stand.
+    rows = [pd.read_csv(_WALL, dtype=str), row] if _WALL.exists() else [row]
+    write_atomically(_WALL, pd.concat(rows).to_csv(index=False))
     report(reference, name)
 
 
@@ -157,6 +162,37 @@ def report(reference: Reference, name: str) -> None:
     _command("study/report.py", [*reference.named(part), *across, "--reports", str(REPORTS.relative_to(ROOT))], (0,))
     large = sorted(f"/{path.relative_to(RESULTS)}" for path in _large())
     write_atomically(_IGNORED, "\n".join(["# too large: scripts/reference.py --archive", *large, ""]))
+
+
+def verify(reference: Reference, names: Sequence[str], count: int) -> bool:
+    """Trains trials of parts again and prints what that came to; the same tables give the same draw.
+
+    Args:
+        reference: The parts.
+        names: Of the parts to draw from: a trial of each in turn.
+        count: Of the trials.
+
+    Returns:
+        Whether all hold.
+
+    Raises:
+        UserError: A command failed.
+    """
+    random = np.random.default_rng(0)
+    drawn = []
+    for name in names:
+        trials = pd.read_parquet(RESULTS / reference.key(reference.parts[name]) / "trials.parquet")
+        over = trials[(trials.state == "complete") & trials.phase.isin(["final", "tuning"])].astype({"trial": int})
+        asked = over.trial.astype(str).where(over.phase == "final", "tuning:" + over.trial.astype(str))
+        drawn.append([(name, trial) for trial in random.permutation(asked)])
+    held = []
+    for name, trial in islice(filter(None, chain.from_iterable(zip_longest(*drawn))), count):
+        options = [*reference.named(reference.parts[name]), "--verify", trial]
+        done = _command("study/run.py", options, (0, 1), stdout=subprocess.PIPE)
+        print(done.stdout, flush=True)
+        held.append((done.returncode == 0, "the same, bit for bit" in done.stdout))
+    print(f"{sum(holds for holds, _ in held)} of {len(held)} hold, {sum(same for _, same in held)} of them bit for bit")
+    return all(holds for holds, _ in held)
 
 
 def archive(path: Path) -> str:
@@ -183,26 +219,21 @@ def _large() -> list[Path]:
     return [path for path in RESULTS.glob("*/per_query.parquet") if path.stat().st_size > LARGEST_IN_GIT]
 
 
-def _append(row: Sequence[str]) -> None:
-    rows = [] if not _WALL.exists() else list(csv.reader(_WALL.read_text(encoding="utf-8").splitlines()))[1:]
-    # Of a part that was stopped, or to which nothing was left, both rows stand.
-    text = "\n".join(",".join(one) for one in (_COLUMNS, *rows, row))
-    write_atomically(_WALL, f"{text}\n")
-
-
-def _command(script: str, options: Sequence[str], fine: Sequence[int]) -> None:
+def _command(
+    script: str, options: Sequence[str], fine: Sequence[int], stdout: int | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, script, *options, "--results", str(RESULTS.relative_to(ROOT))]
     print("$", script, *options, flush=True)
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"ATEN_CPU_CAPABILITY": CAPABILITY})
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"ATEN_CPU_CAPABILITY": CAPABILITY}, stdout=stdout, text=True
+    )
     if done.returncode not in fine:
         raise UserError(f"{script} {' '.join(options)} ended with exit code {done.returncode}: see above")
+    return done
 
 
 def _listed(reference: Reference) -> str:
-    took: dict[str, float] = {}
-    if _WALL.exists():
-        for row in csv.DictReader(_WALL.read_text(encoding="utf-8").splitlines()):
-            took[row["part"]] = took.get(row["part"], 0.0) + float(row["hours"])
+    took = pd.read_csv(_WALL).groupby("part").hours.sum() if _WALL.exists() else {}
     lines = ["part | budget, h | took, h | results/reference/ | left out", "---|---|---|---|---"]
     for name, part in reference.parts.items():
         cells = [name, f"{part.budget:g}", f"{took[name]:.2f}" if name in took else "", reference.key(part), part.cut]
@@ -232,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="lists the parts and runs none")
     parser.add_argument("--reports", action="store_true", help="writes reports from the tables and runs nothing")
     parser.add_argument("--archive", type=Path, metavar="FILE", help="writes what is too large for git; runs nothing")
+    parser.add_argument("--verify", type=int, metavar="N", help="trains N trials again and compares; runs nothing else")
     parser.add_argument("--jobs", help="worker processes; a core each by default")
     given = parser.parse_args(arguments)
     reference = Reference.read()
@@ -244,10 +276,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.archive:
             print(archive(given.archive))
             return 0
+        names = []
         for name in given.parts or reference.parts:
             if lacking := reference.lacks(reference.parts[name]):
                 print(f"left out: {name}, no {lacking} in $NSH_DATA", file=sys.stderr)
-            elif given.reports:
+            else:
+                names.append(name)
+        if given.verify:
+            return int(not verify(reference, names, given.verify))
+        for name in names:
+            if given.reports:
                 report(reference, name)
             else:
                 _clean()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from study.plan.loading import available
@@ -94,6 +96,31 @@ def test_large_tables_stay_out_of_git_and_go_into_one_archive(reference, elsewhe
         assert tar.getnames() == ["results/reference/b/per_query.parquet"]
     (results / "b/per_query.parquet").touch()
     assert reference.archive(tmp_path / "two.tar") == digest
+
+
+def test_a_sample_of_trials_is_drawn_part_after_part_and_trained_again(reference, monkeypatch, capsys):
+    asked = []
+
+    def answer(script, options, fine, stdout):
+        asked.append(options)
+        same = len(asked) % 3
+        text = f"codes: {'the same, bit for bit' if same else 'OTHERS'}"
+        return subprocess.CompletedProcess([], 0 if same or len(asked) > 3 else 1, text)
+
+    monkeypatch.setattr(reference, "_command", answer)
+    assert reference.main(["--verify", "5", "digits-bits", "digits-sorters-tuned"]) == 1
+    assert "4 of 5 hold, 4 of them bit for bit" in capsys.readouterr().out
+    assert [options[1] for options in asked] == ["code_length", "sorter_ablation"] * 2 + ["code_length"]
+    for options in asked:
+        key = reference.study_key(reference.load_spec(options[1]), "digits", ()) + "-tuned" * ("tuned" in options)
+        trials = pd.read_parquet(ROOT / "results/reference" / key / "trials.parquet")
+        number = options[-1].removeprefix("tuning:")
+        phase = "final" if number == options[-1] else "tuning"
+        assert list(trials[(trials.phase == phase) & (trials.trial == int(number))].state) == ["complete"]
+    first = list(asked)
+    asked.clear()
+    assert reference.main(["--verify", "2", "digits-bits", "digits-sorters-tuned"]) == 0
+    assert asked == first[:2]
 
 
 def test_the_list_has_every_part(reference, capsys):

@@ -14,9 +14,10 @@ from study.analysis.results import read_results
 from study.analysis.versions import provenances
 from study.execution.provenance import (
     CPU_CAPABILITY,
-    UNKNOWN,
+    CPU_MAKER,
     capability_setting,
     differences,
+    differing,
     provenance,
     version_of,
 )
@@ -69,15 +70,15 @@ def verify(folder: Path, dataset: Dataset, asked: str, evaluation_threads: int) 
         if name in hasher.metrics and pd.notna(trial[name]):
             lines.append(f"{name}: stored {trial[name]:.6f}, now {hasher.metrics[name]:.6f}")
             apart = max(apart, abs(trial[name] - hasher.metrics[name]))
-    stored = trial.provenance
-    lines += differences(version_of(stored), version_of(provenance()))
-    before, now = stored.get(CPU_CAPABILITY, UNKNOWN), provenance()[CPU_CAPABILITY]
-    if same or before == now:
+    before, now = version_of(trial.provenance), version_of(provenance())
+    lines += differences(before, now)
+    others = [name for name in (CPU_CAPABILITY, CPU_MAKER) if name in differing(before, now)]
+    if same or not others:
         return Verification(same, lines)
-    setting = capability_setting(before)
+    setting = capability_setting(before[CPU_CAPABILITY]) if others == [CPU_CAPABILITY] else ""
     lines.append(
-        f"codes are promised for processors of one {CPU_CAPABILITY}: between {before} and {now} mAP is held to "
-        f"{TOLERANCE:g}, and differs by {apart:.4f}" + (f"; set {setting} to compare codes" if setting else "")
+        f"codes are promised for processors of one {' and '.join(others)}: elsewhere mAP is held to {TOLERANCE:g}, and "
+        f"differs by {apart:.4f}" + (f"; set {setting} to compare codes" if setting else "")
     )
     return Verification(apart <= TOLERANCE, lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -14,9 +15,11 @@ import nsh_core
 from nsh_core import plugins
 
 CPU_CAPABILITY = "CPU capability"
+CPU_MAKER = "CPU maker"
 _TRAINING = ("torch", "numba", "torchsort", "diffsort", "numpy", "scipy", "scikit-learn")
 _OTHERS = ("optuna", "pandas", "seaborn")
-_DECISIVE = ("code", *_TRAINING, CPU_CAPABILITY, "accelerator")
+_DECISIVE = ("code", *_TRAINING, CPU_CAPABILITY, CPU_MAKER, "accelerator")
+_MAKERS = ("Intel", "AMD")  # MKL, by which PyTorch multiplies matrices, has kernels for each
 _PLUGIN = "plug-in "
 UNKNOWN = "not recorded"
 _NOT_INSTALLED = "not installed"
@@ -33,6 +36,7 @@ def provenance() -> dict[str, str]:
 def _of_this_process() -> dict[str, str]:
     import torch  # which what only compares facts does without
 
+    processor, kernels = _processor(), os.getenv("MKL_CBWR")  # that chooses among kernels of MKL
     return {
         "commit": commit(),
         "code": _code(),
@@ -40,7 +44,8 @@ def _of_this_process() -> dict[str, str]:
         **{name: _version(name) for name in (*_TRAINING, *_OTHERS)},
         "host": platform.node(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor,
+        CPU_MAKER: f"{_maker(processor)} (MKL_CBWR={kernels})" if kernels else _maker(processor),
         CPU_CAPABILITY: torch.backends.cpu.get_cpu_capability(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
@@ -50,11 +55,13 @@ def version_of(facts: Mapping[str, str]) -> dict[str, str]:
     """What codes depend on beside config, seed and data: runs of one version can stand in one mean.
 
     That is the source of nsh_core and of plug-ins, the libraries that train, the CPU's vector width (what PyTorch calls
-    its capability) and the accelerator. A commit that leaves nsh_core as it is makes no other version.
+    its capability) and maker, and the accelerator. A commit that leaves nsh_core as it is makes no other version.
 
     Args:
         facts: As provenance gives them; earlier versions recorded fewer.
     """
+    if "processor" in facts:
+        facts = {CPU_MAKER: _maker(facts["processor"]), **facts}
     own = {name: facts.get(name, UNKNOWN) for name in _DECISIVE}
     return own | {name: value for name, value in facts.items() if name.startswith(_PLUGIN)}
 
@@ -153,6 +160,10 @@ def _contents(folder: Path, files: Iterable[Path]) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _maker(processor: str) -> str:
+    return next((maker for maker in _MAKERS if maker in processor), processor)
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ from study.analysis.results import read_results
 from study.analysis.verdict import decide
 from study.analysis.versions import versions
 from study.execution.attributes import as_system, known
-from study.execution.provenance import capability_setting, differing, provenance, version_of
+from study.execution.provenance import _of_this_process, capability_setting, differing, provenance, version_of
 from study.execution.records import FACTS, TrialFacts
 from study.reporting.by_version import by_version
 from study.storage.opening import open_storage
@@ -98,13 +98,15 @@ def test_codes_are_compared_on_one_kind_of_processor_and_map_on_others(undisturb
     tables = undisturbed_copy / "tiny" / "trials.parquet"
     as_of_an_earlier_version(undisturbed_copy / "tiny")
     trials = pd.read_parquet(tables)
-    elsewhere = [json.dumps(json.loads(text) | {"CPU capability": "SVE256"}) for text in trials.provenance]
+    another = {"CPU capability": "SVE256", "CPU maker": "another"}
+    elsewhere = [json.dumps(json.loads(text) | another) for text in trials.provenance]
     trials = trials.assign(codes_sha256="0" * 64, provenance=elsewhere)
     trials.to_parquet(tables)
     near = run(*options, "--verify", 1)
     assert near.returncode == 0, near.stdout + near.stderr
     assert "codes: OTHERS" in near.stdout
-    assert "mAP is held to 0.01, and differs by 0.0000" in near.stdout
+    told = " ".join(near.stdout.split())
+    assert "one CPU capability and CPU maker: elsewhere mAP is held to 0.01, and differs by 0.0000" in told
     trials.assign(test_map=trials.test_map + 0.02).to_parquet(tables)
     assert run(*options, "--verify", 1).returncode == 1
 
@@ -120,9 +122,28 @@ def test_a_wider_processor_is_told_how_to_be_as_narrow(monkeypatch):
 def test_a_version_is_what_codes_depend_on():
     known = provenance()
     assert version_of(known | {"commit": "another", "host": "another", "pandas": "0"}) == version_of(known)
-    for name in ("code", "torch", "numpy", "CPU capability", "accelerator", "plug-in own.py"):
+    for name in ("code", "torch", "numpy", "CPU capability", "CPU maker", "accelerator", "plug-in own.py"):
         assert version_of(known | {name: "another"}) != version_of(known)
     assert version_of({"commit": "of long ago"}) != version_of(known)
+
+
+def test_the_maker_of_a_processor_is_read_off_its_name_where_it_was_not_recorded():
+    known = {name: value for name, value in provenance().items() if name != "CPU maker"}
+    intel, amd, other = (
+        version_of(known | {"processor": name})
+        for name in ("Intel(R) Xeon(R) Processor", "AMD EPYC", "Another Maker's 3000")
+    )
+    assert [one["CPU maker"] for one in (intel, amd, other)] == ["Intel", "AMD", "Another Maker's 3000"]
+    assert differing(intel, amd) == ["CPU maker"]
+    assert version_of(known | {"processor": "AMD Ryzen 9"}) == amd
+
+
+def test_a_choice_among_kernels_of_mkl_is_another_version(monkeypatch):
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    before = _of_this_process.__wrapped__()
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    chosen = _of_this_process.__wrapped__()
+    assert version_of(chosen)["CPU maker"] == f"{before['CPU maker']} (MKL_CBWR=COMPATIBLE)"
 
 
 def test_a_plugin_that_came_later_makes_no_other_version_and_one_that_changed_does():
