@@ -4,6 +4,7 @@
   const LEAST_TO_FILTER = 9;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 64rem)");
+  const phone = matchMedia("(max-width: 44rem)");
 
   const make = (tag, text = "", properties = {}) =>
     Object.assign(document.createElement(tag), { textContent: text, ...properties });
@@ -106,16 +107,56 @@
 
   const sideBySide = (layout) =>
     Object.entries(layout).some(([name, axis]) => name.startsWith("xaxis") && axis.domain?.[0] > 0.3);
-  const longNames = (layout) =>
-    Object.entries(layout).some(([name, axis]) => name.startsWith("yaxis") && axis.ticktext?.some((text) => text.length > 20));
+  const rowAxes = (layout) =>
+    Object.entries(layout).filter(([name, axis]) => name.startsWith("yaxis") && axis.ticktext?.some((text) => text.length > 20));
 
   const squares = ({ yaxis }) => Boolean(yaxis?.scaleanchor);
   const span = ({ range }) => Math.abs(range[1] - range[0]);
   // Squares in a narrow figure leave height that nothing needs.
-  const tall = ({ height = 450, margin, xaxis, yaxis }, width) =>
-    squares({ yaxis }) && margin && xaxis.range && yaxis.range
+  const tall = ({ height, margin, xaxis, yaxis }, width) =>
+    squares({ yaxis }) && xaxis.range && yaxis.range
       ? Math.min(height, margin.t + margin.b + ((width - margin.l - margin.r) * span(yaxis)) / span(xaxis))
       : height;
+
+  // On a phone long names of rows stand above their points, so that the points have the width; the longest take two lines.
+  const LONGEST = 40;
+  const folded = (text) => {
+    const breaks = [...text.matchAll(/ /g)].map(({ index }) => index);
+    if (text.length <= LONGEST || !breaks.length) return text;
+    const middle = breaks.reduce((best, at) => (Math.abs(at - text.length / 2) < Math.abs(best - text.length / 2) ? at : best));
+    return `${text.slice(0, middle)}<br>${text.slice(middle + 1)}`;
+  };
+  const LINE = 16;
+  const foldLegend = (data, layout) => {
+    const long = data.filter(({ name, showlegend }) => showlegend && folded(name) !== name);
+    long.forEach((trace) => (trace.name = folded(trace.name)));
+    layout.height += long.length * LINE;
+    layout.margin.b += long.length * LINE;
+  };
+  const namesAbove = (layout) => {
+    const { height, margin, legend } = layout;
+    const names = [];
+    const heights = new Map();
+    const axes = rowAxes(layout).map(([name, axis]) => {
+      const texts = axis.ticktext.map(folded);
+      const lines = texts.some((text) => text.includes("<br>")) ? 2 : 1;
+      const place = { xref: `${axis.anchor} domain`, x: 0, xanchor: "left", yref: name.replace("axis", ""), yanchor: "bottom", yshift: 3 };
+      names.push(...texts.map((text, row) => ({ ...place, text, y: axis.tickvals[row], align: "left", showarrow: false })));
+      heights.set(String(axis.domain), texts.length * lines * LINE);
+      const [low, high] = axis.range;
+      return [name, { ...axis, showticklabels: false, range: [low, high + Math.sign(high - low) / 4] }];
+    });
+    const more = [...heights.values()].reduce((sum, one) => sum + one, 0);
+    const inner = height - margin.t - margin.b;
+    return {
+      ...layout,
+      ...Object.fromEntries(axes),
+      annotations: [...layout.annotations, ...names],
+      height: height + more,
+      margin: { ...margin, l: 16 },
+      legend: { ...legend, y: (legend.y * inner) / (inner + more) },
+    };
+  };
 
   const plots = [];
   async function draw(figure) {
@@ -123,10 +164,13 @@
     const picture = figure.querySelector("img");
     try {
       const plotly = await (unpacked ??= unpack());
-      const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
-      const { width, ...rest } = layout;
-      // On a phone panels side by side, rows with long names and pictures keep a width that can be read, and scroll.
-      plot.classList.toggle("panels", sideBySide(layout) || longNames(layout) || squares(layout));
+      const { data, layout: given } = JSON.parse(figure.querySelector("script").textContent);
+      const layout = { height: 450, margin: { t: 40, b: 50 }, legend: {}, annotations: [], ...given };
+      const points = data.every(({ type }) => type === "scatter") && !squares(layout);
+      if (phone.matches) foldLegend(data, layout);
+      const { width, ...rest } = phone.matches && points ? namesAbove(layout) : layout;
+      // On a phone panels side by side, shades with long names and pictures keep a width that can be read, and scroll.
+      plot.classList.toggle("panels", sideBySide(layout) || squares(layout) || (!points && rowAxes(layout).length > 0));
       plot.setAttribute("role", "group");
       plot.setAttribute("aria-label", picture.alt);
       picture.after(plot);

@@ -39,7 +39,12 @@ def made(tmp_path_factory) -> Path:
     png = save(figure, folder, "shown", "A line.").png
     trace = {"type": "scatter", "x": [1, 2, 3], "y": [3, 1, None], "name": HOSTILE}
     plot = {"data": [trace], "layout": {"width": 900, "height": 300, "xaxis": {"title": {"text": HOSTILE}}}}
+    rows = [f"factor={'long' * 6}, other={number}" for number in range(3)]
+    points = {"type": "scatter", "mode": "markers", "x": [1, 2, 3], "y": [0, 1, 2]}
+    axis = {"tickvals": [0, 1, 2], "ticktext": rows, "range": [2.5, -0.5], "domain": [0, 1], "anchor": "x"}
+    named = {"data": [points], "layout": {"height": 200, "margin": {"t": 6, "b": 40, "l": 260}, "yaxis": axis}}
     drawn = [
+        Drawn("rows", "Points.", png, alt="Points", page=named),
         Drawn("shown", "A line.", png, alt=f"Falls {HOSTILE}", page=plot),
         Drawn("photos", "Photos.", png, large=True),
     ]
@@ -122,6 +127,25 @@ def test_without_javascript_pictures_and_tables_are_there(made, browser):
 
 
 @pytest.mark.slow(4)
+def test_on_a_phone_names_of_rows_stand_above_their_points(made, browser):
+    for width in (1280, 360):
+        page, said = opened(browser, made, width=width)
+        page.locator("#figure-rows").scroll_into_view_if_needed()
+        page.wait_for_selector("#figure-rows.drawn .main-svg", timeout=60_000)
+        plane = page.locator("#figure-rows .plotly .nsewdrag").bounding_box()
+        points = [one.bounding_box() for one in page.locator("#figure-rows .points path").all()]
+        names = [one.bounding_box() for one in page.get_by_text("factor=long").all() if one.is_visible()]
+        assert len(names) == len(points) == 3
+        for name, point in zip(names, points, strict=True):
+            above = name["y"] + name["height"] <= point["y"] + 1
+            assert above == (width == 360)
+            assert (name["x"] + name["width"] < plane["x"]) == (width == 1280)
+        assert width != 360 or plane["width"] > 290
+        assert page.locator("#figure-rows").evaluate("one => one.scrollWidth <= one.clientWidth")
+        assert said == []
+
+
+@pytest.mark.slow(4)
 def test_on_a_phone_rows_are_cards_within_the_page(made, browser):
     page, said = opened(browser, made, width=360)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -132,7 +156,7 @@ def test_on_a_phone_rows_are_cards_within_the_page(made, browser):
     assert page.eval_on_selector_all("td, tbody th, .plot", cut) == 0
     label = "getComputedStyle(document.querySelector('td[data-label=seeds]'), '::before').content"
     assert page.evaluate(label) == '"seeds"'
-    assert page.locator(".plot").bounding_box()["width"] <= 360
+    assert page.locator("#figure-shown .plot").bounding_box()["width"] <= 360
     assert said == []
 
 
@@ -146,7 +170,7 @@ def test_plotly_is_there_for_a_figure_alone(made, tmp_path, monkeypatch):
 def test_what_users_wrote_ends_no_script(made):
     page = (made / "report.html").read_text()
     assert HOSTILE not in page
-    [figure] = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    [_, figure] = re.findall(r'<script type="application/json">(.*?)</script>', page)
     assert json.loads(figure)["data"][0]["name"] == HOSTILE
     assert page.index('id="figure-photos"') < page.index('id="figure-shown"')
 
