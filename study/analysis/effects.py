@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
@@ -15,6 +16,8 @@ from study.analysis.statistics import ALPHA, holm
 
 # Interactions that a reader must know of beside main effects.
 _MUCH = 0.1
+Held = Mapping[str, Sequence[str]]
+EVERYWHERE: Held = {}
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,13 @@ def in_words(found: Effects) -> str:
     return " ".join(sentences)
 
 
-def main_effects(results: Results) -> Effects | None:
+def main_effects(results: Results, held: Held = EVERYWHERE) -> Effects | None:
     """The main effects of a study whose arms are all combinations of the levels of its factors.
 
     Args:
         results: Of the study.
+        held: Factor to those of its levels that alone count, all of them by default; a factor has effects where the
+            reference's is among them.
 
     Returns:
         The effects; none for fewer than two factors of several levels, or where an arm has no result.
@@ -102,10 +107,15 @@ def main_effects(results: Results) -> Effects | None:
     if values.shape[1] == 0:
         return None
     grid = _on_grid(values, [tuple(arm.levels[factor] for factor in factors) for arm in arms], results, factors)
-    effects = []
+    kept = {factor: [one for one in spec.labels(factor) if one in held.get(factor, [one])] for factor in factors}
     for axis, factor in enumerate(factors):
+        grid = grid.take([spec.labels(factor).index(label) for label in kept[factor]], axis)
+    effects = []
+    for axis, (factor, labels) in enumerate(kept.items()):
         by_level = grid.mean(axis=tuple(other for other in range(len(factors)) if other != axis))
-        labels, reference = spec.labels(factor), spec.reference_levels[factor]
+        reference = spec.reference_levels[factor]
+        if reference not in labels:
+            continue
         others = [label for label in labels if label != reference]
         found = [crossed(by_level[labels.index(label)] - by_level[labels.index(reference)]) for label in others]
         adjusted = holm(np.array([one.p for one in found]))

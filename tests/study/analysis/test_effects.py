@@ -30,6 +30,19 @@ def test_an_effect_is_the_mean_over_the_other_factors():
     assert found.effects[0].difference.interval() == pytest.approx(expected.interval())
 
 
+def test_levels_that_alone_count_are_those_held():
+    results = synthetic(MEANS, factors=FACTORS)
+    table = results.done.pivot(index="seed", columns="arm", values="test_map")
+    found = main_effects(results, {"m": ["1", "3"]})
+    assert [(one.factor, one.level) for one in found.effects] == [("s", "y"), ("m", "3")]
+    expected = crossed((sum(table[f"s=y, m={m}"] - table[f"s=x, m={m}"] for m in (1, 3)) / 2).to_numpy())
+    assert found.effects[0].difference.mean == pytest.approx(expected.mean)
+    assert found.effects[0].difference.interval() == pytest.approx(expected.interval())
+    [one] = main_effects(results, {"m": ["3"]}).effects
+    assert one.difference.mean == pytest.approx((table["s=y, m=3"] - table["s=x, m=3"]).mean())
+    assert sum(main_effects(results, {"s": ["y"]}).shares.values()) == pytest.approx(1)
+
+
 def test_shares_are_those_of_an_analysis_of_variance():
     results = synthetic(MEANS, factors=FACTORS)
     means = results.done.groupby(["factor_s", "factor_m"], as_index=False).test_map.mean()
