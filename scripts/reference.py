@@ -26,7 +26,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
 
@@ -176,15 +175,19 @@ def verify(reference: Reference, names: Sequence[str], count: int) -> bool:
         Whether all hold.
 
     Raises:
-        UserError: A command failed.
+        UserError: A command failed, a part has no tables, or the count is not positive.
     """
-    random = np.random.default_rng(0)
+    if count < 1:
+        raise UserError(f"--verify takes how many trials to train again, at least 1, got {count}")
     drawn = []
     for name in names:
-        trials = pd.read_parquet(RESULTS / reference.key(reference.parts[name]) / "trials.parquet")
+        tables = RESULTS / reference.key(reference.parts[name]) / "trials.parquet"
+        if not tables.exists():
+            raise UserError(f"{name} has not run: there is no {tables}")
+        trials = pd.read_parquet(tables)
         over = trials[(trials.state == "complete") & trials.phase.isin(["final", "tuning"])].astype({"trial": int})
         asked = over.trial.astype(str).where(over.phase == "final", "tuning:" + over.trial.astype(str))
-        drawn.append([(name, trial) for trial in random.permutation(asked)])
+        drawn.append([(name, trial) for trial in asked.sample(frac=1, random_state=0)])
     held = []
     for name, trial in islice(filter(None, chain.from_iterable(zip_longest(*drawn))), count):
         options = [*reference.named(reference.parts[name]), "--verify", trial]
@@ -242,9 +245,8 @@ def _listed(reference: Reference) -> str:
 
 
 def _clean() -> None:
-    dirty = subprocess.run(
-        ["git", "status", "--porcelain", "--", *WRITTEN], cwd=ROOT, capture_output=True, text=True
-    ).stdout
+    command = ["git", "status", "--porcelain", "--", *WRITTEN]
+    dirty = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
     if dirty:
         raise UserError(f"the checkout has changes, which trials would name: commit them first ({in_a_line(dirty)})")
 
@@ -270,11 +272,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if unknown := [name for name in given.parts if name not in reference.parts]:
             raise UserError(f"no part {unknown[0]!r}: choose from {', '.join(reference.parts)}")
-        if given.list:
-            print(_listed(reference))
-            return 0
-        if given.archive:
-            print(archive(given.archive))
+        if given.list or given.archive:
+            print(_listed(reference) if given.list else archive(given.archive))
             return 0
         names = []
         for name in given.parts or reference.parts:
@@ -282,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"left out: {name}, no {lacking} in $NSH_DATA", file=sys.stderr)
             else:
                 names.append(name)
-        if given.verify:
+        if given.verify is not None:
             return int(not verify(reference, names, given.verify))
         for name in names:
             if given.reports:

@@ -123,6 +123,14 @@ def test_a_sample_of_trials_is_drawn_part_after_part_and_trained_again(reference
     assert asked == first[:2]
 
 
+def test_what_cannot_be_verified_is_told(reference, elsewhere, capsys):
+    assert reference.main(["--verify", "0", "digits-bits"]) == 2
+    assert "at least 1, got 0" in capsys.readouterr().err
+    assert reference.main(["--verify", "3", "digits-bits"]) == 2
+    assert "digits-bits has not run: there is no " in capsys.readouterr().err
+    assert elsewhere[0] == []
+
+
 def test_the_list_has_every_part(reference, capsys):
     assert reference.main(["--list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(reference.Reference.read().parts)
