@@ -22,7 +22,7 @@ from study.execution.provenance import (
     version_of,
 )
 
-# Single seeds of committed studies moved by up to .007 from one vector width to another.
+# Single seeds of committed studies moved by up to .007 from one vector width to another, by .003 from maker to maker.
 TOLERANCE = 0.01
 _TRIES = "tuning:"
 

@@ -117,6 +117,16 @@ class Findings:
         """
         return _loss(self._rank(study, quantity))
 
+    def may_lose(self, study: str) -> float:
+        """The least that the choice of any quantity without labels may lose, by the upper end of its interval.
+
+        Args:
+            study: As for effect.
+        """
+        rows = self._ranks(study)
+        needs = rows.quantity.map(lambda name: MEASURES[name].needs_labels)
+        return float(rows[~needs].loses_high.min())
+
     def ranks(self, studies: Mapping[str, str]) -> str:
         """A table of rank correlations and what each quantity's choice loses, a column a study.
 

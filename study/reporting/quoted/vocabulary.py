@@ -35,7 +35,7 @@ def vocabulary(results: Sequence[Path], measured: Path, benchmarks: Path) -> dic
         levels.level, levels.mean, levels.range, levels.continuous, levels.best, levels.tied, levels.levels,
         levels.crossed, levels.groups,
         findings.effect, findings.worth, findings.spread, findings.shown, findings.interaction, findings.effects,
-        findings.rank, findings.loses, findings.ranks, findings.predictors, findings.answer,
+        findings.rank, findings.loses, findings.may_lose, findings.ranks, findings.predictors, findings.answer,
         runs.command, runs.seeds, runs.collapsed, runs.cost,
         machines.measured, machines.measured_table, given, setting, constant,
         speed.benchmarks, speed.benchmark, speed.benchmarked,

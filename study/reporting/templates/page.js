@@ -86,6 +86,7 @@
     return window.Plotly;
   }
 
+  const MARGIN = { l: 50, r: 20, t: 40, b: 50 };
   function look() {
     const style = getComputedStyle(document.documentElement);
     const color = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -98,7 +99,7 @@
         font: { color: color("ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
         paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis,
         legend: { bgcolor: clear },
-        margin: { l: 50, r: 20, t: 40, b: 50 },
+        margin: MARGIN,
         hoverlabel: { bgcolor: color("paper"), bordercolor: color("soft"), font: { color: color("ink") } },
         modebar: { bgcolor: clear, color: color("soft"), activecolor: color("link") },
       },
@@ -165,7 +166,7 @@
     try {
       const plotly = await (unpacked ??= unpack());
       const { data, layout: given } = JSON.parse(figure.querySelector("script").textContent);
-      const layout = { height: 450, margin: { t: 40, b: 50 }, legend: {}, annotations: [], ...given };
+      const layout = { height: 450, legend: {}, annotations: [], ...given, margin: { ...MARGIN, ...given.margin } };
       const points = data.every(({ type }) => type === "scatter") && !squares(layout);
       if (phone.matches) foldLegend(data, layout);
       const { width, ...rest } = phone.matches && points ? namesAbove(layout) : layout;

@@ -112,6 +112,17 @@ def test_a_rank_correlation_is_spearmans(say):
     lost, low, high = map(float, re.findall(r"[\d.]+", say("loses('label_free', 'final_loss')")))
     assert lost == pytest.approx(means.test_map.max() - chosen, abs=0.0006)
     assert 0 <= low <= lost <= high
+    quantities = (
+        "final_sorted_nce",
+        "final_anchor",
+        "bit_balance",
+        "bit_correlation",
+        "bit_entropy",
+        "effective_codes",
+        "sorter_fidelity",
+    )
+    ends = [re.findall(r"[\d.]+", say(f"loses('label_free', '{name}')"))[2] for name in quantities]
+    assert say("may_lose('label_free')") == pytest.approx(min(high, *map(float, ends)), abs=0.0006)
 
 
 def test_a_study_is_found_on_all_its_data(say):
