@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from optuna.trial import FrozenTrial, TrialState
 
 from nsh_core.errors import UserError
+from nsh_core.training.fitting import device_of
 from study.execution.engine import Engine, Execution
 from study.execution.engine_local import LocalEngine
 from study.execution.events import OnTrial
@@ -89,7 +90,16 @@ class _Run:
         if others and execution.others != "refuse":
             fate = "run again" if execution.others == "rerun" else "stay beside those of this run"
             print(f"note: {len(others)} trials of another version {fate}")
+        if execution.engine == "local":
+            self._check_devices()
         self._add(self._again_at_first)
+
+    def _check_devices(self) -> None:
+        """Looks, before any is queued, whether this machine has what trials are to train on: else each would fail."""
+        queue = self.queue
+        over = {key for key, trial in queue.latest().items() if has_result(trial)}
+        for key in queue.planned.keys() - over | set(queue.unfinished(self._again_at_first)):
+            device_of(queue.planned[key].config)
 
     def _again_at_first(self, trial: FrozenTrial) -> bool:
         """Whether a result is to be made anew, as the run was asked."""

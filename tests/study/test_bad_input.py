@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import feature_arrays
 from tests.nsh_core.images import make_folder
 from tests.study.commands import ROOT, SPEC, in_a_fork
+from tests.study.test_run import stored
 
 RUN = ["study/run.py", "--study", "tiny.yaml", "--results", "r"]
 REPORT = ["study/report.py", "--results", "r", "--reports", "p", "--study"]
@@ -162,6 +163,15 @@ def test_bad_input(case, tmp_path, monkeypatch):
     if prepare is not None:
         prepare()
     assert_one_clear_line(execute(command, tmp_path), message)
+
+
+def test_a_gpu_that_is_not_there(tmp_path, monkeypatch):
+    """Nothing is queued for it: on a cluster a machine without one would fail the trials of all others."""
+    monkeypatch.chdir(tmp_path)
+    spec_with("base: {", "base: {train.device: cuda, ")()
+    result = execute(RUN, tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert_one_clear_line(result, "train.device = cuda, but torch sees no CUDA device: allowed here are auto and cpu")
+    assert not stored(tmp_path / "r")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

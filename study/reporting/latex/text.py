@@ -9,7 +9,7 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "[": "{[}", "*": "{*}",  # after the end of a row the last two would be its options
-    "-": "-{}", "`": "{`}", '"': "{''}", "−": "$-$",
+    "-": "-{}", "`": "{`}", "−": "$-$",
 }  # fmt: skip
 _NAMES = {
     "αβγδεζηθικλμνξπρςστυφχψω": "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho "
@@ -39,4 +39,6 @@ def escape(text: str) -> str:
 
 def _as_latex(match: re.Match[str]) -> str:
     sign = match.group()
+    if sign == '"':
+        return "{``}" if re.search(r"(^|[\s(\[{])$", match.string[: match.start()]) else "{''}"
     return _SPECIAL.get(sign) or _MATHS.get(sign) or f"U+{ord(sign):04X}"

@@ -127,6 +127,7 @@ def test_arms_of_several_factors_have_a_column_for_each_and_go_on_in_another_tab
         ("nsh × α − 1", r"nsh $\times$ $\alpha$ $-$ 1"),
         ("e\u0301 Š 中", "é Š U+4E2D"),
         ("[1]*", "{[}1]{*}"),
+        ('"a" ("b" c)"', "{``}a{''} ({``}b{''} c){''}"),
     ],
 )
 def test_text_is_shown_as_it_is(text, latex):
