@@ -122,7 +122,7 @@ class Reference(BaseModel):
 
 
 def run(reference: Reference, name: str, jobs: str | None) -> None:
-    """Runs a part, writes its report, and what it took.
+    """Runs a part, writes its report, and what it took, stopped or not.
 
     Args:
         reference: The parts.
@@ -135,14 +135,15 @@ def run(reference: Reference, name: str, jobs: str | None) -> None:
     part = reference.parts[name]
     began = time.time()
     options = [*reference.named(part), *part.run, *(["--jobs", jobs] if jobs else [])]
-    # 1: some trials failed, as those of a method that collapses do; the report says which.
-    _command("study/run.py", options, (0, 1))
-    hours, cores = f"{(time.time() - began) / 3600:.3f}", len(os.sched_getaffinity(0))
-    took = {"part": name, "key": reference.key(part), "hours": hours, "cores": cores}
-    row = pd.DataFrame([took | {"commit": commit(), "finished": time.strftime("%Y-%m-%d")}])
-    # Of a part that was stopped, or to which nothing was left, both rows stand.
-    rows = [pd.read_csv(_WALL, dtype=str), row] if _WALL.exists() else [row]
-    write_atomically(_WALL, pd.concat(rows).to_csv(index=False))
+    try:
+        # 1: some trials failed, as those of a method that collapses do; the report says which.
+        _command("study/run.py", options, (0, 1))
+    finally:
+        took = {"hours": f"{(time.time() - began) / 3600:.3f}", "cores": len(os.sched_getaffinity(0))}
+        made = {"commit": commit(), "finished": time.strftime("%Y-%m-%d")}
+        row = pd.DataFrame([{"part": name, "key": reference.key(part)} | took | made])
+        rows = [pd.read_csv(_WALL, dtype=str), row] if _WALL.exists() else [row]
+        write_atomically(_WALL, pd.concat(rows).to_csv(index=False))
     report(reference, name)
 
 

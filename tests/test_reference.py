@@ -68,6 +68,16 @@ def test_a_part_runs_is_reported_on_and_what_it_took_is_kept(reference, elsewher
     assert [dict(zip(heads, row, strict=True))["key"] for row in rows] == ["sorter_ablation-tuned", "code_length"]
 
 
+def test_what_a_part_took_that_was_stopped_is_kept_too(reference, elsewhere, monkeypatch):
+    def stopped(*_: object) -> None:
+        raise reference.UserError("study/run.py ended with 130")
+
+    monkeypatch.setattr(reference, "_command", stopped)
+    assert reference.main(["digits-bits"]) == 2
+    _, row = (elsewhere[1] / "wall.csv").read_text(encoding="utf-8").splitlines()
+    assert row.startswith("digits-bits,code_length,")
+
+
 def test_parts_without_their_data_are_left_out_with_a_line(reference, elsewhere, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("NSH_DATA", str(tmp_path))
     assert reference.main(["cifar10-bits"]) == 0
