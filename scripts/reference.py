@@ -263,13 +263,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--list", action="store_true", help="lists the parts and runs none")
-    parser.add_argument("--reports", action="store_true", help="writes reports from the tables and runs nothing")
-    parser.add_argument("--archive", type=Path, metavar="FILE", help="writes what is too large for git; runs nothing")
-    parser.add_argument("--verify", type=int, metavar="N", help="trains N trials again and compares; runs nothing else")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="lists the parts and runs none")
+    instead.add_argument("--reports", action="store_true", help="writes reports from the tables and runs nothing")
+    instead.add_argument("--archive", type=Path, metavar="FILE", help="writes what is too large for git; runs nothing")
+    instead.add_argument("--verify", type=int, metavar="N", help="trains N trials again and compares them")
     parser.add_argument("--jobs", help="worker processes; a core each by default")
-    given = parser.parse_args(arguments)
-    reference = Reference.read()
+    given, reference = parser.parse_args(arguments), Reference.read()
     try:
         if unknown := [name for name in given.parts if name not in reference.parts]:
             raise UserError(f"no part {unknown[0]!r}: choose from {', '.join(reference.parts)}")

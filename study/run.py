@@ -119,6 +119,11 @@ def study(
     """
     console = Console(markup=False, emoji=False)  # names of a user's are text
     url = storage or str(results / JOURNAL)
+    instead = {"--list": list_studies, "--check": check or repair, "--dry-run": dry_run, "--verify": verify is not None}
+    instead |= {"--export": export is not None, "--measure-cost": measure_cost is not None}
+    doing = [option for option, given in instead.items() if given]
+    if len(doing) > 1:
+        raise UserError(f"{listed(doing)} exclude each other: give one")
     if list_studies:
         with garbage.left_alone():
             from study.listing import print_studies
@@ -137,8 +142,7 @@ def study(
         raise UserError(f"--gpus-per-task {gpus_per_task:g} is of tasks on a Ray cluster: give --engine ray too")
     if rerun_older and allow_mixed:
         raise UserError("--rerun-older and --allow-mixed exclude each other: give one")
-    runs = not dry_run and (verify, export, measure_cost) == (None, None, None)
-    if runs and not ran_all(results):
+    if not doing and not ran_all(results):
         # Beside the imports of this process, which take as long as those of workers.
         warm_up()
     if trials is not None:
@@ -146,7 +150,7 @@ def study(
 
         if (mode or spec_named(study, results).mode) == "grid":
             limit, trials = limit or trials, None
-    with display_here() if runs else Display() as display:
+    with Display() if doing else display_here() as display:
         # Not before: they take seconds, which neither --help nor --list has a use for.
         display.stage("loading packages")
         with garbage.left_alone():

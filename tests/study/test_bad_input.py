@@ -120,6 +120,7 @@ CASES = {
     "a number of 5,000 digits": ([*RUN, "--jobs", "9" * 5000], None, "'--jobs': must be a number of at most 9 digits, got one of 5000"),
     "an argument that does not print": ([*TRAIN, "\u202eabc\u009b"], None, r"\u202eabc\x9b"),
     "a setting twice": ([*TRAIN, "--seed", "1", "--set", "seed=2"], None, "seed given twice, as 2 and 1: once is enough"),
+    "two things to do at once": ([*RUN, "--check", "--dry-run"], None, "error: --check, --dry-run exclude each other: give one"),
     "storage is no journal": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text("hello\n"), "j.log is no Optuna journal"),
     "journal damaged": ([*RUN, "--storage", "j.log"], lambda: Path("j.log").write_text('{"op_code": 0,\n{}\n'), "j.log: line 1 cannot be read"),
     "storage is a folder": ([*RUN, "--storage", "dir"], lambda: Path("dir").mkdir(), "cannot use storage dir: not a file"),
