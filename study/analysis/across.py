@@ -46,12 +46,18 @@ def across(studies: Sequence[Results]) -> pd.DataFrame:
         The columns of study.analysis.columns.ACROSS.
 
     Raises:
-        UserError: They share fewer than two arms.
+        UserError: They share fewer than two arms, or two of them their data.
     """
     arms = [arm for arm in studies[0].arms if all(arm in other.arms for other in studies[1:])]
     if len(arms) < 2:
         keys = ", ".join(results.facts.key for results in studies)
         raise UserError(f"{keys} share fewer than two arms: nothing to compare")
+    data = {results.facts.fingerprint: results.facts.dataset for results in studies}
+    if len(data) < len(studies):
+        raise UserError(
+            f"--across takes the study on other data, each once: of {len(studies)} there are "
+            f"{len(data)} data sets ({', '.join(data.values())})"
+        )
     scores = {arm: [_scores(results, arm) for results in studies] for arm in arms}
     means = pd.DataFrame({arm: [own.mean() for own in rows] for arm, rows in scores.items()})
     ranks = means.rank(axis=1, ascending=False)

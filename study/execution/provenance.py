@@ -25,6 +25,7 @@ UNKNOWN = "not recorded"
 _NOT_INSTALLED = "not installed"
 _WIDTHS = ("DEFAULT", "AVX2", "AVX512")
 WRITTEN = (":!results", ":!reports")  # what studies and reports write is no change of the code that writes it
+_NEW = ("nsh_core", "study")  # where a new file may be code; elsewhere they are a user's own, plug-ins have digests
 
 
 def provenance() -> dict[str, str]:
@@ -119,7 +120,7 @@ def _version(package: str) -> str:
 
 
 def commit() -> str:
-    """The commit and, of a checkout that differs from it, a digest of the difference, new files among it.
+    """The commit and, of a checkout that differs from it, a digest of the difference, new files of code among it.
 
     Of an installed package its version, which names the commit, or is a release's.
     """
@@ -128,13 +129,11 @@ def commit() -> str:
         return f"{_version('nsh-study')} (installed)"
     try:
         head = _git(folder, "rev-parse", "--short=12", "HEAD")
-        if not _git(folder, "status", "--porcelain", "--", *WRITTEN):
-            return head
-        new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *WRITTEN).split("\0")
+        new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", *_NEW).split("\0")
         difference = _git(folder, "diff", "HEAD", "--binary", "--", *WRITTEN) + _contents(
             folder, (folder / name for name in new if (folder / name).is_file())
         )
-        return f"{head} (with local changes {_digest(difference)})"
+        return f"{head} (with local changes {_digest(difference)})" if difference else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown (git cannot read the checkout)"
 

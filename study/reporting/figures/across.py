@@ -9,13 +9,13 @@ from study.analysis.results import Results
 from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
 from study.reporting.figures.marks import Intervals, Mark, Points, Rule, numbers
 from study.reporting.figures.palette import Look
-from study.reporting.figures.style import looks_of
+from study.reporting.figures.style import fitting, looks_of
 
 CAPTION = (
     "Left: interquartile mean of the scores of all runs, test mAP over that of the continuous input on the same data. "
     "Right: the chance that a run scores above one of the reference arm; at the dashed line it is as likely as not. "
-    "95% bootstrap intervals of runs within data sets; whose interval on the right crosses the line is not told apart "
-    "from its reference. A reference arm has no point there."
+    "95% bootstrap intervals of runs within data sets; an arm whose interval on the right crosses the line is not told "
+    "apart from its reference. A reference arm has no point there."
 )
 _MOST = 20
 _SHORT = 14  # letters, of names that leave room for both panels in a column
@@ -33,7 +33,7 @@ def across_chart(table: pd.DataFrame, first: Results) -> Chart:
     references = ranked.better.isna()
     others = int(references[_MOST:].sum())
     kept = ranked[(np.arange(len(ranked)) < _MOST - others) | references]
-    names = Axis(names=tuple(map(first.marked, kept.arm)), reversed=True)
+    names = Axis(names=tuple(fitting({arm: first.marked(arm) for arm in kept.arm}).values()), reversed=True)
     height = rows_height(len(kept))
     panels = (
         Panel(_marks(kept, "iqm", looks), Axis("score (1: continuous input)"), names, height=height),

@@ -15,7 +15,7 @@ from study.reporting.figures.chart import Axis, Chart, Panel
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Band, Line, Mark, numbers
 from study.reporting.figures.palette import Look
-from study.reporting.figures.style import extremes, looks_of
+from study.reporting.figures.style import extremes, fitting, looks_of
 
 _MOST = 8
 _NEAR = 0.75  # of the best arm's end, at least, of arms on the axis
@@ -44,13 +44,13 @@ def budget(results: Results) -> Chart | None:
     ranked = sorted(ends, key=lambda arm: -ends[arm])
     near = [arm for arm in ranked if ends[arm] >= _NEAR * ends[ranked[0]]]
     shown = [arm for arm in curves if arm in near[:_MOST]]
-    looks = looks_of(results)
+    looks, names = looks_of(results), fitting({arm: arm for arm in shown})
     marks: list[Mark] = [
         Line(_EXPECTED, Look(), x=numbers([nan]), y=numbers([nan])),
         Line(_FOUND, Look(dash="dot"), x=numbers([nan]), y=numbers([nan])),
     ]
     for arm in shown:
-        marks += _arm(results, arm, curves[arm], looks.get(arm, Look()))
+        marks += _arm(results, arm, names[arm], curves[arm], looks.get(arm, Look()))
     means = np.concatenate([curves[arm].mean(axis=0) for arm in shown])
     most = max(means.max(), *(found_by_budget(results, arm).max() for arm in shown))
     room = most - means.min() or 0.1
@@ -63,18 +63,18 @@ def budget(results: Results) -> Chart | None:
     )  # fmt: skip
     alt = f"Best validation {results.map_name} expected after all tries: {extremes({arm: ends[arm] for arm in shown})}."
     note = _note(ends, near[_MOST:], [arm for arm in ranked if arm not in near])
-    return Chart((panel,), alt, note, wide=max(map(len, shown)) > _SHORT)
+    return Chart((panel,), alt, note, wide=max(map(len, names.values())) > _SHORT)
 
 
-def _arm(results: Results, arm: str, curve: Curve, look: Look) -> list[Mark]:
+def _arm(results: Results, arm: str, name: str, curve: Curve, look: Look) -> list[Mark]:
     """An arm's band, line and what its search found; the marker tells arms of one colour apart."""
     low, high = np.transpose([mean_interval(values) for values in curve.T])
     tries, found = numbers(range(1, curve.shape[1] + 1)), found_by_budget(results, arm)
     solid, dotted = Look(look.color, look.marker), Look(look.color, look.marker, "dot")
     return [
-        Band(arm, look, listed=False, x=tries, low=low, high=high),
-        Line(arm, dotted, listed=False, x=numbers(found.index), y=found.to_numpy(float), steps=True, width=0.9),
-        Line(arm, solid, x=tries, y=curve.mean(axis=0), markers=len(tries) <= 16),
+        Band(name, look, listed=False, x=tries, low=low, high=high),
+        Line(name, dotted, listed=False, x=numbers(found.index), y=found.to_numpy(float), steps=True, width=0.9),
+        Line(name, solid, x=tries, y=curve.mean(axis=0), markers=len(tries) <= 16),
     ]
 
 

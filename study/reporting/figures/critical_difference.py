@@ -15,7 +15,7 @@ from study.analysis.seeds import ALPHA
 from study.reporting.figures.chart import Axis, Chart, Panel, rows_height
 from study.reporting.figures.figure import study_figure
 from study.reporting.figures.marks import Line, Mark, Points, numbers
-from study.reporting.figures.style import looks_of
+from study.reporting.figures.style import fitting, looks_of
 
 _FEWEST, _MOST = 3, 20  # arms
 _APART, _TICKS = 0.06, 4  # share of the axis between lines; ticks on it
@@ -42,7 +42,7 @@ def critical_difference(results: Results) -> Chart | None:
     said: list[str] = []
     drawn, of, longest, lines = 0, 0, 0, 0
     for label, group in results.spec.groups().items():
-        names = {arm.name: arm.name_in_group for arm in group if arm.name in results.arms}
+        names = fitting({arm.name: arm.name_in_group for arm in group if arm.name in results.arms})
         arms = results.contenders(list(names))
         if len(arms) < _FEWEST:
             continue

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -135,12 +139,30 @@ def save(figure: Chart | Figure, folder: Path, name: str, caption: str) -> Drawn
 
 
 def _rendered(figure: Chart | Figure, name: str, caption: str) -> tuple[Drawn, bytes]:
-    if isinstance(figure, Chart):
-        png, pdf = _pictures(on_paper(figure), tight=False)
-        caption = f"{caption} {figure.note}".rstrip()
-        return Drawn(name, caption, png, alt=figure.alt, page=on_page(figure), large=figure.large), pdf
-    png, pdf = _pictures(figure, tight=True)
-    return Drawn(name, caption, png, alt=caption), pdf
+    chart = figure if isinstance(figure, Chart) else None
+    with _missing() as missing:
+        png, pdf = (
+            _pictures(on_paper(figure), tight=False) if isinstance(figure, Chart) else _pictures(figure, tight=True)
+        )
+    note = f"Boxes in PNG and PDF stand for {' '.join(sorted(missing))}, which their font has not." if missing else ""
+    caption = " ".join(filter(None, [caption, chart.note if chart else "", note]))
+    if chart is None:
+        return Drawn(name, caption, png, alt=caption), pdf
+    return Drawn(name, caption, png, alt=chart.alt, page=on_page(chart), large=chart.large), pdf
+
+
+@contextmanager
+def _missing() -> Iterator[set[str]]:
+    """Characters that the font of pictures has not, known when the block is over; matplotlib warns of each."""
+    found: set[str] = set()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield found
+    for one in heard:
+        if glyph := re.match(r"Glyph (\d+) .*missing from", str(one.message)):
+            found.add(chr(int(glyph.group(1))))
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _pictures(figure: Figure, tight: bool) -> tuple[bytes, bytes]:

@@ -48,7 +48,7 @@ def gallery(results: Results) -> Chart | None:
     right = _right(pictures, [known.index(arm) for arm in arms])
     telling = sorted(range(right.shape[1]), key=lambda query: (-np.ptp(right[:, query]), right[:, query].sum()))
     queries = telling[: max(1, _MOST_ROWS // len(arms))]
-    names = ["\n".join(textwrap.wrap(name, _LETTERS)) for name in called(results, arms).values()]
+    names = list(called(results, arms, _in_lines).values())
     lines = [line for name in names for line in name.split("\n")]
     ranks = pictures.nearest.shape[2]
     across = 1 + _BESIDE + ranks
@@ -83,6 +83,10 @@ def gallery(results: Results) -> Chart | None:
     return Chart(
         (panel,), alt, left_out(len(arms), len(known)), wide=True, large=min(pictures.pictures.shape[1:3]) >= _PHOTO
     )
+
+
+def _in_lines(names: dict[str, str]) -> dict[str, str]:
+    return {arm: "\n".join(textwrap.wrap(name, _LETTERS)) for arm, name in names.items()}
 
 
 def _right(pictures: Gallery, arms: Sequence[int]) -> np.ndarray:

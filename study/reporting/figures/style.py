@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from nsh_core.measures import RESULT
@@ -12,7 +13,9 @@ from study.reporting.figures.palette import CODE_LENGTH, Look, family, look, loo
 
 MOST_DRAWN = 12  # lines of a panel, references aside
 _LONG = 40  # letters that one column of a paper has no room for
+_LONGEST, _END = 70, 20  # letters that a page has room for beside a panel, and those kept of a longer name's end
 FEWEST = 3  # seeds; the interval of fewer says nothing that one would draw
+Fit = Callable[[dict[str, str]], dict[str, str]]
 
 
 def looks_of(results: Results, apart: bool = True) -> dict[str, Look]:
@@ -27,12 +30,27 @@ def looks_of(results: Results, apart: bool = True) -> dict[str, Look]:
     return known | {arm: look(len(known) + place) for place, arm in enumerate(found)}
 
 
-def by_length(results: Results, arms: list[str]) -> dict[str, dict[str, str]]:
+def fitting(names: dict[str, str]) -> dict[str, str]:
+    """Names that a page has room for: long ones without their middle, numbered where that makes two alike.
+
+    Args:
+        names: What each arm is called.
+    """
+    short = {
+        arm: name if len(name) <= _LONGEST else f"{name[: _LONGEST - _END]}…{name[-_END:]}"
+        for arm, name in names.items()
+    }
+    alike = Counter(short.values())
+    return {arm: f"{name} ({place})" if alike[name] > 1 else name for place, (arm, name) in enumerate(short.items(), 1)}
+
+
+def by_length(results: Results, arms: list[str], fit: Fit = fitting) -> dict[str, dict[str, str]]:
     """Arms by code length, where that is a factor beside others; all together where it is not.
 
     Args:
         results: Of the study.
         arms: Of the study, in any order, which is kept.
+        fit: What makes names fit in.
 
     Returns:
         Title of each group, empty for the only one, to its arms and what they are called there.
@@ -41,22 +59,23 @@ def by_length(results: Results, arms: list[str]) -> dict[str, dict[str, str]]:
     bits = results.done.groupby("arm").bits.first()
     families = {arm: family(known[arm]) if arm in known else "" for arm in arms}
     if CODE_LENGTH not in results.spec.factors or not all(families.values()):
-        return {"": {arm: results.marked(arm) for arm in arms}}
+        return {"": fit({arm: results.marked(arm) for arm in arms})}
     groups: dict[str, dict[str, str]] = {f"{length:.0f} bits": {} for length in sorted(bits[arms].unique())}
     for arm in arms:
         groups[f"{bits[arm]:.0f} bits"][arm] = families[arm] + results.marked(arm).removeprefix(arm)
-    return groups
+    return {title: fit(names) for title, names in groups.items()}
 
 
-def called(results: Results, arms: list[str]) -> dict[str, str]:
+def called(results: Results, arms: list[str], fit: Fit = fitting) -> dict[str, str]:
     """What a figure that has all arms together calls each: without the code length that all of them have.
 
     Args:
         results: Of the study.
         arms: Of the study.
+        fit: What makes names fit in.
     """
-    groups = by_length(results, arms) if set(arms) <= set(results.arms) else {}
-    return next(iter(groups.values())) if len(groups) == 1 else {arm: results.marked(arm) for arm in arms}
+    groups = by_length(results, arms, fit) if set(arms) <= set(results.arms) else {}
+    return next(iter(groups.values())) if len(groups) == 1 else fit({arm: results.marked(arm) for arm in arms})
 
 
 def best_of(results: Results, arms: Iterable[str], most: int) -> list[str]:

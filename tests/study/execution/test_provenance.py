@@ -25,11 +25,14 @@ def checkout(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_results_and_reports_are_no_change_of_the_code(checkout):
+def test_results_reports_and_files_of_a_user_are_no_change_of_the_code(checkout):
     clean = provenance.commit()
     (checkout / "results/reference/a/trials.csv").write_text("2", encoding="utf-8")
     (checkout / "reports/b").mkdir(parents=True)
     (checkout / "reports/b/report.md").write_text("3", encoding="utf-8")
+    (checkout / "from_python").mkdir()
+    for name in ("from_python/run.json", "own.py", "items.npy"):
+        (checkout / name).write_text("4", encoding="utf-8")
     assert provenance.commit() == clean
     assert len(clean) == 12
 

@@ -400,7 +400,8 @@ def test_an_open_comparison_says_how_many_seeds_would_settle_it():
 def test_a_study_on_several_data_sets_is_judged_together(tmp_path):
     one = synthetic({"softsort": 0.5, "neuralsort": 0.55, "argsort": 0.2})
     other = synthetic({"softsort": 0.3, "neuralsort": 0.33, "argsort": 0.1, "sinkhorn": 0.4})
-    other = Results(other.tables, other.facts.model_copy(update={"continuous": Continuous(val_map=0.4, test_map=0.4)}))
+    facts = {"continuous": Continuous(val_map=0.4, test_map=0.4), "fingerprint": "of other data"}
+    other = Results(other.tables, other.facts.model_copy(update=facts))
     table = across([one, other]).set_index("arm")
     assert list(table.index) == ["softsort", "neuralsort", "argsort"]
     assert (table["rank"] == [2, 1, 3]).all()
@@ -416,6 +417,8 @@ def test_a_study_on_several_data_sets_is_judged_together(tmp_path):
     strangers = synthetic({"softsort": 0.3, "sinkhorn": 0.4})
     with pytest.raises(UserError, match="share fewer than two arms"):
         across([one, strangers])
+    with pytest.raises(UserError, match=r"each once: of 3 there are 2 data sets \(digits, digits\)"):
+        across([one, other, one])
 
 
 def test_other_data_are_a_folder_as_it_is_or_among_all_results(tmp_path, monkeypatch):

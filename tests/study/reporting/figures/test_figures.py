@@ -58,6 +58,18 @@ def test_the_code_length_that_all_arms_have_is_not_in_their_names():
     assert called(results, [*arms, without_results])[arms[0]] == arms[0]
 
 
+def test_long_names_lose_their_middle_and_stay_apart():
+    start, end = "an arm that somebody describes " * 3, " to its very end and beyond"
+    names = [f"{start}{middle}{end}" for middle in ("once", "twice")] + [f"{start}otherwise", "short"]
+    panel = drawn(synthetic({name: 0.4 + place / 10 for place, name in enumerate(names)}), "arms").panels[0]
+    assert panel.y.names == (
+        "short",
+        "an arm that somebody describes an arm that somebod… describes otherwise",
+        "an arm that somebody describes an arm that somebod…very end and beyond (3)",
+        "an arm that somebody describes an arm that somebod…very end and beyond (4)",
+    )
+
+
 @pytest.mark.parametrize(("seeds", "intervals"), [(2, 0), (3, 2)])
 def test_no_interval_is_drawn_of_fewer_than_three_seeds(seeds, intervals):
     results = synthetic({"a": 0.5, "b": 0.6}, seeds)

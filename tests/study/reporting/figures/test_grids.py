@@ -84,7 +84,8 @@ def test_what_needs_labels_is_hollow_beside_what_does_not():
 
 def test_arms_across_data_sets_stand_by_score_with_their_chance_to_beat_the_reference():
     results = synthetic({"a": 0.5, "b": 0.55, "c": 0.2})
-    table = across([results, results])
+    other = results.facts.model_copy(update={"fingerprint": "of other data"})
+    table = across([results, replace(results, facts=other)])
     chart = across_chart(table, results)
     scores, chances = ([mark for mark in panel.marks if isinstance(mark, Points)] for panel in chart.panels)
     assert chart.panels[0].y.names == ("b", "a", "c")

@@ -52,6 +52,14 @@ def test_a_pdf_holds_truetype_and_has_the_width_of_a_column(tmp_path):
         assert (tmp_path / f"first.{kind}").read_bytes() == (tmp_path / f"second.{kind}").read_bytes()
 
 
+def test_characters_without_a_glyph_are_told_and_no_warning_is_heard(tmp_path, recwarn):
+    named = save(FIGURES["arms"].draw(synthetic({"日本": 0.5, "b": 0.6})), tmp_path, "n", "Is.")
+    assert named.caption.endswith("Boxes in PNG and PDF stand for 日 本, which their font has not.")
+    assert "日本" in str(named.page)
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
+    assert "Boxes" not in save(mosaic(), tmp_path, "m", "Is.").caption
+
+
 def test_what_is_written_has_both_forms(tmp_path):
     chart = replace(mosaic(), alt="Says what.", note="All arms.")
     drawn = save(chart, tmp_path, "n", "Is.")
