@@ -24,6 +24,8 @@ def spec_named(study: str, results: Path, *, reported: bool = False) -> StudySpe
         UserError: As load_spec.
     """
     others = studies_in(results)
+    if reported and not is_spec(study) and not results.is_dir():
+        raise UserError(f"{study!r} is no shipped study, and there is no folder of results {results}")
     if is_spec(study) or study not in others:
         return load_spec(study, others if reported else ())
     folder, command = results / study, ""

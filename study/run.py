@@ -149,7 +149,11 @@ def study(
         from study.named import spec_named
 
         if (mode or spec_named(study, results).mode) == "grid":
-            limit, trials = limit or trials, None
+            if limit is not None:
+                raise UserError(
+                    f"in mode grid --trials {trials} is the same as --limit, and --limit {limit} is given too"
+                )
+            limit, trials = trials, None
     with Display() if doing else display_here() as display:
         # Not before: they take seconds, which neither --help nor --list has a use for.
         display.stage("loading packages")
@@ -175,6 +179,10 @@ def study(
             console.print(f"note: --set {name} changes nothing in {listed(setting_it)}: set there already")
         if dry_run:
             from study.preview import preview
+
+            for name in track:
+                TRACKERS[name]
+            scheme_of(url)
 
             preview(asked.plan, results, Path(url), jobs or cores(), console)
             return 0
@@ -211,6 +219,8 @@ def _check(results: Path, url: str, repair: bool, console: Console) -> int:
     if repair and scheme_of(url) is not None:
         raise UserError(f"--repair mends a journal file, and {shown(url)} is none")
     done = mend(Path(url)) if repair else []
+    if not results.is_dir() and scheme_of(url) is None and not Path(url).exists():
+        raise UserError(f"nothing to check: no folder {results}, and no storage {shown(url)}")
     whole, lines = check(results, url)
     console.print("\n".join([*done, *lines]), soft_wrap=True)
     return 0 if whole else SOME_FAILED

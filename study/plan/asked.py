@@ -26,9 +26,9 @@ def not_asked(spec: StudySpec, names: Sequence[str]) -> dict[str, str]:
     for name in names:
         group = spec.arm_groups.get(name)
         if group is None and name not in arms:
-            groups = listed(spec.arm_groups) or "none"
+            known = f"groups: {listed(spec.arm_groups)}" if spec.arm_groups else f"arms: {listed(arms)}"
             near = nearest(name, [*spec.arm_groups, *arms])
-            raise UserError(f"study {spec.name} has no group of arms {name!r}, nor such an arm; groups: {groups}{near}")
+            raise UserError(f"study {spec.name} has no group of arms {name!r}, nor such an arm; {known}{near}")
         chosen = {factor: {str(level) for level in levels} for factor, levels in (group or {}).items()}
         within = [arm.name for arm in spec.arms if all(arm.levels[one] in of for one, of in chosen.items())]
         asked.update([name] if group is None else within)

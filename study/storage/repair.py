@@ -104,7 +104,7 @@ def _repair(path: Path) -> list[str]:
     if aside:
         kept = path.with_name(f"{path.name}.damaged")
         write_atomically(kept, (kept.read_bytes() if kept.exists() else b"") + b"".join(aside))
-        done.append(f"{len(aside)} lines are in {kept}")
+        done.append(f"{kept} has what was set aside")
     if done:
         write_atomically(path, b"".join(chain(*parts)))
     return done

@@ -13,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from nsh_core import UserError, load_dataset
 from study.analysis.tables import build_tables
+from study.analysis.whole import check
 from study.execution.queue import TrialQueue
 from study.plan.loading import load_spec
 from study.plan.planning import make_plan
@@ -87,6 +88,9 @@ def test_whatever_a_line_became_the_others_keep_their_meaning(journal, read, kin
     last = {"create_study": "complete", "create_trial": "missing", "end": "running"}[kind]
     assert list(after.state) == ["complete"] * 3 + [last]
     pd.testing.assert_frame_equal(after[:3], whole[:3], check_dtype=False)
+    sound, told = check(journal.parent, str(journal))
+    lost = "complete trials there that the storage has not: 1" in told[-1]
+    assert (sound, lost) == ((True, False) if kind == "create_study" else (False, True))
 
 
 def test_trials_are_kept_where_the_name_of_their_study_is_lost(journal):
