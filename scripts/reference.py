@@ -228,9 +228,8 @@ def _command(
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, script, *options, "--results", str(RESULTS.relative_to(ROOT))]
     print("$", script, *options, flush=True)
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"ATEN_CPU_CAPABILITY": CAPABILITY}, stdout=stdout, text=True
-    )
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": CAPABILITY}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stdout, text=True)
     if done.returncode not in fine:
         raise UserError(f"{script} {' '.join(options)} ended with exit code {done.returncode}: see above")
     return done
@@ -246,9 +245,8 @@ def _listed(reference: Reference) -> str:
 
 
 def _clean() -> None:
-    command = ["git", "status", "--porcelain", "--", *WRITTEN]
-    dirty = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    if dirty:
+    status = ["git", "status", "--porcelain", "--", *WRITTEN]
+    if dirty := subprocess.run(status, cwd=ROOT, capture_output=True, text=True).stdout:
         raise UserError(f"the checkout has changes, which trials would name: commit them first ({in_a_line(dirty)})")
 
 
@@ -273,6 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if unknown := [name for name in given.parts if name not in reference.parts]:
             raise UserError(f"no part {unknown[0]!r}: choose from {', '.join(reference.parts)}")
+        if given.archive and given.archive.suffix != ".tar":
+            raise UserError(f"--archive writes a .tar: the name must end so, got {str(given.archive)!r}")
         if given.list or given.archive:
             print(_listed(reference) if given.list else archive(given.archive))
             return 0

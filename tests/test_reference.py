@@ -90,6 +90,13 @@ def test_an_unknown_part_is_told_with_those_there_are(reference, capsys):
     assert "no part 'digits-bit': choose from digits-sorters, " in capsys.readouterr().err
 
 
+def test_an_archive_of_another_kind_is_refused(reference, elsewhere, tmp_path, capsys):
+    (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+    assert reference.main(["--archive", str(tmp_path / "README.md")]) == 2
+    assert "--archive writes a .tar: the name must end so, got " in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"
+
+
 def test_large_tables_stay_out_of_git_and_go_into_one_archive(reference, elsewhere, monkeypatch, tmp_path, capsys):
     _, results = elsewhere
     for name, size in (("a", 10), ("b", 30)):

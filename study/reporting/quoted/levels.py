@@ -111,7 +111,7 @@ class Levels:
         return table(columns, [*([label, *cells] for label, cells in rows.items()), line])
 
     def crossed(self, studies: Mapping[str, str], rows: str, columns: str, held: Mapping[str, str]) -> str:
-        """A table of levels by two factors, of the arms that are alike in all others.
+        """A table of levels by two factors, of the arms that are alike in all others, which are few of all: no marks.
 
         Args:
             studies: Title of each column to the name of its study.
@@ -124,13 +124,13 @@ class Levels:
         """
         heads, lines = [short(rows)], dict[str, list[str]]()
         for title, study in studies.items():
-            results, verdict = self._studies.results(study), self._studies.verdict(study)
+            results = self._studies.results(study)
             shown = [arm for arm in results.spec.arms if held.items() <= arm.levels.items()]
             if not shown:
                 raise UserError(f"no arm of {study} has {dict(held)}, factors: {listed(results.spec.factors)}")
             heads += [f"{title}, {level}" for level in dict.fromkeys(arm.levels[columns] for arm in shown)]
             for arm in shown:
-                lines.setdefault(arm.levels[rows], []).append(_marked(arm.name, results, verdict))
+                lines.setdefault(arm.levels[rows], []).append(results.estimate(arm.name))
         return table(heads, [[level, *cells] for level, cells in lines.items()])
 
     def groups(self, study: str, first: str = "arm") -> str:
