@@ -37,6 +37,8 @@ def encode(model: Path, items: str, out: Path, bits: int | None, any_scale: bool
     Raises:
         UserError: What does not fit.
     """
+    if out.resolve() == Path(items.partition(":")[0]).resolve():
+        raise UserError(f"{out} holds the items, whose place their codes would take: choose another")
     hasher = _on_the_gpu(Hasher.load(model))
     hasher = hasher if bits is None else shortened(hasher, bits)
     source = _opened(items, hasher, any_scale)

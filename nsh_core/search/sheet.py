@@ -97,10 +97,14 @@ def contact_sheet(path: str | Path, index: SearchIndex, hits: Hits) -> None:
         hits: What was found.
 
     Raises:
-        UserError: The file has another ending, or cannot be written.
+        UserError: The file has another ending, is one of the items, or cannot be written.
     """
     path = Path(path)
     check_ending(path)
+    for items in (index, hits.queries):
+        alike = [name for name in items.names or () if Path(name).name == path.name]
+        if path.exists() and any(((items.root or Path()) / name).resolve() == path.resolve() for name in alike):
+            raise UserError(f"{path} is one of the items, whose place a contact sheet would take: choose another")
     make = _html if path.suffix.lower() == ".html" else _png
     write_atomically(path, make(f"{len(hits.indices):,} queries; {index.in_words()}", _rows(index, hits)))
 

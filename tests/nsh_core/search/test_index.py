@@ -270,6 +270,9 @@ def test_a_sheet_shows_queries_left_and_hits_in_order(photos):
     [
         (["search", "--index", "indx", "--query", "photos"], r"^indx is no index, which python -m nsh_core index "),
         (["search", "--index", "index", "--query", "photos", "--sheet", "a.pdf"], r"a contact sheet must end in "),
+        (["search", "--index", "index", "--query", "photos", "--sheet", "photos/train/class 0/3.png"],
+         r"^photos/train/class 0/3\.png is one of the items, "),
+        (["encode", "--model", "model", "--input", "far.npy", "--out", "./far.npy"], r"^far\.npy holds the items, "),
         (["search", "--index", "index", "--query", "far.npy"], r"^far\.npy: 'items' must be images in uint8, or "),
         (["search", "--index", "index", "--query", "codes.npy"], r"^codes\.npy holds codes of another model, "),
         (["index", "--model", "model", "--database", "photos", "--out", "index"], r"^index is there already: "),
