@@ -65,8 +65,8 @@ def test_long_names_lose_their_middle_and_stay_apart():
     assert panel.y.names == (
         "short",
         "an arm that somebody describes an arm that somebod… describes otherwise",
-        "an arm that somebody describes an arm that somebod…very end and beyond (3)",
-        "an arm that somebody describes an arm that somebod…very end and beyond (4)",
+        "an arm that somebody describes an arm that somebod… very end and beyond (3)",
+        "an arm that somebody describes an arm that somebod… very end and beyond (4)",
     )
 
 
