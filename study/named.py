@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from nsh_core.errors import UserError
+from study.analysis.generation import RUN_FILE
 from study.analysis.results import studies_in
 from study.analysis.run_facts import RunFacts
 from study.plan.loading import is_spec, load_spec
@@ -24,6 +26,10 @@ def spec_named(study: str, results: Path, *, reported: bool = False) -> StudySpe
         UserError: As load_spec.
     """
     others = studies_in(results)
+    # os.path, as a name may be none that Path takes.
+    if study and not is_spec(study) and os.path.isfile(os.path.join(study, RUN_FILE)) and study not in others:
+        own = Path(study)
+        raise UserError(f"study {study!r} is a folder of results: give --study {own.name} --results {own.parent}")
     if reported and not is_spec(study) and not results.is_dir():
         raise UserError(f"{study!r} is no shipped study, and there is no folder of results {results}")
     if is_spec(study) or study not in others:

@@ -96,10 +96,10 @@ class _Run:
 
     def _check_devices(self) -> None:
         """Looks, before any is queued, whether this machine has what trials are to train on: else each would fail."""
-        queue = self.queue
-        over = {key for key, trial in queue.latest().items() if has_result(trial)}
-        for key in queue.planned.keys() - over | set(queue.unfinished(self._again_at_first)):
-            device_of(queue.planned[key].config)
+        latest = self.queue.latest()
+        for key, planned in self.queue.planned.items():
+            if key not in latest or not has_result(latest[key]) or self._again_at_first(latest[key]):
+                device_of(planned.config)
 
     def _again_at_first(self, trial: FrozenTrial) -> bool:
         """Whether a result is to be made anew, as the run was asked."""

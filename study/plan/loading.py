@@ -69,8 +69,6 @@ def _no_spec(name: str, others: Iterable[str]) -> str:
     beside = [f"{name}{ending}" for ending in _ENDINGS if os.path.isfile(f"{name}{ending}")]
     near = f"; did you mean {beside[0]!r}?" if beside else nearest(name, known)
     # os.path takes names that are too long for the system, or hold a NUL, for nothing; Path raises.
-    if name and os.path.isfile(os.path.join(name, "run.json")):
-        return f"study {name!r} is a folder of results: give --study {Path(name).name} --results {Path(name).parent}"
     if name and os.path.isdir(name):
         held = sorted(os.path.join(name, file) for file in os.listdir(name) if file.endswith(_ENDINGS))
         return f"study {name!r} is a folder, and {instead}" + (f"; did you mean {held[0]!r}?" if held else near)

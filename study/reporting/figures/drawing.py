@@ -141,9 +141,7 @@ def save(figure: Chart | Figure, folder: Path, name: str, caption: str) -> Drawn
 def _rendered(figure: Chart | Figure, name: str, caption: str) -> tuple[Drawn, bytes]:
     chart = figure if isinstance(figure, Chart) else None
     with _missing() as missing:
-        png, pdf = (
-            _pictures(on_paper(figure), tight=False) if isinstance(figure, Chart) else _pictures(figure, tight=True)
-        )
+        png, pdf = _pictures(on_paper(figure) if isinstance(figure, Chart) else figure, tight=chart is None)
     note = f"Boxes in PNG and PDF stand for {' '.join(sorted(missing))}, which their font has not." if missing else ""
     caption = " ".join(filter(None, [caption, chart.note if chart else "", note]))
     if chart is None:
