@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from nsh_core.missing import missing
 
-from nsh_core import cli, plugins
-from nsh_core.data import usage
-from nsh_core.registry import BACKBONES
+try:
+    import typer
+
+    from nsh_core import cli, plugins
+    from nsh_core.data import usage
+    from nsh_core.registry import BACKBONES
+except ModuleNotFoundError as error:
+    missing(error)
 
 # What commands do is imported by them alone: with torch it takes seconds, which --help has no use for.
 
@@ -136,7 +141,10 @@ def features(
 
 def main() -> None:
     """Entry point of nsh and of python -m nsh_core."""
-    cli.run(app)
+    try:
+        cli.run(app)
+    except ModuleNotFoundError as error:
+        missing(error)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import pandas as pd  # noqa: E402
-from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
+from nsh_core.missing import missing  # noqa: E402
 
-from nsh_core.errors import UserError, in_a_line  # noqa: E402
-from nsh_core.files import write_atomically  # noqa: E402
-from nsh_core.plain_yaml import read_yaml  # noqa: E402
-from study.execution.provenance import WRITTEN, commit  # noqa: E402
-from study.plan.loading import load_spec, with_mode  # noqa: E402
-from study.plan.trials import study_key  # noqa: E402
+try:
+    import pandas as pd
+    from pydantic import BaseModel, ConfigDict, Field
+
+    from nsh_core.errors import UserError, in_a_line
+    from nsh_core.files import write_atomically
+    from nsh_core.plain_yaml import read_yaml
+    from study.execution.provenance import WRITTEN, commit
+    from study.plan.loading import load_spec, with_mode
+    from study.plan.trials import study_key
+except ModuleNotFoundError as error:
+    missing(error)
 
 PARTS = ROOT / "scripts/reference.yaml"
 RESULTS = ROOT / "results/reference"
@@ -117,8 +122,7 @@ class Reference(BaseModel):
             part: Of these.
         """
         kind, _, name = self.data[part.data].partition(":")
-        missing = kind == "features" and not Path(os.environ.get("NSH_DATA", "data"), name).exists()
-        return name if missing else ""
+        return name if kind == "features" and not Path(os.environ.get("NSH_DATA", "data"), name).exists() else ""
 
 
 def run(reference: Reference, name: str, jobs: str | None) -> None:
@@ -130,8 +134,9 @@ def run(reference: Reference, name: str, jobs: str | None) -> None:
         jobs: Worker processes; a core each by default.
 
     Raises:
-        UserError: The command ended otherwise than with all trials over.
+        UserError: The checkout has changes, or the command ended otherwise than with all trials over.
     """
+    _clean()
     part = reference.parts[name]
     began = time.time()
     options = [*reference.named(part), *part.run, *(["--jobs", jobs] if jobs else [])]
@@ -140,8 +145,8 @@ def run(reference: Reference, name: str, jobs: str | None) -> None:
         _command("study/run.py", options, (0, 1))
     finally:
         took = {"hours": f"{(time.time() - began) / 3600:.3f}", "cores": len(os.sched_getaffinity(0))}
-        made = {"commit": commit(), "finished": time.strftime("%Y-%m-%d")}
-        row = pd.DataFrame([{"part": name, "key": reference.key(part)} | took | made])
+        took |= {"commit": commit(), "finished": time.strftime("%Y-%m-%d")}
+        row = pd.DataFrame([{"part": name, "key": reference.key(part)} | took])
         rows = [pd.read_csv(_WALL, dtype=str), row] if _WALL.exists() else [row]
         write_atomically(_WALL, pd.concat(rows).to_csv(index=False))
     report(reference, name)
@@ -276,20 +281,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.list or given.archive:
             print(_listed(reference) if given.list else archive(given.archive))
             return 0
-        names = []
-        for name in given.parts or reference.parts:
-            if lacking := reference.lacks(reference.parts[name]):
-                print(f"left out: {name}, no {lacking} in $NSH_DATA", file=sys.stderr)
-            else:
-                names.append(name)
+        lacking = {name: reference.lacks(reference.parts[name]) for name in given.parts or reference.parts}
+        for name, file in lacking.items():
+            if file:
+                print(f"left out: {name}, no {file} in $NSH_DATA", file=sys.stderr)
+        names = [name for name, file in lacking.items() if not file]
         if given.verify is not None:
             return int(not verify(reference, names, given.verify))
         for name in names:
-            if given.reports:
-                report(reference, name)
-            else:
-                _clean()
-                run(reference, name, given.jobs)
+            report(reference, name) if given.reports else run(reference, name, given.jobs)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

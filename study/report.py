@@ -10,7 +10,7 @@ if __name__ == "__main__":
     # Run as a script, Python looks for modules in study/ first: look in the repository instead.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from study.missing import missing
+from nsh_core.missing import missing
 
 try:
     import typer

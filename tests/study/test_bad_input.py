@@ -148,7 +148,7 @@ def execute(command: list[str], folder: Path, **environment: str) -> subprocess.
     if "PYTHONPATH" not in environment and Path.cwd() == folder:
         name = command[1] if command[0] == "-m" else command[0].removeprefix("study/")
         return in_a_fork(name, command[2:] if command[0] == "-m" else command[1:], environment)
-    script = [str(ROOT / part) if part.startswith("study/") else part for part in command]
+    script = [str(ROOT / part) if part.startswith(("study/", "scripts/")) else part for part in command]
     return subprocess.run(
         [sys.executable, *script], cwd=folder, capture_output=True, text=True, env=os.environ | environment
     )
@@ -204,7 +204,15 @@ def test_a_missing_sorter_package(tmp_path):
 
 
 @pytest.mark.slow(4)
-@pytest.mark.parametrize("script", ["study/run.py", "study/report.py"])
-def test_a_missing_core_package(tmp_path, script):
-    result = execute([script, "--study", "tiny"], tmp_path, **without("optuna", tmp_path))
-    assert_one_clear_line(result, "the package 'optuna' is missing: run `make env`")
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [
+        (["study/run.py", "--study", "tiny"], "optuna"),
+        (["study/report.py", "--study", "tiny"], "optuna"),
+        (["-m", "nsh_core", "train"], "typer"),
+        (["scripts/reference.py", "--list"], "pandas"),
+    ],
+)
+def test_a_missing_core_package(tmp_path, command, package):
+    result = execute(command, tmp_path, **without(package, tmp_path))
+    assert_one_clear_line(result, f"the package {package!r} is missing: run `make env`")
