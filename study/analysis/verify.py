@@ -22,8 +22,8 @@ from study.execution.provenance import (
     version_of,
 )
 
-# Single seeds of committed studies moved by up to .007 from one vector width to another, by .003 from maker to maker.
-TOLERANCE = 0.01
+# Of 310 committed trials that processors of two makers trained none moved by more than .025 (docs/measured/makers.csv).
+TOLERANCE = 0.03
 _TRIES = "tuning:"
 
 
