@@ -27,10 +27,9 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         arms between the quantity, signed so that more is better, and test mAP, and its interval ci_low, ci_high;
         chosen, the arms with the best quantity, and test_map, their mean; loses, how much that is below the best arm's;
         gains, how much above the mean of all arms, which is what a random pick gives. Intervals are 95%, by a bootstrap
-        of arms, and gains_p is p by it of no gain.
+        of arms, and gains_p is p by it of no gain. Arms that the quantity does not tell apart are drawn together: one
+        that only a factor of three levels moves is seen at three values, whatever the number of arms.
     """
-    from scipy.stats import spearmanr  # at half a second, which other studies save
-
     means = trials.groupby("arm", sort=False)[[*_quantities(trials), RESULT]].mean()
     rows = []
     for one in _quantities(trials):
@@ -39,11 +38,11 @@ def rank_correlations(trials: pd.DataFrame) -> pd.DataFrame:
         if len(both) < 3 or np.ptp(signed) == 0 or np.ptp(test) == 0:
             continue
         tied = both.index[signed == signed.max()]
-        [(chosen, loses, gains)] = _picks(signed[None], test[None])
-        picked = np.random.default_rng(0).integers(0, len(test), (_RESAMPLES, len(test)))
-        again = _picks(signed[picked], test[picked])
-        rho = float(spearmanr(signed, test).statistic)
-        ends = _ends(_rank_correlation(signed[picked], test[picked])), _ends(again[:, 1]), _ends(again[:, 2])
+        once = np.ones((1, len(test)))
+        [rho], [(chosen, loses, gains)] = _rank_correlation(signed, test, once), _picks(signed, test, once)
+        drawn = _drawn(signed)
+        again = _picks(signed, test, drawn)
+        ends = _ends(_rank_correlation(signed, test, drawn)), _ends(again[:, 1]), _ends(again[:, 2])
         below = float((again[:, 2] <= 0).mean())
         p = min(1.0, 2 * max(min(below, 1 - below), 1 / (1 + _RESAMPLES)))
         rows.append((one, len(both), rho, *ends[0], list(tied), chosen, loses, *ends[1], gains, *ends[2], p))
@@ -106,29 +105,43 @@ def _varies(values: Values) -> bool:
     return bool(np.ptp(values) > 1e-9 * np.abs(values).max())
 
 
-def _picks(quantity: Values, test: Values) -> Values:
+def _drawn(quantity: Values) -> Values:
+    """How often each arm is in each bootstrap sample of the values of a quantity [A]: [R, A]."""
+    values, place = np.unique(quantity, return_inverse=True)
+    picked = np.random.default_rng(0).multinomial(len(values), np.full(len(values), 1 / len(values)), _RESAMPLES)
+    return picked[:, place].astype(float)
+
+
+def _picks(quantity: Values, test: Values, times: Values) -> Values:
     """Test mAP of the arms with the best quantity, mean over ties; how much below the best, above the mean of all.
 
     Args:
-        quantity: [R, A], more is better.
-        test: [R, A].
+        quantity: [A], more is better.
+        test: [A].
+        times: [R, A], how often each arm is there.
 
     Returns:
         [R, 3].
     """
-    best = quantity == quantity.max(axis=1, keepdims=True)
-    chosen = (test * best).sum(axis=1) / best.sum(axis=1)
-    return np.stack([chosen, test.max(axis=1) - chosen, chosen - test.mean(axis=1)], axis=1)
+    there = times > 0
+    seen = np.where(there, quantity, -np.inf)
+    best = times * (seen == seen.max(axis=1, keepdims=True))
+    chosen = best @ test / best.sum(axis=1)
+    mean = times @ test / times.sum(axis=1)
+    return np.stack([chosen, np.where(there, test, -np.inf).max(axis=1) - chosen, chosen - mean], axis=1)
 
 
-def _rank_correlation(x: Values, y: Values) -> Values:
-    """Spearman's [R] of rows [R, A]; 0 where nothing varies."""
-    from scipy.stats import rankdata
+def _rank_correlation(x: Values, y: Values, times: Values) -> Values:
+    """Spearman's [R] of x and y [A], each pair as often as `times` [R, A] says; 0 where nothing varies."""
+    first, second = (_centred_ranks(values, times) for values in (x, y))
+    scale = np.sqrt((times * first**2).sum(axis=1) * (times * second**2).sum(axis=1))
+    return np.divide((times * first * second).sum(axis=1), scale, out=np.zeros(len(times)), where=scale > 0)
 
-    ranks = (rankdata(values, axis=1) for values in (x, y))
-    first, second = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
-    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return np.divide((first * second).sum(axis=1), scale, out=np.zeros(len(x)), where=scale > 0)
+
+def _centred_ranks(values: Values, times: Values) -> Values:
+    """Ranks [R, A], those of ties their mean, less the mean of all."""
+    below, tied = (times @ compare(values[:, None], values).astype(float) for compare in (np.less, np.equal))
+    return below + tied / 2 - times.sum(axis=1, keepdims=True) / 2
 
 
 def _ends(values: Values) -> tuple[float, float]:

@@ -135,7 +135,8 @@ def _label_free(results: Results) -> Section | None:
     note = (
         "Over all arms; within a factor: mean over its levels of the correlation among arms that share the level, "
         "constant where the quantity cannot vary there, whatever the other factors do. A quantity picks the arm where "
-        "it is best; a random pick gives the mean of all arms. Intervals: bootstrap of arms."
+        "it is best; a random pick gives the mean of all arms. Intervals: bootstrap of arms, those that the quantity "
+        "does not tell apart drawn together."
     )
     return Section("Selecting without labels", [note], columns, rows)
 

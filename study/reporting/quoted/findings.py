@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from nsh_core.measures import MEASURES
 from nsh_core.registry import listed
 from study.analysis.effects import EVERYWHERE, Effect, Effects, Held, main_effects
 from study.analysis.headlines import predictors
-from study.analysis.label_free import called, rank_correlations
+from study.analysis.label_free import called, rank_correlations, within_levels
 from study.analysis.seeds import ALPHA
 from study.analysis.verdict import decide
 from study.reporting.quoted.markdown import table
@@ -107,6 +108,21 @@ class Findings:
             quantity: Name of its measure.
         """
         return _rho(self._rank(study, quantity))
+
+    def rank_within(self, study: str, quantity: str, factor: str) -> str:
+        """The same among arms that share the level of a factor, mean over its levels; constant if none has two values.
+
+        Args:
+            study: As for effect.
+            quantity: As for rank.
+            factor: Of the study.
+        """
+        self._rank(study, quantity)
+        results = self._studies.results(study)
+        if factor not in results.spec.factors:
+            raise UserError(f"{study} has no factor {factor!r}, known: {listed(results.spec.factors)}")
+        rho = within_levels(results.done, [factor])[factor].get(quantity, math.nan)
+        return "constant" if math.isnan(rho) else f"{rho:+.2f}"
 
     def loses(self, study: str, quantity: str) -> str:
         """How far the arm that a quantity chooses is below the best one, with its interval over arms.

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from nsh_core.measures import Place, measures
-from study.analysis.label_free import rank_correlations, within_levels
+from study.analysis.label_free import _drawn, _picks, _rank_correlation, rank_correlations, within_levels
 
 DIRECTIONS = [one.name for one in measures(Place.LABEL_FREE)]
 
@@ -54,6 +54,32 @@ def test_ties_are_averaged_and_a_random_pick_is_the_mean_of_all():
     assert row["gains"] == pytest.approx(0.4 - test.mean())
     assert row["gains_low"] < row["gains"] < row["gains_high"]
     assert row["loses_low"] <= row["loses"] <= row["loses_high"]
+
+
+def test_a_bootstrap_sample_is_what_its_arms_written_out_give():
+    rng = np.random.default_rng(3)
+    quantity, test = rng.integers(0, 6, 12).astype(float), rng.integers(0, 9, 12) / 8
+    drawn = _drawn(quantity)
+    found = _rank_correlation(quantity, test, drawn), _picks(quantity, test, drawn)
+    for times, rho, (chosen, loses, gains) in zip(drawn[:100], *(one[:100] for one in found), strict=True):
+        x, y = (np.repeat(values, times.astype(int)) for values in (quantity, test))
+        best = y[x == x.max()].mean()
+        assert [chosen, loses, gains] == pytest.approx([best, y.max() - best, best - y.mean()])
+        assert rho == pytest.approx(stats.spearmanr(x, y).statistic if len({*x}) > 1 and len({*y}) > 1 else 0)
+
+
+def test_arms_that_a_quantity_does_not_tell_apart_are_drawn_together():
+    rng = np.random.default_rng(4)
+    rate = np.repeat([1.0, 2.0, 3.0], 18)
+    test = rate / 100 + rng.normal(0, 0.005, 54)
+    arms = {"arm": [f"a{place}" for place in range(54)], "seed": 0, "test_map": test}
+    apart, three = (
+        rank_correlations(pd.DataFrame(arms | {"final_anchor": -values})).iloc[0]
+        for values in (rate + rng.normal(0, 1e-6, 54), rate)
+    )
+    # Three values show nothing, whatever the number of arms.
+    assert apart.ci_low > 0.5 > three.ci_low
+    assert apart.gains_p < 0.05 < three.gains_p
 
 
 def test_a_quantity_is_ranked_within_levels_and_is_constant_where_it_cannot_vary():

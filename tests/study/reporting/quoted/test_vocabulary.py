@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -108,6 +109,11 @@ def test_a_rank_correlation_is_spearmans(say):
     means = done.groupby("arm")[["final_loss", "test_map"]].mean()
     rho = stats.spearmanr(-means.final_loss, means.test_map).statistic
     assert float(say("rank('label_free', 'final_loss')").split()[0]) == pytest.approx(rho, abs=0.006)
+    cells = done.groupby(["factor_train.learning_rate", "arm"])[["final_loss", "test_map"]].mean()
+    own = [stats.spearmanr(-cell.final_loss, cell.test_map).statistic for _, cell in cells.groupby(level=0)]
+    assert float(say("rank_within('label_free', 'final_loss', 'train.learning_rate')")) == pytest.approx(
+        np.mean(own), abs=0.006
+    )
     chosen = means.test_map[means.final_loss.idxmin()]
     lost, low, high = map(float, re.findall(r"[\d.]+", say("loses('label_free', 'final_loss')")))
     assert lost == pytest.approx(means.test_map.max() - chosen, abs=0.0006)
@@ -202,6 +208,10 @@ def test_settings_and_constants_are_those_of_the_code(say):
             "no arm of temperature has {'loss.nce_temperature': '7'}, factors: sorter.name, sorter.temperature",
         ),
         ("rank('label_free', 'los')", "there is no quantity 'los', known: "),
+        (
+            "rank_within('label_free', 'final_loss', 'rate')",
+            "label_free has no factor 'rate', known: train.learning_rate",
+        ),
         ("on('nothing')", "there is no study 'nothing', known: "),
         ("measured('none')", "there is no measurement 'none'"),
         ("benchmark('benchmarks.json', 'map', 'ratio')", "there are 0 such cases, known: "),
