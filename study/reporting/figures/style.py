@@ -13,7 +13,7 @@ from study.reporting.figures.palette import CODE_LENGTH, Look, family, look, loo
 
 MOST_DRAWN = 12  # lines of a panel, references aside
 _LONG = 40  # letters that one column of a paper has no room for
-_LONGEST, _END = 70, 20  # letters that a page has room for beside a panel, and those kept of a longer name's end
+_LONGEST, _END = 80, 20  # letters that a page has room for beside a panel, and those kept of a longer name's end
 FEWEST = 3  # seeds; the interval of fewer says nothing that one would draw
 Fit = Callable[[dict[str, str]], dict[str, str]]
 
