@@ -64,9 +64,9 @@ def test_long_names_lose_their_middle_and_stay_apart():
     panel = drawn(synthetic({name: 0.4 + place / 10 for place, name in enumerate(names)}), "arms").panels[0]
     assert panel.y.names == (
         "short",
-        "an arm that somebody describes an arm that somebod… describes otherwise",
-        "an arm that somebody describes an arm that somebod… very end and beyond (3)",
-        "an arm that somebody describes an arm that somebod… very end and beyond (4)",
+        "an arm that somebody describes an arm that somebody describe… describes otherwise",
+        "an arm that somebody describes an arm that somebody describe… very end and beyond (3)",
+        "an arm that somebody describes an arm that somebody describe… very end and beyond (4)",
     )
 
 
