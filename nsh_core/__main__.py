@@ -141,10 +141,7 @@ def features(
 
 def main() -> None:
     """Entry point of nsh and of python -m nsh_core."""
-    try:
-        cli.run(app)
-    except ModuleNotFoundError as error:
-        missing(error)
+    cli.run(app)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from nsh_core.errors import TrainingFailure, UserError, printable
+from nsh_core.missing import missing
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -43,6 +44,8 @@ def run(app: typer.Typer) -> NoReturn:
         message = getattr(error, "format_message", error.__str__)().replace("Value error, ", "")
         # A command line of nothing is answered by the help, which typer has printed, with no message behind it.
         status = _complain(message) if message else BAD_INPUT
+    except ModuleNotFoundError as error:
+        missing(error)
     except TrainingFailure as error:
         _complain(f"{error.name}: {error}")
         status = 1

@@ -123,10 +123,7 @@ def report(
 
 def main() -> None:
     """Entry point of nsh-report and of python study/report.py."""
-    try:
-        cli.run(app)
-    except ModuleNotFoundError as error:
-        missing(error)
+    cli.run(app)
 
 
 if __name__ == "__main__":

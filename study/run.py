@@ -230,8 +230,6 @@ def main() -> None:
     """Entry point of nsh-study and of python study/run.py."""
     try:
         cli.run(app)
-    except ModuleNotFoundError as error:
-        missing(error)
     finally:
         cool_down()
 
